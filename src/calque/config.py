@@ -1,0 +1,84 @@
+"""A model's ``config.json``: what a calque model folder holds, readable without PyTorch.
+
+A model on disk: ``config.json`` · ``encoder/`` (Hugging Face format, safetensors) · ``tokenizer.json`` · ``heads.safetensors`` ·
+``model.onnx`` where exported · ``README.md`` (the model card). Unknown keys are kept, so that a newer calque's file survives a
+round trip; a newer *format version* is refused with the version that is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from calque.errors import ModelError
+
+FORMAT = "calque-model"
+FORMAT_VERSION = 1
+
+
+@dataclass(slots=True)
+class TaskConfig:
+    """One head: ``labels[i]`` is the name of logit i."""
+
+    labels: list[str]
+    kind: str = "words"  # one label a word
+
+
+@dataclass(slots=True)
+class ModelConfig:
+    """Everything about a model but its weights."""
+
+    name: str = ""
+    encoder: str = "encoder"  # folder inside the model, or the Hub id it was taken from when not saved along
+    encoder_revision: str | None = None
+    base: str = ""  # name of the encoder or model that training started from
+    pooling: str = "mean"
+    max_length: int = 512
+    tasks: dict[str, TaskConfig] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)
+    licence: str = ""
+    # Where the weights come from: training data (with licences), seeds, options, dates; and measured scores.
+    provenance: dict[str, Any] = field(default_factory=dict)
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The text of ``config.json``."""
+        plain = asdict(self)
+        extra = plain.pop("extra")
+        return json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION, **plain, **extra}, ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_folder(cls, folder: Path | str) -> ModelConfig:
+        """Read ``config.json`` of a calque model.
+
+        :raises ModelError: when the folder holds no calque model, a damaged one, or one of a newer format.
+        """
+        path = Path(folder) / "config.json"
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"{folder}: no model here (config.json is missing)") from None
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: cannot be read ({error}): the model is damaged; save or download it again") from error
+        if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
+            raise ModelError(f"{folder}: not a calque model (its config.json is of another kind)")
+        version = plain.pop("format_version", 0)
+        if not isinstance(version, int) or version > FORMAT_VERSION:
+            raise ModelError(f"{folder}: written by a newer calque (format {version}, this one reads {FORMAT_VERSION}): pip install -U calque")
+        known = {f.name for f in fields(cls)} - {"extra"}
+        try:
+            tasks = {name: TaskConfig(**task) for name, task in plain.pop("tasks", {}).items()}
+        except (TypeError, AttributeError) as error:
+            raise ModelError(f"{path}: 'tasks' is damaged ({error}); save or download the model again") from error
+        return cls(**{k: v for k, v in plain.items() if k in known}, tasks=tasks, extra={k: v for k, v in plain.items() if k not in known})
+
+
+def is_calque_model(folder: Path | str) -> bool:
+    """Whether a folder looks like a saved calque model (not a bare Hugging Face encoder)."""
+    try:
+        return json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("format") == FORMAT
+    except (OSError, ValueError, AttributeError):
+        return False

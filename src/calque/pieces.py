@@ -1,0 +1,202 @@
+"""Words to word pieces, windows and padded batches: what the runtime and training must do alike.
+
+Choices and trade-offs
+- One word, one vector: a batch carries a pooling matrix ``[rows, words, pieces]`` that averages the pieces of each word,
+  so that the same product serves PyTorch, ONNX and every pooling rule. First-piece pooling is offered because published
+  checkpoints were trained so; the mean is the default because a word's first piece says nothing in Chinese or Thai.
+- Only ``tokenizers`` and NumPy: no PyTorch here. Any ``tokenizer.json`` serves.
+- Some byte-level and SentencePiece tokenizers mark a word start by a space before it that a lone word does not have
+  (RoBERTa, ModernBERT, Gemma). Whether one does is found by trying it, not by a list of names.
+- A sentence longer than the encoder's window is cut into overlapping windows at word ends; each word is read where it has
+  the most context on its poorer side. A word of more pieces than fit keeps its first and last pieces: no word is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from calque.errors import ModelError
+
+Pooling = Literal["mean", "first"]
+MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One window of one sentence: ``ids`` without special pieces, ``starts[i]`` the first piece of the window's word i."""
+
+    sentence: int
+    first_word: int
+    ids: NDArray[np.int32]
+    starts: NDArray[np.int32]
+    keep: tuple[int, int]  # words of this window [from, to) whose output counts, relative to first_word
+
+    @property
+    def words(self) -> int:
+        return len(self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Padded arrays for one forward pass.
+
+    ``input_ids`` and ``attention_mask`` are int64 ``[rows, pieces]``, ``pooling`` is float32 ``[rows, words, pieces]``.
+    """
+
+    input_ids: NDArray[np.int64]
+    attention_mask: NDArray[np.int64]
+    pooling: NDArray[np.float32]
+
+
+class WordPieces:
+    """Cuts words into pieces with the tokenizer of an encoder.
+
+    :param tokenizer: any fast tokenizer.
+    :param max_length: the encoder's window in pieces, special pieces included.
+    :param pooling: ``mean`` over a word's pieces, or its ``first`` piece.
+    :raises ModelError: when the tokenizer cannot serve (no padding or unknown piece, window too small).
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, max_length: int = 512, pooling: Pooling = "mean") -> None:
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self.tokenizer = tokenizer
+        self.pooling: Pooling = pooling
+        self.max_length = max_length
+        self.prefix, self.suffix = _special_ids(tokenizer)
+        self.room = max_length - len(self.prefix) - len(self.suffix)
+        if self.room < 8:
+            raise ModelError(f"a window of {max_length} pieces is too small: give --max-length 16 or more")
+        self.pad_id = _first_id(tokenizer, "<pad>", "[PAD]", "<|padding|>", "</s>", "<eos>")
+        self.unknown_id = _first_id(tokenizer, "<unk>", "[UNK]", "<pad>", "[PAD]")
+        self.space = _word_start_needs_space(tokenizer)
+
+    @classmethod
+    def from_folder(cls, folder: Path | str, *, max_length: int = 512, pooling: Pooling = "mean") -> WordPieces:
+        """Load ``tokenizer.json`` from a model folder.
+
+        :raises ModelError: when the file is missing or is not a tokenizer.
+        """
+        path = Path(folder) / "tokenizer.json"
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises a bare Exception
+            raise ModelError(f"{path}: cannot read the tokenizer ({error}): is this a calque or Hugging Face model folder?") from error
+        return cls(tokenizer, max_length=max_length, pooling=pooling)
+
+    def rows(self, sentences: Sequence[Sequence[str]], *, first: int = 0) -> list[Row]:
+        """Cut sentences into pieces and windows; ``first`` is the number given to the first sentence."""
+        lead = " " if self.space else ""
+        flat = [lead + (word.strip() or word) for words in sentences for word in words]
+        encoded = self.tokenizer.encode_batch(flat, add_special_tokens=False) if flat else []
+        rows: list[Row] = []
+        at = 0
+        for number, words in enumerate(sentences, first):
+            pieces = [_fit(e.ids, self.unknown_id, min(MAX_PIECES_A_WORD, self.room)) for e in encoded[at : at + len(words)]]
+            at += len(words)
+            rows.extend(_windows(number, pieces, self.room))
+        return rows
+
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """Pad rows to one rectangle, special pieces added.
+
+        :param rows: at least one row.
+        """
+        extra = len(self.prefix) + len(self.suffix)
+        width = max(len(r.ids) for r in rows) + extra
+        words = max(r.words for r in rows)
+        input_ids = np.full((len(rows), width), self.pad_id, dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
+        pooling = np.zeros((len(rows), words, width), dtype=np.float32)
+        for i, row in enumerate(rows):
+            line = [*self.prefix, *row.ids.tolist(), *self.suffix]
+            input_ids[i, : len(line)] = line
+            mask[i, : len(line)] = 1
+            starts = row.starts + len(self.prefix)
+            if self.pooling == "first":
+                pooling[i, np.arange(row.words), starts] = 1.0
+                continue
+            lengths = np.diff(np.append(starts, len(self.prefix) + len(row.ids)))
+            word_of_piece = np.repeat(np.arange(row.words), lengths)
+            pooling[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = np.repeat(1.0 / lengths, lengths)
+        return Batch(input_ids, mask, pooling)
+
+
+def budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Group row numbers so that rows × longest row stays within ``budget`` pieces, rows of like length together.
+
+    :param lengths: pieces of each row.
+    :param budget: padded pieces a batch; a row longer than this makes a batch of its own.
+    """
+    group: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if group and (len(group) + 1) * lengths[index] > budget:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+def _fit(ids: list[int], unknown: int, most: int) -> list[int]:
+    if not ids:
+        return [unknown]
+    if len(ids) <= most:
+        return ids
+    head = (most + 1) // 2
+    return ids[:head] + ids[len(ids) - (most - head) :]
+
+
+def _windows(number: int, pieces: list[list[int]], room: int) -> Iterator[Row]:
+    """Cut one sentence into windows of at most ``room`` pieces with a quarter of a window shared by neighbours."""
+    lengths = np.array([len(p) for p in pieces], dtype=np.int64)
+    ends = np.cumsum(lengths)
+    spans: list[tuple[int, int]] = []
+    first = 0
+    while first < len(pieces):
+        begin = int(ends[first] - lengths[first])
+        last = int(np.searchsorted(ends, begin + room, side="right"))
+        spans.append((first, last))
+        if last >= len(pieces):
+            break
+        # the next window starts a quarter of a window before this one's end, and always at least one word further on
+        first = min(max(first + 1, int(np.searchsorted(ends, int(ends[last - 1]) - room // 4))), last)
+    for i, (first, last) in enumerate(spans):
+        low = first if i == 0 else (first + spans[i - 1][1] + 1) // 2
+        high = last if i + 1 == len(spans) else (spans[i + 1][0] + last + 1) // 2
+        flat = [p for word in pieces[first:last] for p in word]
+        starts = np.concatenate([[0], np.cumsum(lengths[first:last])[:-1]])
+        yield Row(number, first, np.array(flat, dtype=np.int32), starts.astype(np.int32), (low - first, high - first))
+
+
+def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The pieces the tokenizer puts before and after a sentence."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    full = tokenizer.encode("a", add_special_tokens=True).ids
+    for at in range(len(full) - len(bare) + 1):
+        if full[at : at + len(bare)] == bare:
+            return full[:at], full[at + len(bare) :]
+    return [], []
+
+
+def _first_id(tokenizer: Tokenizer, *names: str) -> int:
+    for name in names:
+        found = tokenizer.token_to_id(name)
+        if found is not None:
+            return int(found)
+    return 0
+
+
+def _word_start_needs_space(tokenizer: Tokenizer) -> bool:
+    """Whether a word inside running text is cut as `` word`` (with its space) and not as the bare word."""
+    text = tokenizer.encode("one horse", add_special_tokens=False).ids
+    alone = tokenizer.encode("horse", add_special_tokens=False).ids
+    spaced = tokenizer.encode(" horse", add_special_tokens=False).ids
+    return text[-len(alone) :] != alone and text[-len(spaced) :] == spaced
