@@ -1,0 +1,145 @@
+"""The command line: one file a command, each a thin shell over a public function.
+
+Choices and trade-offs
+- ``calque --help`` answers in about a tenth of a second: a command module imports only ``typer`` and ``calque.errors`` at its
+  top, and help is plain text (drawing it with Rich would double the time and eat ``[extras]`` in square brackets).
+- A user never sees a traceback for something he can mend: :class:`~calque.errors.CalqueError` becomes one ``error:`` line and
+  status 1. A bug of ours becomes a line that says how to report it, and status 70 (``EX_SOFTWARE``); ``CALQUE_DEBUG=1`` shows
+  where it happened.
+- Text in and out is UTF-8 whatever the locale says: CoNLL-U is UTF-8, and a Windows code page must not change a file.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from calque.errors import CalqueError
+
+DEBUG = "CALQUE_DEBUG"
+INTERRUPTED = 130  # 128 + SIGINT, what shells expect
+INTERNAL = 70  # EX_SOFTWARE
+
+app = typer.Typer(
+    name="calque",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from calque import __version__
+
+        typer.echo(f"calque {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _calque(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Train once in one language, use in a hundred others.
+
+    Start with:  calque parse "El gato está en la mesa"
+    """
+
+
+def _register() -> None:
+    import importlib
+
+    for name, module, attribute in (
+        ("parse", "calque.cli.parse", "parse_command"),
+        ("train", "calque.cli.train", "train_app"),
+        ("evaluate", "calque.cli.evaluate", "evaluate_command"),
+        ("models", "calque.cli.models", "models_app"),
+        ("export", "calque.cli.export", "export_command"),
+        ("data", "calque.cli.data", "data_app"),
+    ):
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            continue
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    _plain_help(app)
+
+
+def _plain_help(group: typer.Typer) -> None:
+    """Keep field lists and code marks of docstrings, written for programmers, out of ``--help``."""
+    for command in group.registered_commands:
+        if command.help is None and command.callback is not None:
+            text = inspect.getdoc(command.callback) or ""
+            command.help = text.split("\n:", 1)[0].replace("``", "").strip()
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _plain_help(inner.typer_instance)
+
+
+_register()
+
+
+def main() -> None:
+    """Run the command line: the entry point of ``calque`` and ``python -m calque``.
+
+    :raises SystemExit: always; 0 when all went well, 1 for an error that the user can mend, 2 for wrong usage, 70 for a bug of
+        ours, 130 when interrupted.
+    """
+    _speak_utf8()
+    try:
+        app(prog_name="calque")
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            _say(
+                "interrupted: nothing half-written was left; training goes on where it stopped when the same command is given again"
+            )
+        _leave(stop.code)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        _leave(INTERRUPTED)
+    except BrokenPipeError:
+        _leave(1)
+    except CalqueError as error:
+        if os.environ.get(DEBUG):
+            raise
+        _say(f"error: {error}")
+        _leave(1)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        _say(f"internal error: {type(error).__name__}: {error}")
+        _say(f"This is a bug in calque: please report it, with what the same command prints after  {DEBUG}=1 calque …")
+        _leave(INTERNAL)
+
+
+def _say(text: str) -> None:
+    try:
+        typer.echo(text, err=True)
+    except OSError:
+        pass  # nobody listens
+
+
+def _leave(code: str | int | None) -> None:
+    """Exit, quietly also when whoever read our output has gone (``calque … | head``)."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains at exit
+    raise SystemExit(code)
+
+
+def _speak_utf8() -> None:
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8")

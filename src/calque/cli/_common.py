@@ -1,0 +1,71 @@
+"""What several commands need: reading ``lang=path`` arguments and drawing on the terminal."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from calque.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNDETERMINED = "und"  # ISO 639's own code for a language nobody named
+_UD_FILE = re.compile(r"([a-z]{2,3})_[A-Za-z0-9]+-ud-")
+_LANGUAGE = re.compile(r"[^\W\d_][\w .'()-]{0,39}")
+
+
+def parse_lang_files(items: Sequence[str]) -> dict[str, list[Path]]:
+    """Read file arguments ``lang=path`` or ``path``, several a language allowed.
+
+    A bare path takes its language from a Universal Dependencies file name (``es_gsd-ud-test.conllu``) and otherwise
+    goes under ``und``. Wildcards are expanded here, since a shell does not see them behind ``es=``.
+
+    :param items: the arguments as given, in order.
+    :raises CalqueError: for an unknown language, or a path where no file is.
+    """
+    files: dict[str, list[Path]] = {}
+    for item in items:
+        lang, path = _split(item)
+        files.setdefault(lang, []).extend(_files(path, item))
+    return files
+
+
+def _split(item: str) -> tuple[str, str]:
+    lang, sign, path = item.partition("=")
+    if sign and path and _LANGUAGE.fullmatch(lang) and not Path(item).exists():
+        from calque.languages import normalize
+
+        return normalize(lang), path
+    found = _UD_FILE.match(Path(item).name)
+    return (found[1] if found else UNDETERMINED), item
+
+
+def _files(path: str, item: str) -> list[Path]:
+    if Path(path).is_file():
+        return [Path(path)]
+    if Path(path).is_dir():
+        raise DataError(f"{item}: a folder, and a file is needed here; for all its files write  {path.rstrip('/')}/*.conllu")
+    found = [Path(p) for p in sorted(glob.glob(path)) if Path(p).is_file()]
+    if not found:
+        raise DataError(f"{item}: no such file (give it as  lang=path, such as  es=test.conllu)")
+    return found
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A Rich console: colours only on a terminal, nothing in the text read as markup."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON value and nothing else on standard output."""
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
