@@ -24,6 +24,8 @@ class TaskConfig:
 
     labels: list[str]
     kind: str = "words"  # one label a word
+    # Options of a layer before the output layer, which some published checkpoints have (models/heads.py), or None.
+    transform: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

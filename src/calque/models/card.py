@@ -1,0 +1,101 @@
+"""The model card (``README.md``): what a model is, from which data, under which licence, and what it scored.
+
+The front matter follows the Hub's model-card format (``language``, ``license``, ``base_model``, ``model-index``), so that the Hub
+shows scores and licence. JSON is YAML: values are written as JSON, and no YAML library is needed. PyTorch-free.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from calque.config import ModelConfig
+
+_METRICS = {"upos.accuracy": "accuracy", "upos.accuracy.no_mwt": "accuracy", "ner.f1": "f1", "dep.las": "las", "dep.uas": "uas"}
+
+
+def model_card(config: ModelConfig) -> str:
+    """The text of a model's ``README.md``.
+
+    Scores are ``{"language", "file", "task", "metric", "value", "interval": [low, high], "words", "sentences"}``; in
+    ``provenance``, ``data`` is a list of ``{"name", "licence", "sentences"}`` (any keys; the missing are left out).
+    """
+    lines = ["---", *_front_matter(config), "---", "", f"# {config.name or 'A calque model'}", ""]
+    base = f" It started from `{config.base}`." if config.base and config.base != config.name else ""
+    what = ", ".join(f"`{task}` ({len(made.labels)} labels)" for task, made in config.tasks.items()) or "none yet"
+    lines += [f"A model for [calque](https://pypi.org/project/calque/), with the heads: {what}.{base}", ""]
+    lines += ["```python", "import calque", "", f'calque.load("{config.name or "path/to/this/folder"}").parse("El gato está en la mesa", lang="es")', "```", ""]
+    lines += [*_data(config.provenance), *_scores(config.scores), *_training(config.provenance)]
+    lines += ["## Licence", "", config.licence or "Not stated. It follows from the encoder's and the training data's licences.", ""]
+    return "\n".join(lines)
+
+
+def _front_matter(config: ModelConfig) -> Iterator[str]:
+    if config.languages:
+        yield f"language: {_yaml(config.languages)}"
+    if config.licence:
+        yield f"license: {_yaml(config.licence.lower())}"
+    yield "library_name: calque"
+    yield "pipeline_tag: token-classification"
+    yield f"tags: {_yaml(['calque', *config.tasks])}"
+    if config.base.count("/") == 1 and not config.base.startswith((".", "/")):
+        yield f"base_model: {_yaml(config.base)}"
+    data = [str(d["name"]) for d in _list(config.provenance.get("data")) if d.get("name")]
+    if data:
+        yield f"# training data: {', '.join(data)}".replace("\n", " ")
+    if config.scores:
+        results = [_result(s) for s in config.scores if "value" in s]
+        yield f"model-index: {_yaml([{'name': config.name or 'model', 'results': results}])}"
+
+
+def _result(score: Mapping[str, Any]) -> dict[str, Any]:
+    metric = str(score.get("metric", "accuracy"))
+    where = " ".join(str(score[key]) for key in ("language", "file") if score.get(key))
+    return {
+        "task": {"type": "token-classification", "name": str(score.get("task", "pos"))},
+        "dataset": {"type": "universal_dependencies", "name": where or "unnamed"},
+        "metrics": [{"type": _METRICS.get(metric, metric), "name": metric, "value": score["value"]}],
+    }
+
+
+def _data(provenance: Mapping[str, Any]) -> Iterator[str]:
+    data = _list(provenance.get("data"))
+    if not data:
+        return
+    yield from ("## Training data", "", "| data | licence | sentences |", "|---|---|---:|")
+    for item in data:
+        yield f"| {_cell(item.get('name'))} | {_cell(item.get('licence'))} | {_cell(item.get('sentences'))} |"
+    yield ""
+
+
+def _scores(scores: list[dict[str, Any]]) -> Iterator[str]:
+    if not scores:
+        return
+    yield from ("## Scores", "", "| language | file | measure | value | 95 % interval | words |", "|---|---|---|---:|---|---:|")
+    for score in scores:
+        low_high = score.get("interval") or ()
+        interval = " – ".join(f"{100 * float(v):.2f}" for v in low_high)
+        value = score.get("value")
+        shown = f"{100 * float(value):.2f}" if isinstance(value, (int, float)) else ""
+        cells = (_cell(score.get("language")), _cell(score.get("file")), _cell(score.get("metric")), shown, interval, _cell(score.get("words")))
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
+def _training(provenance: Mapping[str, Any]) -> Iterator[str]:
+    rest = {key: value for key, value in provenance.items() if key != "data"}
+    if rest:
+        yield from ("## How it was made", "", "```json", json.dumps(rest, ensure_ascii=False, indent=2, default=str), "```", "")
+
+
+def _list(value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    return [v if isinstance(v, dict) else {"name": v} for v in value] if isinstance(value, list) else []
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - JSON
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _yaml(value: Any) -> str:  # noqa: ANN401 - JSON
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,279 @@
+"""A pre-trained multilingual transformer as calque uses it: piece numbers in, one vector a piece out.
+
+Choices and trade-offs
+- The transformer is the library's own class, so that every published checkpoint serves; what differs between families (windows,
+  which layers are embeddings, encoder halves of T5) is settled here and not met anywhere else.
+- Weights are float32 once loaded, whatever the file holds: float16 training is unstable, and bf16 is a matter of autocast.
+- The tokenizer is the folder's ``tokenizer.json`` as it was trained, without the library's wrapper, which rebuilds some of them
+  from their vocabulary. Only where a checkpoint has none (mT5, mDeBERTa) does the library convert the SentencePiece model.
+- ``.bin`` checkpoints are read with ``weights_only``: numbers, never objects. Code of a model's own is never run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from calque.errors import MissingExtraError, ModelError
+from calque.models import hub
+from calque.models.architectures import check_architecture, window
+from calque.pieces import Pooling, WordPieces
+
+Parameters = list[nn.Parameter]
+
+
+class Encoder(nn.Module):
+    """A transformer encoder and its tokenizer.
+
+    :param backbone: a Hugging Face encoder (``XLMRobertaModel``, ``MT5EncoderModel`` …).
+    :param pieces: cuts words into the encoder's pieces.
+    :param name: how the user called it.
+    :param repo: its Hub id, where it came from the Hub; ``revision`` is then the commit.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, pieces: WordPieces, *, name: str = "", repo: str | None = None, revision: str | None = None
+    ) -> None:
+        super().__init__()
+        self.backbone: Any = backbone
+        self.pieces = pieces
+        self.name = name
+        self.repo = repo
+        self.revision = revision
+        self.hidden_size = int(self.backbone.config.hidden_size)
+        _agree(self.backbone.config, pieces, name)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, *, revision: str | None = None, pooling: Pooling = "mean") -> Encoder:
+        """Load an encoder by name (``xlm_roberta_base``), Hub id (``org/name@revision``) or folder.
+
+        A calque model's folder gives the encoder inside it.
+
+        :raises ModelError: when it cannot be found, downloaded or read, or is no encoder.
+        """
+        resolved = hub.resolve(str(name_or_path), revision=revision)
+        folder = hub.fetch(resolved)
+        at = folder / "encoder" if (folder / "encoder" / "config.json").is_file() else folder
+        commit = folder.name if resolved.repo else None
+        return cls(
+            load_backbone(at, resolved.name),
+            load_pieces(at, pooling=pooling, tokenizer_folder=folder),
+            name=resolved.name,
+            repo=resolved.repo if at is folder else None,
+            revision=commit if at is folder else None,
+        )
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The transformer's layers, lowest first."""
+        return list(_layers(self.backbone))
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Vectors of the last layer.
+
+        :param input_ids: int64 ``[B, P]``.
+        :param attention_mask: int64 ``[B, P]``, 0 where padded.
+        :returns: ``[B, P, H]``.
+        """
+        out: Tensor = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return out
+
+    def all_layers(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        """Vectors of every layer, embeddings first: ``layers + 1`` tensors ``[B, P, H]``."""
+        out: tuple[Tensor, ...] = self.backbone(
+            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=True
+        ).hidden_states
+        return out
+
+    def parameter_groups(self) -> tuple[Parameters, list[Parameters], Parameters]:
+        """Parameters of the embeddings, of each layer (lowest first), and the rest (final norm, relative positions)."""
+        layers = [list(layer.parameters()) for layer in self.layers]
+        of_layers = {id(p) for group in layers for p in group}
+        embeddings: Parameters = []
+        rest: Parameters = []
+        for name, parameter in self.backbone.named_parameters():
+            if id(parameter) not in of_layers:
+                (embeddings if _is_embedding(name) else rest).append(parameter)
+        return embeddings, layers, rest
+
+    def freeze(self, *, everything: bool = False, embeddings: bool = False, layers: int = 0) -> None:
+        """Stop the training of parts; parts not named are thawed.
+
+        :param everything: the whole encoder.
+        :param embeddings: the embeddings (of XLM-R base, two thirds of all numbers).
+        :param layers: this many layers from below (the embeddings under them freeze too).
+        :raises ModelError: when the encoder has fewer layers.
+        """
+        first, each, _ = self.parameter_groups()
+        if not 0 <= layers <= len(each):
+            raise ModelError(f"cannot freeze {layers} layers: this encoder has {len(each)}")
+        self.backbone.requires_grad_(not everything)
+        if everything:
+            return
+        for group in ([first] if embeddings or layers else []) + each[:layers]:
+            for parameter in group:
+                parameter.requires_grad_(False)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the Hugging Face folder: config, safetensors, tokenizer. Not atomic: give a fresh folder."""
+        self.save_backbone(folder)
+        self.pieces.tokenizer.save(str(Path(folder) / "tokenizer.json"))
+        tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": self.pieces.max_length}
+        specials = {"pad_token": self.pieces.pad_id, "unk_token": self.pieces.unknown_id}
+        named = {key: self.pieces.tokenizer.id_to_token(number) for key, number in specials.items()}
+        text = json.dumps({**tokenizer, **named}, ensure_ascii=False, indent=2)
+        (Path(folder) / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
+
+    def save_backbone(self, folder: str | Path) -> None:
+        """Write ``config.json`` and ``model.safetensors`` alone."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with quiet():
+            self.backbone.save_pretrained(str(folder))
+
+
+def load_backbone(folder: Path, name: object) -> nn.Module:
+    """The encoder of a Hugging Face folder, in float32, without heads or pooler.
+
+    :param name: what the user called it, for messages.
+    :raises ModelError: when it is no encoder, or its weights are missing or damaged.
+    """
+    import transformers
+
+    config = read_config(folder, name)
+    kind = check_architecture(config, name)
+    if kind in {"t5", "mt5", "umt5"}:
+        cls: Any = getattr(transformers, {"t5": "T5", "mt5": "MT5", "umt5": "UMT5"}[kind] + "EncoderModel")
+    else:
+        cls = transformers.AutoModel
+    pooled = {"add_pooling_layer": False} if kind in _WITH_POOLER else {}
+    return load_weights(cls, folder, name, **pooled)
+
+
+_WITH_POOLER = {"bert", "rembert", "roberta", "camembert", "xlm-roberta", "xlm-roberta-xl"}
+
+
+def load_weights(cls: Any, folder: Path, name: object, **options: Any) -> nn.Module:  # noqa: ANN401 - library classes
+    """``cls.from_pretrained`` with its many errors told apart.
+
+    :raises ModelError: when weights are missing, damaged or of another model.
+    """
+    hub.check_weights(folder, name)
+    again = f"download it again (delete {folder} first) or give another model"
+    try:
+        with quiet():
+            model, report = cls.from_pretrained(
+                str(folder), dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True, **options
+            )
+    except MemoryError as error:
+        raise ModelError(f"{name}: not enough memory to load its weights: give a smaller encoder, such as mini") from error
+    except ImportError as error:
+        raise MissingExtraError(f"Loading {name}", "train") from error
+    except Exception as error:  # pickle, safetensors, JSON, tensor shapes: the library lets each through as it is
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{name}: its weights in {folder} cannot be read ({first}): {again}") from error
+    missing = sorted(str(key) for key in report.get("missing_keys", ()))
+    wrong = sorted(str(key[0] if isinstance(key, tuple) else key) for key in report.get("mismatched_keys", ()))
+    if missing or wrong:
+        bad = missing or wrong
+        raise ModelError(f"{name}: the weights in {folder} lack {len(bad)} tensors of the encoder (first: {bad[0]}): {again}")
+    model.eval()
+    out: nn.Module = model
+    return out
+
+
+def load_pieces(folder: Path, *, pooling: Pooling = "mean", tokenizer_folder: Path | None = None) -> WordPieces:
+    """The tokenizer of an encoder's folder, with the encoder's window.
+
+    :param tokenizer_folder: where the tokenizer lies when not in ``folder``.
+    :raises ModelError: when there is none, or it cannot be converted.
+    """
+    length = window(read_config(folder, folder), folder)
+    for place in (tokenizer_folder, folder):
+        if place is not None and (place / "tokenizer.json").is_file():
+            return WordPieces.from_folder(place, max_length=length, pooling=pooling)
+    return WordPieces(_converted(folder), max_length=length, pooling=pooling)
+
+
+def _converted(folder: Path) -> Tokenizer:
+    """A fast tokenizer out of older files (``spiece.model``, ``vocab.txt`` …)."""
+    if not hub.has_tokenizer(folder):
+        raise ModelError(f"{folder}: no tokenizer there (tokenizer.json, a SentencePiece model or vocab.txt): add the encoder's own")
+    if any(folder.glob("*.model")):
+        try:
+            import google.protobuf  # noqa: F401
+            import sentencepiece  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("Converting a SentencePiece tokenizer", "train") from error
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet():
+            found = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        backend = found.backend_tokenizer
+    except Exception as error:  # conversion fails in as many ways as there are formats
+        raise ModelError(f"{folder}: its tokenizer cannot be converted ({error}): give an encoder that has a tokenizer.json") from error
+    return Tokenizer.from_str(backend.to_str())  # a copy of our own: WordPieces sets options on it
+
+
+def read_config(folder: Path, name: object) -> dict[str, Any]:
+    """The parsed ``config.json`` of a Hugging Face folder.
+
+    :raises ModelError: when it is missing or no JSON object.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{name}: no model in {folder} (config.json is missing)") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}): download the model again") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path}: is no JSON object: download the model again")
+    return config
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the library's progress bars and advice off a user's terminal (its errors become ours)."""
+    from transformers.utils import logging as library
+
+    verbosity, bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity(logging.CRITICAL)
+    library.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        library.set_verbosity(verbosity)
+        if bars:
+            library.enable_progress_bar()
+
+
+def _agree(config: Any, pieces: WordPieces, name: str) -> None:  # noqa: ANN401 - a library configuration
+    """Make padding the encoder's own (XLM-R counts positions by it), and refuse a tokenizer of another encoder."""
+    if config.pad_token_id is not None:
+        pieces.pad_id = int(config.pad_token_id)
+    size = pieces.tokenizer.get_vocab_size(with_added_tokens=False)
+    if size > config.vocab_size:
+        raise ModelError(f"{name}: its tokenizer has {size} pieces, the encoder only {config.vocab_size}: they belong to different models")
+
+
+def _layers(backbone: nn.Module) -> nn.ModuleList:
+    """The longest list of alike modules: every family names it differently, none has a longer one."""
+    lists = [m for m in backbone.modules() if isinstance(m, nn.ModuleList)]
+    count = int(getattr(backbone.config, "num_hidden_layers", 0))
+    return next(m for m in lists if len(m) == count)
+
+
+def _is_embedding(name: str) -> bool:
+    return any(part.startswith("embed") or part == "shared" for part in name.split("."))

@@ -1,0 +1,178 @@
+"""Encoders and models by name: from what a user types to a folder on this machine. No PyTorch here.
+
+Choices and trade-offs
+- Three kinds of names, tried in this order: a folder, a name we know (``xlm_roberta_base``, hyphens or underscores), a Hub id
+  (``org/name``, ``org/name@revision``). A folder wins, as everywhere in the Hugging Face world, so that a model just trained to
+  ``./mini`` is the one that is loaded.
+- Downloads, caches, tokens, mirrors and offline flags are the Hub client's own; what it knows how to configure is not repeated.
+- ``config.json`` comes first and alone: an unfit architecture is refused before gigabytes are fetched. Weights come last, so that
+  a cache holding them holds everything, and the next start asks the network for one small answer (offline: none).
+- Only what is needed is fetched: one set of weights (safetensors before ``.bin``), no TensorFlow, Flax, ONNX or GGUF copies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from calque.config import FORMAT, is_calque_model
+from calque.errors import ModelError
+from calque.models.architectures import check_architecture
+from calque.models.registry import ENTRIES, Entry, find, nearest
+
+__all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokenizer", "resolve"]
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_TOKENIZERS = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
+_SMALL = (*_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", "README.md")
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Where a name leads: a ``folder`` on this machine, or a Hub ``repo`` at a ``revision`` (None: its main branch)."""
+
+    name: str
+    folder: Path | None = None
+    repo: str | None = None
+    revision: str | None = None
+    entry: Entry | None = None
+
+
+def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
+    """What a name means; touches no network.
+
+    :param name: a folder, a known name, or a Hub id; ``@revision`` may follow the latter two.
+    :param revision: branch, tag or commit on the Hub.
+    :raises ModelError: when it is none of these.
+    """
+    text = str(name).strip()
+    folder = Path(text).expanduser()
+    if (folder / "config.json").is_file():
+        if revision:
+            raise ModelError(f"{text} is a folder, and a folder has no revisions: leave revision={revision!r} out")
+        return Resolved(text, folder=folder)
+    bare, _, after = text.partition("@")
+    revision = revision or after or None
+    entry = find(bare)
+    if entry is not None and entry.folder is not None:
+        return Resolved(entry.name, folder=entry.folder, entry=entry)
+    if entry is not None:
+        return Resolved(entry.name, repo=entry.repo, revision=revision, entry=entry)
+    if folder.is_dir():
+        raise ModelError(f"{text}: no model in this folder (config.json is missing)")
+    if text.startswith((".", "/", "~")) or bare.count("/") > 1 or "\\" in text or os.path.isabs(text):
+        raise ModelError(f"{text}: there is no such folder: give a model's folder, a Hub id (org/name) or a name (see  calque models list)")
+    if not _HUB_ID.fullmatch(bare):
+        near = nearest(bare)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see  calque models list"
+        raise ModelError(f"unknown model '{text}': {hint} A folder, or any Hub id such as org/name, will do too")
+    return Resolved(bare, repo=bare, revision=revision)
+
+
+def fetch(resolved: Resolved, *, onnx: bool = False) -> Path:
+    """The folder that holds a model, downloaded when it is not here yet.
+
+    :param onnx: of a calque model fetch what the PyTorch-free runtime needs (``model.onnx``) and not the weights for training.
+    :raises ModelError: with what to do, when it cannot be had.
+    """
+    if resolved.folder is not None:
+        if not (resolved.folder / "config.json").is_file():
+            raise ModelError(f"{resolved.name}: no model in {resolved.folder} (config.json is missing)")
+        return resolved.folder
+    from calque.models.download import Source
+
+    source = Source(resolved.repo or resolved.name, resolved.revision, resolved.name)
+    path = source.file("config.json")
+    config = _read(path)
+    ours = config.get("format") == FORMAT
+    if not ours:
+        check_architecture(config, resolved.name)
+    if not _complete(path.parent, onnx=onnx):
+        sizes = source.listing(path.parent.name)
+        wanted = _calque_files(sizes, onnx=onnx) if ours else _encoder_files(list(sizes), resolved.name)
+        source.download({file: sizes[file] for file in wanted}, commit=path.parent.name)
+    return path.parent
+
+
+def check_weights(folder: Path, name: object) -> None:
+    """Refuse a folder whose weights are of a kind calque cannot or will not read.
+
+    :raises ModelError: naming what is there and what is needed.
+    """
+    if not any((folder / weights).is_file() for weights in WEIGHTS):
+        _choose_weights([p.name for p in folder.iterdir()], name)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder has files a tokenizer can be made of."""
+    return any(any(folder.glob(pattern)) for pattern in _TOKENIZERS)
+
+
+def _encoder_files(files: Sequence[str], name: object) -> list[str]:
+    """Files to fetch of a Hugging Face checkpoint, weights last."""
+    small = [f for f in files if any(fnmatch(f, pattern) for pattern in _SMALL) and "/" not in f]
+    if not any(fnmatch(f, pattern) for f in small for pattern in _TOKENIZERS):
+        raise ModelError(f"{name}: this repository has no tokenizer (tokenizer.json, a SentencePiece model or vocab.txt): give another model")
+    return small + _choose_weights(files, name)
+
+
+def _choose_weights(files: Sequence[str], name: object) -> list[str]:
+    """One set of weights: safetensors before ``.bin``; the index after its shards, so that an index means all are there."""
+    for single, index, shards in (
+        ("model.safetensors", "model.safetensors.index.json", "model-*.safetensors"),
+        ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*.bin"),
+    ):
+        if single in files:
+            return [single]
+        if index in files:
+            return [*(f for f in files if fnmatch(f, shards)), index]
+    other = {"GGUF": "*.gguf", "TensorFlow": "tf_model*", "Flax": "flax_model*", "ONNX": "*.onnx", "a LoRA adapter": "adapter_model*"}
+    found = [kind for kind, pattern in other.items() if any(fnmatch(f, pattern) for f in files)]
+    what = f"only {', '.join(found)}" if found else "none"
+    raise ModelError(f"{name}: weights in safetensors or PyTorch format are needed, and there are {what}: give the original encoder")
+
+
+def _calque_files(files: Mapping[str, int], *, onnx: bool) -> list[str]:
+    """Files of a calque model, the largest last."""
+    if onnx and "model.onnx" not in files:
+        onnx = False  # the caller says what is missing, with the model at hand
+    skip = ("encoder/*", "heads.safetensors", "adapters/*") if onnx else ("*.onnx",)
+    wanted = [f for f in files if not any(fnmatch(f, pattern) for pattern in (".*", "config.json", *skip))]
+    return sorted(wanted, key=lambda f: files[f])
+
+
+def _complete(folder: Path, *, onnx: bool) -> bool:
+    """Whether a cached snapshot holds all that is needed (weights are fetched last, and appear only when whole)."""
+    if is_calque_model(folder):
+        if onnx:
+            return (folder / "model.onnx").is_file() and (folder / "tokenizer.json").is_file()
+        encoder = _read(folder / "config.json").get("encoder")
+        at = folder / "encoder" if encoder == "encoder" else None
+        return (folder / "heads.safetensors").is_file() and (at is None or _has_weights(at))
+    return _has_weights(folder) and has_tokenizer(folder)
+
+
+def _has_weights(folder: Path) -> bool:
+    for weights in WEIGHTS:
+        path = folder / weights
+        if path.is_file():
+            shards = set(_read(path).get("weight_map", {}).values()) if weights.endswith(".index.json") else set()
+            return all((folder / shard).is_file() for shard in shards)
+    return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}): delete it and download the model again") from error
+    if not isinstance(plain, dict):
+        raise ModelError(f"{path}: is no JSON object: delete it and download the model again")
+    return plain

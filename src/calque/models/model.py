@@ -1,0 +1,251 @@
+"""A model: one encoder and its heads, loaded, run and saved as a whole.
+
+Choices and trade-offs
+- One product gives word vectors, ``pooling @ pieces``: the same in training, here and in ONNX, for every pooling rule.
+- ``Model.load`` takes whatever has an encoder in it; what comes without heads trains, what comes with a ``pos`` head also parses.
+- On disk a model is its folder (``config.json`` last or renamed as a whole, see :mod:`calque.models.saving`): safetensors and
+  JSON, never pickle. The encoder is copied into it, so that a model is one thing that can be moved; ``link_encoder`` leaves a
+  frozen encoder on the Hub instead (one encoder, many small heads).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from calque.config import ModelConfig, TaskConfig, is_calque_model
+from calque.errors import ModelError
+from calque.models import hub
+from calque.models.card import model_card
+from calque.models.encoder import Encoder, load_backbone, load_pieces, read_config
+from calque.models.heads import WordHead
+from calque.models.published import is_token_classifier, load_classifier
+from calque.models.saving import recover, whole_folder
+from calque.pieces import budget_batches
+
+if TYPE_CHECKING:
+    from calque.document import Document
+    from calque.pipeline import Tagged
+
+POS = "pos"
+
+
+class Model(nn.Module):
+    """An encoder with heads.
+
+    :param encoder: shared by all heads.
+    :param config: name, tasks (one head is made for each), provenance; a fresh one by default.
+    """
+
+    def __init__(self, encoder: Encoder, config: ModelConfig | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.config = config if config is not None else ModelConfig(name=encoder.name, base=encoder.name)
+        self.config.max_length = min(self.config.max_length, encoder.pieces.max_length)
+        self.config.pooling = encoder.pieces.pooling
+        self.heads = nn.ModuleDict()
+        for task, made in self.config.tasks.items():
+            self.heads[task] = WordHead(encoder.hidden_size, len(made.labels), transform=made.transform)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, revision: str | None = None, *, heads: bool = True) -> Model:
+        """Load an encoder, a calque model or a published UPOS tagger: by name, Hub id or folder.
+
+        :param heads: False leaves heads that come along out, and takes the encoder alone.
+        :raises ModelError: when it cannot be found, downloaded, read or used.
+        """
+        recover(name_or_path)
+        resolved = hub.resolve(name_or_path, revision=revision)
+        folder = hub.fetch(resolved)
+        if is_calque_model(folder):
+            model = cls.from_pretrained(folder)
+            return model if heads else cls(model.encoder)
+        config = read_config(folder, resolved.name)
+        origin = {"repo": resolved.repo, "revision": folder.name if resolved.repo else None}
+        if not heads or not is_token_classifier(config):
+            return cls(Encoder(load_backbone(folder, resolved.name), load_pieces(folder), name=resolved.name, **origin))
+        encoder, head, task = load_classifier(folder, config, resolved.name, **origin)
+        model = cls(encoder)
+        model.config.tasks[POS] = task
+        model.heads[POS] = head
+        return model.eval()
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Model:
+        """Load a saved calque model from its folder.
+
+        :raises ModelError: when it is damaged, or lacks the weights (a folder with nothing but ``model.onnx``).
+        """
+        path = Path(folder).expanduser()
+        recover(path)
+        config = ModelConfig.from_folder(path)
+        again = "save or download the model again"
+        if config.encoder == "encoder":
+            at = path / "encoder"
+            if not at.is_dir():
+                only = " (it holds only model.onnx, which parses without PyTorch but cannot be trained)" if (path / "model.onnx").is_file() else ""
+                raise ModelError(f"{path}: no encoder/ in this model{only}: {again}")
+            encoder = Encoder(load_backbone(at, path), load_pieces(at, tokenizer_folder=path), name=config.base or config.name)
+        else:
+            encoder = Encoder.load(config.encoder, revision=config.encoder_revision)
+        encoder.pieces = type(encoder.pieces)(
+            encoder.pieces.tokenizer, max_length=min(config.max_length, encoder.pieces.max_length), pooling=_pooling(config, path)
+        )
+        model = cls(Encoder(encoder.backbone, encoder.pieces, name=encoder.name, repo=encoder.repo, revision=encoder.revision), config)
+        file = path / "heads.safetensors"
+        if config.tasks:
+            try:
+                model.heads.load_state_dict(load_file(str(file)))
+            except (OSError, SafetensorError, RuntimeError) as error:
+                first = str(error).strip().splitlines()[0]
+                raise ModelError(f"{file}: the heads cannot be read ({first}): {again}") from error
+        return model.eval()
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the heads."""
+        return list(self.heads)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def add_head(self, task: str, labels: Sequence[str]) -> WordHead:
+        """Add a fresh head, or put a fresh one in the place of an old one.
+
+        :param task: name without dots, such as ``pos``.
+        :param labels: ``labels[i]`` is the name of logit i.
+        :raises ModelError: for a name or labels that cannot be.
+        """
+        if not task.isidentifier() or hasattr(nn.ModuleDict, task):
+            raise ModelError(f"'{task}' cannot be the name of a task: use letters, digits and underscores, such as pos")
+        if not labels or len(set(labels)) != len(labels):
+            raise ModelError(f"the labels of '{task}' are empty or not unique: {', '.join(labels) or 'none'}")
+        head = WordHead(self.encoder.hidden_size, len(labels)).to(self.device)
+        self.config.tasks[task] = TaskConfig(labels=list(labels))
+        self.heads[task] = head
+        return head
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, pooling: Tensor) -> dict[str, Tensor]:
+        """Logits of every head.
+
+        :param input_ids: int64 ``[B, P]``.
+        :param attention_mask: int64 ``[B, P]``.
+        :param pooling: float ``[B, W, P]``, weights of the pieces of each word.
+        :returns: task → float32 ``[B, W, L]``.
+        """
+        hidden = self.encoder(input_ids, attention_mask)
+        words = torch.bmm(pooling.to(hidden.dtype), hidden)
+        return {task: head(words) for task, head in self.heads.items()}
+
+    @torch.inference_mode()
+    def tag(self, sentences: Sequence[Sequence[str]], batch_pieces: int = 4096, *, task: str = POS, bf16: bool = False) -> list[Tagged]:
+        """Label the words of sentences, whatever their length.
+
+        :param batch_pieces: padded pieces a forward pass; bounds the memory.
+        :param task: which head.
+        :param bf16: compute in bfloat16, where the hardware has it.
+        :returns: one for each sentence, in order: a label and its probability for every word.
+        :raises ModelError: when the model has no such head.
+        """
+        from calque.pipeline import Tagged
+
+        if task not in self.heads:
+            raise ModelError(self._headless(task))
+        labels = self.config.tasks[task].labels
+        pieces = self.encoder.pieces
+        rows = pieces.rows(sentences)
+        best = [np.zeros(len(words), dtype=np.int64) for words in sentences]
+        scores = [np.zeros(len(words), dtype=np.float32) for words in sentences]
+        training = self.training
+        self.eval()
+        try:
+            for group in budget_batches([len(r.ids) for r in rows], batch_pieces):
+                batch = pieces.batch([rows[i] for i in group])
+                arrays = (torch.from_numpy(a).to(self.device) for a in (batch.input_ids, batch.attention_mask, batch.pooling))
+                with torch.autocast(self.device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
+                    logits = self(*arrays)[task]
+                top, which = (t.cpu().numpy() for t in torch.softmax(logits, dim=-1).max(dim=-1))
+                for at, i in enumerate(group):
+                    row = rows[i]
+                    low, high = row.keep
+                    span = slice(row.first_word + low, row.first_word + high)
+                    best[row.sentence][span] = which[at, low:high]
+                    scores[row.sentence][span] = top[at, low:high]
+        finally:
+            self.train(training)
+        return [Tagged([labels[i] for i in b], [round(float(s), 4) for s in p]) for b, p in zip(best, scores, strict=True)]
+
+    def parse(self, text: str | Sequence[str], lang: str = "auto") -> Document:
+        """Cut raw text into sentences and words, and label them.
+
+        :param lang: its language, or ``auto`` to identify it.
+        """
+        from calque.pipeline import parse
+
+        return parse(text, lang=lang, model=self)
+
+    def save_pretrained(self, folder: str | Path, *, link_encoder: bool = False) -> Path:
+        """Write the model; a crash leaves what was there before.
+
+        :param link_encoder: name the encoder's Hub id and commit in place of its weights; it must be as it came from there.
+        :raises ModelError: when the folder cannot be written, or the encoder cannot be linked.
+        """
+        config = self.config
+        config.encoder, config.encoder_revision = self._link() if link_encoder else ("encoder", None)
+        config.max_length, config.pooling = self.encoder.pieces.max_length, self.encoder.pieces.pooling
+        with whole_folder(folder) as fresh:
+            if not link_encoder:
+                self.encoder.save_backbone(fresh / "encoder")
+            self.encoder.pieces.tokenizer.save(str(fresh / "tokenizer.json"))
+            state = {key: tensor.detach().to("cpu", torch.float32).contiguous() for key, tensor in self.heads.state_dict().items()}
+            save_file(state, str(fresh / "heads.safetensors"), metadata={"format": "pt"})
+            (fresh / "README.md").write_text(model_card(config), encoding="utf-8")
+            (fresh / "config.json").write_text(config.to_json(), encoding="utf-8")
+        return Path(folder)
+
+    def push_to_hub(
+        self, repo: str, *, private: bool = False, token: str | None = None, message: str | None = None, revision: str | None = None
+    ) -> str:
+        """Upload the model to the Hub (made there when it is not) and give its address.
+
+        :param repo: ``org/name``.
+        :param token: with the right to write; by default the one of  ``hf auth login``  or HF_TOKEN.
+        :raises ModelError: when the Hub refuses or does not answer.
+        """
+        from calque.models.upload import upload
+
+        with tempfile.TemporaryDirectory() as scratch:
+            self.save_pretrained(Path(scratch) / "model")
+            return upload(Path(scratch) / "model", repo, private=private, token=token, message=message, revision=revision)
+
+    def _headless(self, task: str) -> str:
+        name = self.config.name or "this model"
+        if not self.heads:
+            return f"{name} is an encoder without heads and cannot label words yet: train it, with  calque train {task} --model {name} …"
+        return f"{name} has no '{task}' head (it has: {', '.join(self.heads)}): train one, with  calque train {task} --model …"
+
+    def _link(self) -> tuple[str, str | None]:
+        encoder = self.encoder
+        if not encoder.repo or not encoder.revision:
+            raise ModelError("link_encoder needs an encoder that came from the Hub: save without it")
+        there: dict[str, Any] = Encoder.load(encoder.repo, revision=encoder.revision).state_dict()
+        if any(not torch.equal(tensor.cpu(), there[key]) for key, tensor in encoder.state_dict().items()):
+            raise ModelError(f"the encoder was trained since it came from {encoder.repo}, so its weights must be saved: leave link_encoder out")
+        return encoder.repo, encoder.revision
+
+
+def _pooling(config: ModelConfig, path: Path) -> Any:  # noqa: ANN401 - narrowed to the Literal by the test
+    if config.pooling not in ("mean", "first"):
+        raise ModelError(f"{path}/config.json: pooling '{config.pooling}' is unknown (mean, first): pip install -U calque")
+    return config.pooling

@@ -1,0 +1,107 @@
+"""Folders written whole: a crash at any moment leaves the old model or the new one, never half of either.
+
+Choices and trade-offs
+- A model is written into a hidden folder beside its place and renamed into it. Two renames are needed where an old model stands
+  (no portable call swaps folders); a crash between them leaves the old one under its hidden name, and :func:`recover` puts it back.
+- What else lies in an old model's folder (logs, checkpoints of the training) is carried over; an old ``model.onnx`` is not: it
+  would no longer agree with the weights.
+- A folder that holds another kind of model is never overwritten.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from calque.config import is_calque_model
+from calque.errors import ModelError
+
+OWN = {"config.json", "tokenizer.json", "heads.safetensors", "encoder", "adapters", "README.md", "model.onnx"}
+
+
+@contextmanager
+def whole_folder(target: str | Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of ``target`` when the block ends well, and vanishes when it does not.
+
+    :raises ModelError: when the target is a file or another kind of model, or cannot be written.
+    """
+    final = Path(target).expanduser().absolute()
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        recover(final)
+        _check(final)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{final.name}.new-", dir=final.parent))
+    except OSError as error:
+        raise ModelError(f"{final}: cannot be written ({error.strerror or error}): give another folder") from error
+    try:
+        yield fresh
+        _to_disk(fresh)
+        _replace(fresh, final)
+    except OSError as error:
+        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise ModelError(f"{final}: the model could not be saved ({reason}); what was there before is unchanged") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def recover(target: str | Path) -> None:
+    """Put an old model back that a crash left under its hidden name."""
+    final = Path(target).expanduser().absolute()
+    if final.exists() or not final.name or not final.parent.is_dir():
+        return
+    left = [p for p in final.parent.glob(f".{final.name}.old-*") if (p / "config.json").is_file()]
+    if len(left) == 1:
+        left[0].rename(final)
+
+
+def _check(final: Path) -> None:
+    if final.exists() and not final.is_dir():
+        raise ModelError(f"{final} is a file: give a folder to save the model in")
+    if (final / "config.json").exists() and not is_calque_model(final):
+        raise ModelError(f"{final} holds another kind of model (its config.json is not calque's): give another folder")
+
+
+def _replace(fresh: Path, final: Path) -> None:
+    os.chmod(fresh, 0o777 & ~_umask())
+    if not final.exists():
+        fresh.rename(final)
+        return
+    if not is_calque_model(final):
+        # a folder of other things: each part moves in by itself, config.json (without which nothing loads) last
+        for part in sorted(fresh.iterdir(), key=lambda p: p.name == "config.json"):
+            old = final / part.name
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            part.replace(old)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{final.name}.old-", dir=final.parent))
+    old.rmdir()
+    final.rename(old)
+    try:
+        fresh.rename(final)
+    except OSError:
+        old.rename(final)
+        raise
+    for part in old.iterdir():
+        if part.name not in OWN:
+            part.rename(final / part.name)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _to_disk(folder: Path) -> None:
+    """Ask the system to keep the files through a power cut before their folder gets its name."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
