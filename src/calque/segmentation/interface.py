@@ -1,0 +1,139 @@
+"""Text in, sentences out: the public functions, and the place for other segmenters.
+
+A segmenter is anything with the two methods of :class:`Segmenter`. The rules serve every language until another one is
+registered; a learned segmenter takes a language over with one call of :func:`register_segmenter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Protocol
+
+from calque.document import Document, MultiwordToken, Sentence
+from calque.segmentation.rules import RuleSegmenter, goes_on
+
+# A text with no line end and no full stop must not fill the memory: beyond this many characters a stream is cut.
+MAX_PENDING = 65_536
+
+
+class Segmenter(Protocol):
+    """What cuts the text of one language; offsets are into the text given."""
+
+    def segment(self, text: str) -> list[Sentence]:
+        """Sentences of a text of any number of paragraphs."""
+        ...
+
+    def words(self, text: str) -> Sentence:
+        """All words of a text as one sentence."""
+        ...
+
+
+_REGISTERED: dict[str, Segmenter] = {}
+
+
+def register_segmenter(lang: str, segmenter: Segmenter) -> None:
+    """Use a segmenter for a language from now on, instead of the rules.
+
+    :param lang: ISO 639 code, as in UD (``es``).
+    :param segmenter: an object with ``segment`` and ``words``.
+    """
+    _REGISTERED[lang] = segmenter
+
+
+def unregister_segmenter(lang: str) -> None:
+    """Go back to the rules for a language; does nothing when none is registered.
+
+    :param lang: ISO 639 code.
+    """
+    _REGISTERED.pop(lang, None)
+
+
+@lru_cache(maxsize=64)
+def _rules(lang: str | None) -> RuleSegmenter:
+    return RuleSegmenter(lang)
+
+
+def segmenter_for(lang: str | None) -> Segmenter:
+    """The segmenter of a language: the registered one, else the rules.
+
+    :param lang: ISO 639 code, possibly with a region or script (``pt-BR``, ``zh_Hant``), or None or ``auto`` for none.
+    """
+    if lang is None or lang == "auto" or not lang.strip():
+        return _rules(None)
+    code = lang.strip().lower().replace("_", "-")
+    for name in (code, code.split("-")[0]):
+        if name in _REGISTERED:
+            return _REGISTERED[name]
+    return _rules(code.split("-")[0])
+
+
+def segment(text: str, lang: str | None = None) -> Document:
+    """Cut raw text into sentences, tokens and words.
+
+    Every character of ``text`` that is not white space belongs to exactly one token or multiword token, and offsets point
+    into ``text`` itself. The words of a multiword token have no offsets of their own. Blank lines end a sentence; so does a
+    line end, unless the text visibly goes on (a comma or dash before it, or a small letter after it).
+
+    :param text: any text.
+    :param lang: ISO 639 code; None for rules that fit most languages.
+    """
+    return Document(sentences=segmenter_for(lang).segment(text), text=text, lang=None if lang == "auto" else lang)
+
+
+def split_words(text: str, lang: str | None = None) -> Sentence:
+    """Cut one sentence into words; full stops and line ends inside do not end it.
+
+    :param text: a sentence.
+    :param lang: ISO 639 code or None.
+    """
+    return segmenter_for(lang).words(text)
+
+
+def segment_stream(lines: Iterable[str], lang: str | None = None) -> Iterator[Sentence]:
+    """Sentences of a stream of lines, in constant memory; the same sentences that :func:`segment` finds.
+
+    Offsets are global, as if the lines were joined. A line without its line end counts as one that had it (one character),
+    except for the pieces of a line that is longer than the stream wants to hold at once.
+
+    :param lines: lines of an open file, or any strings.
+    :param lang: ISO 639 code or None.
+    """
+    segmenter = segmenter_for(lang)
+    pending = ""  # text that waits for its continuation
+    offset = 0  # where it starts in the stream
+    for line in lines:
+        if not line.endswith(("\n", "\r")):
+            line += "\n"
+        if pending and not goes_on(pending, _line_start(pending), len(pending), line):
+            yield from _shifted(segmenter.segment(pending), offset)
+            offset += len(pending)
+            pending = ""
+        pending += line
+        if len(pending) > MAX_PENDING:
+            sentences = segmenter.segment(pending)
+            cut = sentences[-1].start if len(sentences) > 1 else None
+            if cut is None:
+                yield from _shifted(sentences, offset)
+                cut = len(pending)
+            else:
+                yield from _shifted(sentences[:-1], offset)
+            offset += cut
+            pending = pending[cut:]
+    yield from _shifted(segmenter.segment(pending), offset)
+
+
+def _line_start(text: str) -> int:
+    return max(text.rfind("\n", 0, -1), text.rfind("\r", 0, -1)) + 1
+
+
+def _shifted(sentences: Iterable[Sentence], offset: int) -> Iterator[Sentence]:
+    for sentence in sentences:
+        if offset:
+            spans: list[Sentence | MultiwordToken] = [sentence, *sentence.multiwords]
+            for item in (*spans, *sentence.tokens):
+                if item.start is not None:
+                    item.start += offset
+                if item.end is not None:
+                    item.end += offset
+        yield sentence
