@@ -1,0 +1,79 @@
+"""calque: train once in one language, use in a hundred others.
+
+The public names load at first use, so that ``import calque`` and ``calque --help`` cost milliseconds and parsing needs no PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from calque.document import Document, EmptyNode, MultiwordToken, Sentence, Token
+    from calque.errors import CalqueError
+    from calque.evaluation.report import Evaluation, evaluate
+    from calque.models.model import Model
+    from calque.pipeline import annotate, load, parse
+    from calque.runtime.export import export
+    from calque.runtime.session import OnnxModel
+    from calque.training.finetune import fine_tune
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "CalqueError": "calque.errors",
+    "Document": "calque.document",
+    "EmptyNode": "calque.document",
+    "Evaluation": "calque.evaluation.report",
+    "Model": "calque.models.model",
+    "MultiwordToken": "calque.document",
+    "OnnxModel": "calque.runtime.session",
+    "Sentence": "calque.document",
+    "Token": "calque.document",
+    "annotate": "calque.pipeline",
+    "evaluate": "calque.evaluation.report",
+    "export": "calque.runtime.export",
+    "fine_tune": "calque.training.finetune",
+    "load": "calque.pipeline",
+    "parse": "calque.pipeline",
+}
+_NEEDS_TORCH = {"Model", "fine_tune", "export"}
+
+__all__ = [
+    "CalqueError",
+    "Document",
+    "EmptyNode",
+    "Evaluation",
+    "Model",
+    "MultiwordToken",
+    "OnnxModel",
+    "Sentence",
+    "Token",
+    "__version__",
+    "annotate",
+    "evaluate",
+    "export",
+    "fine_tune",
+    "load",
+    "parse",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _HOME.get(name)
+    if module is None:
+        raise AttributeError(f"module 'calque' has no attribute {name!r}")
+    try:
+        value = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if name in _NEEDS_TORCH and error.name is not None and not error.name.startswith("calque"):
+            from calque.errors import MissingExtraError
+
+            raise MissingExtraError(f"calque.{name}", "train") from error
+        raise
+    globals()[name] = value  # found directly the next time
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

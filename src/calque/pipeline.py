@@ -1,0 +1,294 @@
+"""From text to an analysed document: identify the language, cut into sentences and words, tag, name the words' languages.
+
+Choices and trade-offs
+- A tagger is anything with ``tasks`` and ``tag`` (:class:`Tagger`): the ONNX runtime, a PyTorch model, a test's fake. Nothing
+  here knows which one it has, so nothing here imports PyTorch.
+- :func:`annotate` streams. It hands the tagger :data:`WINDOW_WORDS` words at a time: enough sentences that the tagger can put
+  those of like length together (it pads less, so it runs faster), few enough that memory does not grow with the corpus.
+- With ``lang="auto"`` the language of the whole text chooses the segmentation rules, and every word gets a language of its own
+  (``Token.lang``), because a text whose language nobody named may be in several. With a language given, the user has said what
+  it is: ``Sentence.lang`` is that language and words carry none.
+- When identification abstains, the text is cut by the rules that hold for any language: a wrong guess costs more than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain, groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, overload, runtime_checkable
+
+from calque.document import Document, Sentence
+from calque.errors import CalqueError, ModelError
+
+if TYPE_CHECKING:
+    from calque.models.model import Model
+    from calque.runtime.session import OnnxModel
+
+AUTO = "auto"
+DEFAULT = "default"
+WINDOW_WORDS = 4096
+LOOK_AHEAD_CHARACTERS = 4000  # of a stream, read before its language is decided
+OWN_LANGUAGE_CHARACTERS = 60  # a shorter line of a stream is taken to be in the stream's language
+
+Backend = Literal["auto", "onnx", "torch"]
+
+
+class Tagged(NamedTuple):
+    """Labels of one sentence's words, and the probability of each."""
+
+    labels: list[str]
+    scores: list[float]
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """Whatever labels words."""
+
+    @property
+    def tasks(self) -> Sequence[str]:
+        """Names of the heads it has, such as ``pos``."""
+        ...
+
+    def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+        """UPOS tags for the words of each sentence, in order."""
+        ...
+
+
+def annotate(sentences: Iterable[Sentence], tagger: Tagger, *, batch_words: int = WINDOW_WORDS) -> Iterator[Sentence]:
+    """Fill ``upos`` and ``score`` of every word, streaming, in the order given.
+
+    The sentences are changed in place and handed on; a tag that was there is replaced.
+
+    :param sentences: any number of sentences; only about ``batch_words`` words of them are held at a time.
+    :param tagger: a model with a ``pos`` head.
+    :param batch_words: words handed to the tagger at a time.
+    :raises ModelError: when the tagger has no head for part-of-speech tags.
+    """
+    check_tags_words(tagger)
+    window: list[Sentence] = []
+    words = 0
+    for sentence in sentences:
+        window.append(sentence)
+        words += max(len(sentence.tokens), 1)
+        if words >= batch_words:
+            yield from _annotate_window(window, tagger)
+            window, words = [], 0
+    yield from _annotate_window(window, tagger)
+
+
+@overload
+def parse(text: str, *, lang: str = AUTO, model: str | Path | Tagger | None = None) -> Document: ...
+@overload
+def parse(text: Sequence[str], *, lang: str | Sequence[str] = AUTO, model: str | Path | Tagger | None = None) -> list[Document]: ...
+def parse(
+    text: str | Sequence[str], *, lang: str | Sequence[str] = AUTO, model: str | Path | Tagger | None = None
+) -> Document | list[Document]:
+    """Analyse text: sentences, words with character offsets, part-of-speech tags.
+
+    :param text: a text, or several, which are tagged in the same batches.
+    :param lang: language of the text as a code or name ("es", "Spanish"), or "auto" to identify it; one for each text where
+        there are several.
+    :param model: a model, its name, or its folder; by default the embedded one.
+    :returns: a document, or a list of them for a list of texts.
+    :raises CalqueError: for an unknown language or model, or a model without a ``pos`` head.
+    """
+    one = isinstance(text, str)
+    texts: Sequence[str] = [text] if isinstance(text, str) else text
+    langs = [lang] * len(texts) if isinstance(lang, str) else list(lang)
+    if len(langs) != len(texts):
+        raise CalqueError(f"{len(texts)} texts but {len(langs)} languages: give one language for all, or one for each")
+    tagger = as_tagger(model)
+    check_tags_words(tagger)
+    documents = [cut(t, lang=code) for t, code in zip(texts, langs, strict=True)]
+    for _ in annotate((s for d in documents for s in d.sentences), tagger):
+        pass
+    return documents[0] if one else documents
+
+
+def cut(text: str, *, lang: str = AUTO) -> Document:
+    """Sentences and words of a text, with languages, without tags.
+
+    :param text: any text.
+    :param lang: a code or name, or "auto".
+    :raises CalqueError: for an unknown language.
+    """
+    from calque.segmentation import segment
+
+    code = _code(lang)
+    known = code if code is not None else _identified(text)
+    document = segment(text, known)
+    document.lang = known
+    for sentence in document.sentences:
+        _name_language(sentence, known, words=code is None)
+    return document
+
+
+def cut_stream(lines: Iterable[str], *, lang: str = AUTO) -> Iterator[Sentence]:
+    """Sentences and words of a text that comes line by line, in constant memory.
+
+    With "auto" the first lines decide the language of the stream; a later line that is long enough, and clearly in another
+    language, is cut by that language's rules.
+
+    :param lines: text with its line ends.
+    :param lang: a code or name, or "auto".
+    :raises CalqueError: for an unknown language.
+    """
+    from calque.segmentation import segment_stream
+
+    code = _code(lang)
+    if code is not None:
+        for sentence in segment_stream(lines, code):
+            yield _name_language(sentence, code, words=False)
+        return
+    for known, group in _by_language(lines):
+        for sentence in segment_stream(group, known):
+            yield _name_language(sentence, known, words=True)
+
+
+def as_tagger(model: str | Path | Tagger | None) -> Tagger:
+    """The tagger a user means: itself, or loaded by name or folder and kept for the next call.
+
+    :param model: None for the embedded default.
+    :raises CalqueError: for an unknown model.
+    """
+    if model is None or isinstance(model, str | Path):
+        return _kept(None if model is None else str(model))
+    if not callable(getattr(model, "tag", None)):
+        raise ModelError(f"{model!r} cannot tag words: give a model of calque.load, its name, or its folder")
+    return model
+
+
+def check_tags_words(tagger: Tagger) -> None:
+    """Refuse a model that was not trained to tag.
+
+    :raises ModelError: that says how to train one.
+    """
+    if "pos" not in tagger.tasks:
+        raise ModelError(
+            f"{_called(tagger)} has no head for part-of-speech tags: train one with  "
+            "calque train pos --model NAME --train FILE --output DIR  and parse with  --model DIR"
+        )
+
+
+def load(name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None) -> OnnxModel | Model:
+    """Load a model or an encoder.
+
+    :param name: a folder, an encoder's name ("xlm_roberta_base"), a Hub id; None or "default" for the embedded model.
+    :param backend: "onnx" runs an exported model without PyTorch; "torch" loads one that can be trained; "auto" takes
+        "onnx" where the folder has a ``model.onnx``.
+    :param revision: branch, tag or commit on the Hub.
+    :raises CalqueError: when there is no such model, it is damaged, or PyTorch is needed and not installed.
+    """
+    if backend not in ("auto", "onnx", "torch"):
+        raise CalqueError(f"unknown backend {backend!r}: auto, onnx or torch")
+    from calque.runtime.session import ONNX_FILE, OnnxModel
+
+    if name is None or str(name) == DEFAULT:
+        if backend == "torch":
+            raise ModelError("the embedded default has no PyTorch weights: train from the encoder it stands on, --model mini")
+        return OnnxModel.from_folder(bundled_folder(DEFAULT))
+    folder = Path(name).expanduser()
+    if backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
+        return OnnxModel.from_folder(folder)
+    if backend == "onnx":
+        raise ModelError(f"{name}: no such folder; the onnx backend runs a folder that  calque export  has written")
+    return _load_torch(str(name), revision)
+
+
+def bundled_folder(name: str) -> Path:
+    """Where a model that ships with the package lies: ``default`` or ``mini``.
+
+    :raises ModelError: when this installation has been stripped of it.
+    """
+    folder = Path(__file__).parent / "bundled" / name
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"the embedded model '{name}' is missing from this installation ({folder}): pip install --force-reinstall calque")
+    return folder
+
+
+def _load_torch(name: str, revision: str | None) -> Model:
+    from importlib.util import find_spec
+
+    from calque.errors import MissingExtraError
+
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        from calque.models.hub import resolve
+
+        resolve(name, revision=revision)  # a name that does not exist is the better thing to say first
+        raise MissingExtraError(f"{name}: a model that is not exported to ONNX", "train")
+    from calque.models.model import Model
+
+    return Model.load(name, revision=revision)
+
+
+@lru_cache(maxsize=4)
+def _kept(name: str | None) -> Tagger:
+    tagger: Tagger = load(name)
+    return tagger
+
+
+def _annotate_window(window: list[Sentence], tagger: Tagger) -> Iterator[Sentence]:
+    if not window:
+        return
+    tagged = tagger.tag([[token.text for token in sentence.tokens] for sentence in window])
+    for sentence, (labels, scores) in zip(window, tagged, strict=True):
+        for token, label, score in zip(sentence.tokens, labels, scores, strict=True):
+            token.upos, token.score = label, score
+        yield sentence
+
+
+def _name_language(sentence: Sentence, lang: str | None, *, words: bool) -> Sentence:
+    if sentence.lang is None:
+        sentence.lang = lang
+    if words and sentence.tokens:
+        from calque.languages import word_languages
+
+        for token, found in zip(sentence.tokens, word_languages([t.text for t in sentence.tokens]), strict=True):
+            token.lang = found
+    return sentence
+
+
+def _by_language(lines: Iterable[str]) -> Iterator[tuple[str | None, Iterator[str]]]:
+    """Runs of lines in one language; the stream's own language where a line does not say otherwise."""
+    lines = iter(lines)
+    head: list[str] = []
+    size = 0
+    for line in lines:
+        head.append(line)
+        size += len(line)
+        if size >= LOOK_AHEAD_CHARACTERS:
+            break
+    current = _identified("".join(head))
+
+    def language(line: str) -> str | None:
+        nonlocal current
+        if len(line) >= OWN_LANGUAGE_CHARACTERS:
+            current = _identified(line) or current
+        return current
+
+    for lang, group in groupby(chain(head, lines), key=language):
+        yield lang, group
+
+
+def _code(lang: str) -> str | None:
+    """ISO code of what the user wrote; None for "auto"."""
+    if lang.strip().lower() == AUTO:
+        return None
+    from calque.languages import normalize
+
+    return normalize(lang)
+
+
+def _identified(text: str) -> str | None:
+    if not text.strip():
+        return None
+    from calque.languages import identify
+
+    return identify(text).code
+
+
+def _called(tagger: Tagger) -> str:
+    folder = getattr(tagger, "folder", None)
+    return str(folder) if folder is not None else repr(tagger)[:80]

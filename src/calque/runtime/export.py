@@ -1,0 +1,207 @@
+"""From a PyTorch model to a folder that runs without PyTorch: a graph, small weights, and a measured promise that they agree.
+
+Choices and trade-offs
+- The graph goes from ``input_ids``, ``attention_mask`` and ``pooling`` (``[rows, words, pieces]``) to ``<task>_logits``
+  (``[rows, words, labels]``). Pooling pieces to words is inside, so that one runtime serves every rule of pooling.
+- Multilingual encoders are known to break when quantised. So every way to store the weights is compared, word by word, with the
+  float graph on sentences in many languages; under :data:`AGREEMENT` the next, larger, way is tried, and float is the last.
+  The report and the model's ``config.json`` say which one it was and how well it agreed.
+- The folder is written beside and renamed. One that holds PyTorch weights, or anything but an export, is not written over.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from calque.config import ModelConfig, is_calque_model
+from calque.errors import CalqueError, MissingExtraError, ModelError
+from calque.runtime.session import ONNX_FILE, ONNX_FORMAT, OnnxModel
+
+if TYPE_CHECKING:
+    from calque.models.model import Model
+    from calque.runtime.quantise import Embeddings
+
+AGREEMENT = 0.995
+Quantise = Literal["int8", "none"]
+WAYS: tuple[tuple[str, "Embeddings"], ...] = (("int8", "int8"), ("int8", "float16"), ("float32", "int8"))  # then all float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One way to store the weights, and the share of words it labels as the float graph does."""
+
+    weights: str
+    embeddings: str
+    agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What :func:`export` wrote, and what it measured."""
+
+    path: Path
+    weights: str  # "int8" or "float32"
+    embeddings: str  # "int8", "float16" or "float32"
+    agreement: float  # with the float graph; 1.0 when nothing was quantised
+    words: int  # that the agreement was measured on; 0 when nothing was quantised
+    bytes: int  # of the whole folder
+    difference: float  # largest difference between a logit of the float graph and PyTorch's
+    exporter: str
+    seconds: float
+    attempts: tuple[Attempt, ...]  # in the order tried
+
+    @property
+    def weights_changed(self) -> bool:
+        """Whether anything is stored in fewer bits than the model was trained in."""
+        return (self.weights, self.embeddings) != ("float32", "float32")
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.bytes / 1e6:.1f} MB, weights {self.weights}, embeddings {self.embeddings}"]
+        lines += [
+            f"  weights {a.weights}, embeddings {a.embeddings}: {a.agreement:.2%} of {self.words:,} words labelled as by the float graph"
+            + ("" if a.agreement >= AGREEMENT else f", under {AGREEMENT:.1%}: not used")
+            for a in self.attempts
+        ]
+        if self.attempts and self.attempts[-1].agreement < AGREEMENT:
+            lines.append("  no smaller way agrees well enough: the weights stay in float (measure on text of your own with --check)")
+        lines.append(f"  float graph against PyTorch: largest difference {self.difference:.1e}; {self.seconds:.0f} s")
+        return "\n".join(lines)
+
+
+def export(
+    model: Model | str | Path, output: str | Path, *, quantise: Quantise = "int8", check: Sequence[Sequence[str]] | None = None
+) -> ExportReport:
+    """Write a model as a folder that :class:`calque.runtime.session.OnnxModel` runs.
+
+    :param model: a model with at least one head, its name, or its folder.
+    :param output: the folder to write; one that an earlier export wrote is replaced.
+    :param quantise: "int8" for 8-bit weights, where they agree with float on 99.5 % of the words of ``check``; or "none".
+    :param check: sentences (lists of words) to measure that on; by default sixty in fifty languages. Text like your own is
+        better, and a few thousand words of it.
+    :raises CalqueError: when the model has no head, its encoder cannot be written as ONNX, or the folder cannot be written.
+    """
+    if quantise not in ("int8", "none"):
+        raise CalqueError(f"unknown quantisation {quantise!r}: int8 or none")
+    started = time.monotonic()
+    target = Path(output)
+    check_replaceable(target)
+    loaded = _load(model)
+    if not loaded.config.tasks:
+        raise ModelError("a bare encoder has no head to export: train one with  calque train pos --model NAME --train FILE --output DIR")
+    sentences = _sentences(check) if quantise == "int8" else []
+    from calque.models.saving import whole_folder
+
+    with whole_folder(target) as fresh, tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=fresh.parent) as work:
+        folder, report = _write_graph(loaded, Path(work), sentences)
+        for part in folder.iterdir():
+            part.rename(fresh / part.name)
+        _describe(loaded, fresh, report)
+        size = sum(f.stat().st_size for f in fresh.iterdir())
+    return replace(report, path=target, bytes=size, seconds=time.monotonic() - started)
+
+
+def check_replaceable(target: Path) -> None:
+    """Refuse to write over anything but an earlier export.
+
+    :raises CalqueError: that says what is there.
+    """
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise CalqueError(f"{target}: a file is there; give a folder that does not exist yet")
+    if any(target.iterdir()) and not (is_calque_model(target) and (target / ONNX_FILE).is_file()):
+        raise CalqueError(f"{target}: there is a folder that no export wrote; give one that does not exist yet")
+    if (target / "encoder").exists() or (target / "heads.safetensors").exists():
+        raise CalqueError(f"{target}: holds PyTorch weights that would be lost; give a folder that does not exist yet")
+
+
+def agreement(reference: OnnxModel, candidate: OnnxModel, sentences: Sequence[Sequence[str]]) -> float:
+    """Share of words that two models label alike: the lowest over their heads."""
+    shares = []
+    for task in reference.tasks:
+        wanted = [label for tagged in reference.label(sentences, task=task) for label in tagged.labels]
+        found = [label for tagged in candidate.label(sentences, task=task) for label in tagged.labels]
+        shares.append(sum(a == b for a, b in zip(wanted, found, strict=True)) / len(wanted))
+    return min(shares)
+
+
+def _load(model: Model | str | Path) -> Model:
+    if not isinstance(model, str | Path):
+        return model
+    if is_calque_model(model) and (Path(model) / ONNX_FILE).is_file() and not (Path(model) / "heads.safetensors").exists():
+        raise ModelError(f"{model}: is an export already; export the model that it came from")
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("export", "train") from error
+    from calque.models.model import Model as TorchModel
+
+    return TorchModel.load(str(model))
+
+
+def _sentences(check: Sequence[Sequence[str]] | None) -> list[list[str]]:
+    from calque.runtime.samples import SENTENCES
+
+    sentences = [list(words) for words in (SENTENCES if check is None else check) if words]
+    if not sentences:
+        raise CalqueError("there are no sentences to measure the small weights on: give some, or ask for no quantisation")
+    return sentences
+
+
+def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[Path, ExportReport]:
+    """The graph in the smallest way that agrees with float; all float when there are no sentences."""
+    from calque.runtime.graph import to_onnx
+    from calque.runtime.quantise import quantise_matrices, shrink_embeddings
+
+    config, pieces = model.config, model.encoder.pieces
+    outputs = [f"{task}_logits" for task in config.tasks]
+    graph, exporter, difference = to_onnx(
+        model, list(config.tasks), work / "float", vocabulary=pieces.tokenizer.get_vocab_size(with_added_tokens=True)
+    )
+    words = sum(len(s) for s in sentences)
+    report = ExportReport(graph.parent, "float32", "float32", 1.0, words, 0, difference, exporter, 0.0, ())
+    if not sentences:
+        return graph.parent, report
+    quantise_matrices(graph, work / "matrices.onnx", outputs=outputs)
+    reference = OnnxModel(graph.parent, config, pieces)
+    attempts: list[Attempt] = []
+    for weights, embeddings in WAYS:
+        folder = work / f"{weights}-{embeddings}"
+        folder.mkdir()
+        shrink_embeddings(work / "matrices.onnx" if weights == "int8" else graph, folder / ONNX_FILE, kind=embeddings)
+        share = agreement(reference, OnnxModel(folder, config, pieces), sentences)
+        attempts.append(Attempt(weights, embeddings, share))
+        if share >= AGREEMENT:
+            return folder, replace(report, weights=weights, embeddings=embeddings, agreement=share, attempts=tuple(attempts))
+        shutil.rmtree(folder)
+    return graph.parent, replace(report, attempts=tuple(attempts))
+
+
+def _describe(model: Model, folder: Path, report: ExportReport) -> None:
+    """Write ``config.json``, ``tokenizer.json`` and ``README.md`` beside the graph."""
+    onnx: dict[str, Any] = {
+        "format": ONNX_FORMAT,
+        "weights": report.weights,
+        "embeddings": report.embeddings,
+        "agreement": round(report.agreement, 5),
+        "checked_words": report.words,
+        "pad_id": model.encoder.pieces.pad_id,
+    }
+    from calque.models.card import model_card
+
+    # no weights of the encoder lie here: what stays is where they came from
+    encoder = model.config.base if model.config.encoder == "encoder" else model.config.encoder
+    config: ModelConfig = replace(model.config, encoder=encoder, extra={**model.config.extra, "onnx": onnx})
+    (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
+    model.encoder.pieces.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    stored = f"Weights {report.weights}, embeddings {report.embeddings}"
+    measured = f"; it labels {report.agreement:.2%} of {report.words:,} words as the float model does" if report.weights_changed else ""
+    section = f"\n## Exported to ONNX\n\n{stored}{measured}. `calque.load(FOLDER)` and `calque parse --model FOLDER` run it without PyTorch.\n"
+    (folder / "README.md").write_text(model_card(config).rstrip() + "\n" + section, encoding="utf-8")

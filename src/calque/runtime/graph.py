@@ -1,0 +1,165 @@
+"""A PyTorch model as one ONNX graph, checked by running both.
+
+Choices and trade-offs
+- Two exporters, one check. PyTorch's older exporter traces: it knows every encoder tried here (BERT, ELECTRA, RoBERTa, XLM-R, T5,
+  DeBERTa, ModernBERT), takes under a second and writes the smaller graph. The newer one does not trace, takes seconds and cannot
+  do T5; it stands in where the older one fails or is gone. Neither's word is taken: the graph runs at several shapes, alone,
+  padded and longer than what was traced, and is refused where it differs from PyTorch.
+- Attention is exported in its plain form ("eager"): the fused kernels of PyTorch have no counterpart in ONNX, and the exporters
+  break them up differently from version to version.
+- Weights of more than two gigabytes cannot be inside an ONNX file: they go beside it, in ``model.onnx.data``.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from calque.errors import ModelError
+from calque.runtime.session import INPUTS, ONNX_FILE, open_session
+
+if TYPE_CHECKING:
+    import torch
+
+TOLERANCE = 1e-4  # of logits, relative to the largest where that is above 1
+SHAPES = ((3, 5, 12), (1, 1, 3), (2, 7, 40), (1, 30, 60))  # rows, words, pieces; the first one is traced
+OPSET = 17
+EXPORTERS = ("traced", "dynamo")
+ONE_FILE_BYTES = 1_800_000_000  # protobuf's limit is 2 GiB
+
+
+def to_onnx(model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocabulary: int) -> tuple[Path, str, float]:
+    """Write the float graph of a model.
+
+    :param model: ``forward(input_ids, attention_mask, pooling) -> {task: logits}``.
+    :param tasks: heads to export, in the order of the graph's outputs.
+    :param folder: where ``model.onnx`` goes.
+    :param vocabulary: piece numbers are below this.
+    :returns: the file, which exporter made it, and the largest difference of a logit.
+    :raises ModelError: when no exporter makes a graph that computes the same.
+    """
+    import torch
+
+    class Graph(torch.nn.Module):
+        """The model with a tuple for an output, as exporters want it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pooling: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            logits = self.model(input_ids, attention_mask, pooling)
+            return tuple(logits[task] for task in tasks)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ONNX_FILE
+    outputs = [f"{task}_logits" for task in tasks]
+    failures: list[str] = []
+    with _ready(model):
+        graph = Graph().eval()
+        for exporter in EXPORTERS:
+            for old in folder.iterdir():
+                old.unlink()
+            try:
+                _export(graph, path, outputs, exporter, vocabulary)
+                difference = _difference(graph, path, outputs, vocabulary)
+            except Exception as error:  # exporters raise whatever they meet
+                failures.append(f"{exporter}: {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}")
+                continue
+            if difference <= TOLERANCE:
+                return path, exporter, difference
+            failures.append(f"{exporter}: results differ by {difference:.1e}")
+    raise ModelError("this encoder cannot be written as ONNX (" + "; ".join(failures) + "); it still runs with PyTorch, --backend torch")
+
+
+@contextmanager
+def _ready(model: torch.nn.Module) -> Iterator[None]:
+    """The model on the CPU, in float32, without dropout, with plain attention; put back as it was afterwards."""
+    import torch
+
+    training = model.training
+    kinds = {p: (p.device, p.dtype) for p in model.parameters()}
+    configs = [m.config for m in model.modules() if hasattr(getattr(m, "config", None), "_attn_implementation")]
+    attention = [config._attn_implementation for config in configs]
+    level = logging.root.manager.disable
+    try:
+        logging.disable(logging.WARNING)
+        model.eval().to(device="cpu", dtype=torch.float32)
+        for config in configs:
+            config._attn_implementation = "eager"
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+        for config, kind in zip(configs, attention, strict=True):
+            config._attn_implementation = kind
+        for parameter, (device, dtype) in kinds.items():
+            parameter.data = parameter.data.to(device=device, dtype=dtype)
+        model.train(training)
+
+
+def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter: str, vocabulary: int) -> None:
+    import torch
+
+    example = _inputs(*SHAPES[0], vocabulary)
+    rows, words, pieces = "rows", "words", "pieces"
+    if exporter == "traced":
+        axes = {"input_ids": {0: rows, 1: pieces}, "attention_mask": {0: rows, 1: pieces}, "pooling": {0: rows, 1: words, 2: pieces}}
+        axes |= {name: {0: rows, 1: words} for name in outputs}
+        torch.onnx.export(
+            graph, example, str(path), dynamo=False, opset_version=OPSET, input_names=list(INPUTS), output_names=list(outputs),
+            dynamic_axes=axes,
+        )  # fmt: skip
+        return
+    any_size = torch.export.Dim.DYNAMIC  # type: ignore[attr-defined]
+    shapes = ({0: any_size, 1: any_size}, {0: any_size, 1: any_size}, {0: any_size, 1: any_size, 2: any_size})
+    torch.onnx.export(
+        graph, example, str(path), dynamo=True, verbose=False, opset_version=OPSET + 1, input_names=list(INPUTS),
+        output_names=list(outputs), dynamic_shapes=shapes, external_data=_bytes(graph) > ONE_FILE_BYTES,
+    )  # fmt: skip
+
+
+def _difference(graph: torch.nn.Module, path: Path, outputs: Sequence[str], vocabulary: int) -> float:
+    session = open_session(path, threads=1)
+    worst = 0.0
+    for shape in SHAPES:
+        tensors = _inputs(*shape, vocabulary)
+        wanted = [t.numpy() for t in graph(*tensors)]
+        found = session.run(list(outputs), {name: t.numpy() for name, t in zip(INPUTS, tensors, strict=True)})
+        for a, b in zip(wanted, found, strict=True):
+            difference = float(np.abs(a - b).max()) / max(1.0, float(np.abs(a).max()))
+            worst = max(worst, difference if np.isfinite(difference) else float("inf"))
+    return worst
+
+
+def _inputs(rows: int, words: int, pieces: int, vocabulary: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Random pieces of the given shape; every row after the first is padded to its half."""
+    import torch
+
+    generator = torch.Generator().manual_seed(rows * 1000 + pieces)
+    ids = torch.randint(0, vocabulary, (rows, pieces), generator=generator)
+    mask = torch.ones(rows, pieces, dtype=torch.int64)
+    mask[1:, max(pieces // 2, 1) :] = 0
+    pooling = torch.rand(rows, words, pieces, generator=generator) * mask[:, None, :]
+    return ids, mask, pooling / pooling.sum(dim=2, keepdim=True)
+
+
+def _bytes(graph: torch.nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in graph.parameters())
+
+
+def save_graph(proto: Any, path: Path) -> None:
+    """Write a graph, its weights beside it where they are too large for one file."""
+    import onnx
+
+    if proto.ByteSize() <= ONE_FILE_BYTES:
+        onnx.save_model(proto, str(path))
+        return
+    onnx.save_model(proto, str(path), save_as_external_data=True, location=path.name + ".data", convert_attribute=False)

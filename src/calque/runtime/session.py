@@ -1,0 +1,240 @@
+"""Run an exported model with ONNX Runtime and NumPy: no PyTorch, safe to share between threads.
+
+Choices and trade-offs
+- The graph does everything up to the logits of every word (encoder, pooling of pieces to words, head), so what is left here is
+  cutting words into pieces, padding, and putting windows together again.
+- The session is made at the first sentence, not when the model is opened: ``calque models info`` and a server's start-up do not
+  pay for it, and a damaged file is still found before the first result.
+- Sentences are cut in chunks of :data:`CHUNK_WORDS` and batched by padded pieces, so memory depends on neither the number of
+  sentences nor their lengths. Batches are small (:data:`BATCH_PIECES`): on a CPU, larger ones fall out of its caches.
+- Threads are set explicitly (``CALQUE_THREADS``, else the processors this process may use). ONNX Runtime's own default counts the
+  machine's processors and pins threads to them, which fails noisily and slows down in containers.
+- Graphs are optimised when they are opened, not when they are written: that takes 20 to 40 ms for a small model, and the file
+  stays free of operators that only one version of ONNX Runtime knows.
+- Threads do not spin while they wait: a service must not burn its processors between requests.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calque.config import ModelConfig
+from calque.document import Document
+from calque.errors import CalqueError, ModelError
+from calque.pieces import Row, WordPieces, budget_batches
+from calque.pipeline import Tagged
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+ONNX_FILE = "model.onnx"
+ONNX_FORMAT = 1  # of the graph: its inputs, its outputs, and what they mean
+INPUTS = ("input_ids", "attention_mask", "pooling")
+CHUNK_WORDS = 16_384
+BATCH_PIECES = 2_048
+MAX_DEFAULT_THREADS = 8  # small encoders stop gaining here; CALQUE_THREADS goes beyond
+
+
+class OnnxModel:
+    """A model that runs without PyTorch: a folder with ``config.json``, ``tokenizer.json`` and ``model.onnx``.
+
+    Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once.
+
+    :param folder: where the files are.
+    :param config: what ``config.json`` says.
+    :param pieces: the tokenizer.
+    :param threads: processors to use; ``CALQUE_THREADS``, else those this process may use (at most 8).
+    """
+
+    def __init__(self, folder: Path, config: ModelConfig, pieces: WordPieces, *, threads: int | None = None) -> None:
+        self.folder = folder
+        self.config = config
+        self.pieces = pieces
+        self.threads = threads if threads is not None else default_threads()
+        self._session: InferenceSession | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_folder(cls, folder: Path | str, *, threads: int | None = None) -> OnnxModel:
+        """Open an exported model.
+
+        :param folder: what ``calque export`` wrote.
+        :param threads: processors to use (default: ``CALQUE_THREADS``, else those this process may use).
+        :raises ModelError: when a file is missing or damaged, or of a newer format.
+        """
+        folder = Path(folder)
+        config = ModelConfig.from_folder(folder)
+        if not (folder / ONNX_FILE).is_file():
+            raise ModelError(f"{folder}: no {ONNX_FILE} here: write one with  calque export {folder} --output DIR")
+        check_onnx_format(folder, config)
+        pooling = config.pooling
+        if pooling not in ("mean", "first"):
+            raise ModelError(f"{folder / 'config.json'}: unknown pooling {pooling!r} (mean or first)")
+        pieces = WordPieces.from_folder(folder, max_length=config.max_length, pooling="first" if pooling == "first" else "mean")
+        pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
+        return cls(folder, config, pieces, threads=threads)
+
+    @property
+    def tasks(self) -> Sequence[str]:
+        """Names of the heads: ``("pos",)``."""
+        return tuple(self.config.tasks)
+
+    def __repr__(self) -> str:
+        return f"OnnxModel({str(self.folder)!r}, tasks={list(self.tasks)})"
+
+    def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+        """UPOS tag and its probability for each word of each sentence: :meth:`label` for the task ``pos``."""
+        return self.label(sentences, task="pos")
+
+    def label(self, sentences: Sequence[Sequence[str]], *, task: str) -> list[Tagged]:
+        """Label and its probability for each word of each sentence.
+
+        :param sentences: words of each sentence; a sentence may be empty or longer than the encoder's window.
+        :param task: the head that labels.
+        :returns: one :class:`Tagged` a sentence, in order.
+        :raises ModelError: when the model has no such head or its files are damaged.
+        """
+        if task not in self.config.tasks:
+            raise ModelError(f"{self.folder}: this model has no head for {task} (its heads: {', '.join(self.tasks) or 'none'})")
+        labels = self.config.tasks[task].labels
+        found: list[Tagged] = []
+        start = 0
+        while start < len(sentences):
+            stop, words = start, 0
+            while stop < len(sentences) and (stop == start or words + len(sentences[stop]) <= CHUNK_WORDS):
+                words += len(sentences[stop])
+                stop += 1
+            found.extend(self._label_chunk(sentences[start:stop], f"{task}_logits", labels))
+            start = stop
+        return found
+
+    def parse(self, text: str, *, lang: str = "auto") -> Document:
+        """Analyse text: the same as ``calque.parse(text, lang=lang, model=self)``."""
+        from calque.pipeline import parse
+
+        return parse(text, lang=lang, model=self)
+
+    def _label_chunk(self, sentences: Sequence[Sequence[str]], output: str, labels: list[str]) -> list[Tagged]:
+        offsets = np.concatenate([[0], np.cumsum([len(s) for s in sentences], dtype=np.int64)])
+        best = np.zeros(int(offsets[-1]), dtype=np.int64)
+        scores = np.zeros(int(offsets[-1]), dtype=np.float32)
+        rows = self.pieces.rows(sentences)
+        for group in budget_batches([len(row.ids) for row in rows], BATCH_PIECES):
+            batch = [rows[i] for i in group]
+            top, probability = _decide(self._logits(batch, output, len(labels)))
+            for i, row in enumerate(batch):
+                low, high = row.keep
+                at = int(offsets[row.sentence]) + row.first_word
+                best[at + low : at + high] = top[i, low:high]
+                scores[at + low : at + high] = probability[i, low:high]
+        names = [labels[i] for i in best.tolist()]
+        return [Tagged(names[a:b], scores[a:b].tolist()) for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+
+    def _logits(self, rows: Sequence[Row], output: str, labels: int) -> NDArray[np.float32]:
+        batch = self.pieces.batch(rows)
+        feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "pooling": batch.pooling}
+        session = self._open()
+        try:
+            logits = np.asarray(session.run([output], feed)[0], dtype=np.float32)
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise ModelError(f"{self.folder / ONNX_FILE}: running the model failed: {_first_line(error)}") from error
+        if logits.ndim != 3 or logits.shape[2] != labels:
+            raise ModelError(
+                f"{self.folder}: {ONNX_FILE} and config.json do not belong together"
+                f" ({logits.shape[-1]} scores a word, {labels} labels): export the model again"
+            )
+        return logits
+
+    def _open(self) -> InferenceSession:
+        """The session, made once even when many threads ask for it at the same time."""
+        if self._session is None:
+            with self._lock:
+                if self._session is None:
+                    self._session = open_session(self.folder / ONNX_FILE, threads=self.threads)
+                    _check_graph(self.folder, self._session, self.tasks)
+        return self._session
+
+
+def default_threads() -> int:
+    """Processors to use: ``CALQUE_THREADS``, else those this process may use, at most 8.
+
+    :raises CalqueError: when ``CALQUE_THREADS`` is not a number above 0.
+    """
+    asked = os.environ.get("CALQUE_THREADS", "").strip()
+    if asked:
+        if not asked.isdecimal() or int(asked) < 1:
+            raise CalqueError(f"CALQUE_THREADS={asked}: give a whole number of threads, 1 or more, or leave it unset")
+        return int(asked)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MAX_DEFAULT_THREADS)
+
+
+def check_onnx_format(folder: Path, config: ModelConfig) -> None:
+    """Refuse a graph of a newer layout than this version knows.
+
+    :raises ModelError: with the version that is needed.
+    """
+    version = _onnx_section(config).get("format", ONNX_FORMAT)
+    if not isinstance(version, int) or version > ONNX_FORMAT:
+        raise ModelError(
+            f"{folder}: its {ONNX_FILE} was written by a newer calque (format {version}, this one reads {ONNX_FORMAT}): pip install -U calque"
+        )
+
+
+def open_session(path: Path, *, threads: int) -> InferenceSession:
+    """An ONNX Runtime session on the CPU.
+
+    :param path: the graph.
+    :param threads: threads inside one operator.
+    :raises ModelError: when the file is damaged or needs a newer ONNX Runtime.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what goes wrong is raised; warnings of the library say nothing to a user
+    # every batch has another shape: a plan of memory made for one shape never serves again
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        reason = _first_line(error)
+        if "opset" in reason.lower() or "ir version" in reason.lower():
+            raise ModelError(f"{path}: needs a newer ONNX Runtime ({reason}): pip install -U onnxruntime") from error
+        raise ModelError(f"{path}: cannot be read, the file is damaged or incomplete; export or download it again ({reason})") from error
+
+
+def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Best label and its probability (softmax) for logits ``[rows, words, labels]``."""
+    top = logits.argmax(axis=2)
+    highest = logits.max(axis=2, keepdims=True)
+    return top, 1.0 / np.exp(logits - highest).sum(axis=2)
+
+
+def _check_graph(folder: Path, session: InferenceSession, tasks: Sequence[str]) -> None:
+    inputs = {i.name for i in session.get_inputs()}
+    outputs = {o.name for o in session.get_outputs()}
+    missing = sorted((set(INPUTS) ^ inputs) | ({f"{task}_logits" for task in tasks} - outputs))
+    if missing:
+        raise ModelError(
+            f"{folder / ONNX_FILE}: not a graph written by calque for this config.json ({', '.join(missing)} missing or unknown): "
+            "export the model again"
+        )
+
+
+def _onnx_section(config: ModelConfig) -> dict[str, Any]:
+    section = config.extra.get("onnx")
+    return section if isinstance(section, dict) else {}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
