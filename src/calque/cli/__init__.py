@@ -100,9 +100,7 @@ def main() -> None:
         app(prog_name="calque")
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            _say(
-                "interrupted: nothing half-written was left; training goes on where it stopped when the same command is given again"
-            )
+            _say("interrupted: nothing half-written is left; training goes on where it stopped when you give the same command")
         _leave(stop.code)
     except KeyboardInterrupt:
         _say("interrupted")
