@@ -1,0 +1,281 @@
+"""A model on gold files: tag them, count, report.
+
+Choices and trade-offs
+- Words are the gold ones: what is measured is the tagger, not the segmentation, and the figures compare with published ones.
+- Files are streamed: sentences are read, tagged in batches and reduced to counts; the size of a file costs time, not memory.
+- A language with several files has a row for each file and one for all of them (``file`` is ``None``), whose words are pooled:
+  a large file weighs more than a small one. The macro average over languages weighs every language the same.
+- What the run took (seconds, words a second) is shown on the terminal and left out of the JSON, so that the same model, files
+  and seed give the same bytes.
+- One file that cannot be measured (no gold tags, no sentences) stops the evaluation: a table with a silent hole is worse.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from calque.errors import DataError, FormatError, ModelError
+from calque.evaluation.metrics import (
+    UPOS_TAGS,
+    Confusion,
+    Interval,
+    Score,
+    TagScore,
+    Tally,
+    accuracy,
+    confusions,
+    macro_accuracy,
+    tag_scores,
+    unknown_tags,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from calque.document import Sentence
+    from calque.pipeline import Backend, Tagger
+
+FilePath = str | Path
+Files = Mapping[str, FilePath | Sequence[FilePath]]
+Progress = Callable[[str, int, int], None]  # file, sentences so far, words so far
+
+TASK = "pos"
+ACCURACY = "upos.accuracy"
+ACCURACY_NO_MWT = "upos.accuracy.no_mwt"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One figure: a metric as a fraction of 1 on one file, or on all files of a language together (``file`` is ``None``)."""
+
+    language: str
+    file: str | None
+    task: str
+    metric: str
+    value: float
+    interval: Interval
+    words: int
+    sentences: int
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What :func:`evaluate` found."""
+
+    model: str
+    results: list[Result] = field(default_factory=list)
+    tallies: dict[str, Tally] = field(default_factory=dict)  # by language, its files pooled
+    macro: dict[str, Score] = field(default_factory=dict)  # by metric; only with two or more languages
+    notes: list[str] = field(default_factory=list)  # what a reader of the figures should know
+    words: int = 0  # words tagged, counted or not
+    seconds: float = 0.0  # reading and tagging, without loading the model
+
+    @property
+    def words_per_second(self) -> float:
+        """Words tagged a second, reading included."""
+        return self.words / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages, in the order given."""
+        return list(self.tallies)
+
+    def score(self, language: str, *, metric: str = ACCURACY) -> Result | None:
+        """The figure of a language (pooled where it has several files); ``None`` where nothing was left to measure."""
+        found = [r for r in self.results if r.language == language and r.metric == metric]
+        return next((r for r in found if r.file is None), found[0] if found else None)
+
+    def per_tag(self, language: str) -> list[TagScore]:
+        """Precision, recall, F1 and support of every tag."""
+        return tag_scores(self.tallies[language].pairs)
+
+    def confusion(self, language: str, *, most: int | None = 10) -> list[Confusion]:
+        """The most frequent confusions."""
+        return confusions(self.tallies[language].pairs, most=most)
+
+    def to_json_dict(self, *, per_tag: bool = False, confusion: bool = False) -> dict[str, Any]:
+        """``{"model": …, "results": [{"language", "file", "task", "metric", "value", "interval", "words", "sentences"}, …]}``.
+
+        Two languages or more add ``macro``, a score by metric. Values are fractions of 1.
+
+        :param per_tag: add ``per_tag``: by language, a list of scores by tag.
+        :param confusion: add ``confusion``: by language, every confusion, the most frequent first.
+        """
+        plain: dict[str, Any] = {"model": self.model, "results": [_plain(result) for result in self.results]}
+        if self.macro:
+            plain["macro"] = {metric: _plain(score) for metric, score in self.macro.items()}
+        if per_tag:
+            plain["per_tag"] = {lang: [asdict(tag) for tag in self.per_tag(lang)] for lang in self.languages}
+        if confusion:
+            plain["confusion"] = {lang: [asdict(c) for c in self.confusion(lang, most=None)] for lang in self.languages}
+        return plain
+
+    def print(self, console: Console, *, per_tag: bool = False, confusion: bool = False) -> None:
+        """Draw the tables on a Rich console."""
+        from calque.evaluation.tables import draw
+
+        draw(self, console, per_tag=per_tag, confusion=confusion)
+
+
+def evaluate(
+    model: FilePath | Tagger | None,
+    files: Files,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    batch_words: int = 4096,
+    limit: int | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    backend: Backend = "auto",
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Measure a model on gold CoNLL-U files.
+
+    :param model: a name, a folder, anything that tags (``tag(sentences)``), or ``None`` for the embedded default.
+    :param files: by language, a file or several; ``.gz`` and ``.xz`` are read as they are.
+    :param resamples: bootstrap resamples behind each interval.
+    :param seed: of the resamples.
+    :param batch_words: words tagged at once; bounds memory.
+    :param limit: only the first sentences of each file.
+    :param on_error: ``skip`` leaves malformed sentences out and says so in ``notes``.
+    :param backend: how a model given by name is run: ``auto``, ``onnx`` or ``torch``.
+    :param progress: called after each batch with the file, and its sentences and words so far.
+    :raises DataError: when there is no file, a file is missing, or has no sentences or no gold tags.
+    :raises FormatError: when a file is malformed and ``on_error`` is ``raise``.
+    :raises ModelError: when the model cannot be loaded or has no head for UPOS.
+    """
+    _check_numbers(resamples=resamples, batch_words=batch_words, limit=limit)
+    wanted = _checked_files(files)
+    tagger, name = _load(model, backend)
+    evaluation = Evaluation(name)
+    for language, paths in wanted.items():
+        pooled = Tally()
+        for path in paths:
+            tally = Tally()
+            begin = time.perf_counter()
+            _measure(tagger, path, tally, evaluation, batch_words=batch_words, limit=limit, on_error=on_error, progress=progress)
+            evaluation.seconds += time.perf_counter() - begin
+            evaluation.results += _results(language, path, tally, evaluation, resamples=resamples, seed=seed)
+            pooled.update(tally)
+        if len(paths) > 1:
+            evaluation.results += _results(language, None, pooled, evaluation, resamples=resamples, seed=seed)
+        evaluation.tallies[language] = pooled
+    if len(wanted) > 1:
+        for metric, no_mwt in ((ACCURACY, False), (ACCURACY_NO_MWT, True)):
+            if any(r.metric == metric for r in evaluation.results):
+                evaluation.macro[metric] = macro_accuracy(evaluation.tallies, no_mwt=no_mwt, resamples=resamples, seed=seed)
+    return evaluation
+
+
+def _plain(of: Result | Score) -> dict[str, Any]:
+    return asdict(of) | {"interval": list(of.interval)}
+
+
+def _check_numbers(*, resamples: int, batch_words: int, limit: int | None) -> None:
+    for name, number, least in (("resamples", resamples, 1), ("batch_words", batch_words, 1), ("limit", limit, 1)):
+        if number is not None and number < least:
+            raise DataError(f"{name.replace('_', '-')} is {number}: give {least} or more")
+
+
+def _checked_files(files: Files) -> dict[str, list[str]]:
+    """Paths as given, by language; a missing file is found before the model is loaded and an hour is spent on the others."""
+    wanted: dict[str, list[str]] = {}
+    for language, given in files.items():
+        paths = [given] if isinstance(given, str | Path) else list(given)
+        if not paths:
+            raise DataError(f"no file for the language {language!r}: give at least one CoNLL-U file")
+        wanted[language] = [str(path) for path in paths]
+        for path in paths:
+            if str(path) != "-" and not Path(path).is_file():
+                what = "is a folder, and a CoNLL-U file is needed" if Path(path).is_dir() else "no such file"
+                raise DataError(f"{path}: {what} (given for the language {language!r})")
+    if not wanted:
+        raise DataError("nothing to evaluate on: give at least one gold CoNLL-U file, such as  es=es_gsd-ud-test.conllu")
+    return wanted
+
+
+def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, str]:
+    tagger: Tagger
+    if model is None or isinstance(model, str | Path):
+        from calque.pipeline import load
+
+        tagger = load(model, backend=backend)
+        name = "default" if model is None else str(model)
+    else:
+        tagger = model
+        name = str(getattr(getattr(model, "config", None), "name", "") or type(model).__name__)
+    tasks = list(getattr(tagger, "tasks", ()))
+    if TASK not in tasks or not callable(getattr(tagger, "tag", None)):
+        has = f"its tasks: {', '.join(tasks)}" if tasks else "it is a bare encoder"
+        raise ModelError(f"{name}: no head for UPOS ({has}): train one with  calque train pos --model {name} --train …")
+    return tagger, name
+
+
+def _measure(
+    tagger: Tagger,
+    path: str,
+    tally: Tally,
+    evaluation: Evaluation,
+    *,
+    batch_words: int,
+    limit: int | None,
+    on_error: Literal["raise", "skip"],
+    progress: Progress | None,
+) -> None:
+    """Tag one file and count it into ``tally``."""
+    from calque.formats.conllu import read_conllu, summarise_skipped
+
+    skipped: list[FormatError] = []
+    sentences = words = 0
+    for batch in _batches(read_conllu(path, on_error=on_error, skipped=skipped), batch_words, limit):
+        gold = [[token.upos for token in sentence.tokens] for sentence in batch]
+        tagged = tagger.tag([[token.text for token in sentence.tokens] for sentence in batch])
+        for sentence, tags, answer in zip(batch, gold, tagged, strict=True):
+            if len(answer.labels) != len(tags):
+                raise ModelError(f"the model gave {len(answer.labels)} tags for a sentence of {len(tags)} words ({path})")
+            tally.add(tags, answer.labels, multiword=bool(sentence.multiwords))
+        sentences += len(batch)
+        words += sum(map(len, gold))
+        if progress is not None:
+            progress(path, sentences, words)
+    evaluation.words += words
+    if skipped:
+        evaluation.notes.append(summarise_skipped(skipped))
+    if sentences == 0:
+        raise DataError(f"{path}: no sentences in this file: is it the CoNLL-U file you meant?")
+    if not tally.words:
+        raise DataError(f"{path}: no gold tags (UPOS, the fourth column, is _ everywhere): evaluation needs an annotated file")
+    strange = unknown_tags(tally.pairs)
+    if strange:
+        shown = ", ".join(f"{tag} ({count})" for tag, count in strange.most_common(5))
+        evaluation.notes.append(f"{path}: gold tags that are not UPOS count as errors: {shown}; UPOS: {' '.join(UPOS_TAGS)}")
+
+
+def _batches(sentences: Iterator[Sentence], batch_words: int, limit: int | None) -> Iterator[list[Sentence]]:
+    batch: list[Sentence] = []
+    held = 0
+    for number, sentence in enumerate(sentences):
+        if limit is not None and number >= limit:
+            break
+        batch.append(sentence)
+        held += len(sentence.tokens)
+        if held >= batch_words:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _results(
+    language: str, path: str | None, tally: Tally, evaluation: Evaluation, *, resamples: int, seed: int
+) -> Iterator[Result]:
+    for metric, no_mwt in ((ACCURACY, False), (ACCURACY_NO_MWT, True)):
+        if no_mwt and all(tally.multiword):
+            evaluation.notes.append(f"{path or language}: every sentence has a multiword token, so there is no {metric}")
+            continue
+        score = accuracy(tally, no_mwt=no_mwt, resamples=resamples, seed=seed, name=language)
+        yield Result(language, path, TASK, metric, score.value, score.interval, score.words, score.sentences)

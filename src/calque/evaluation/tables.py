@@ -1,0 +1,150 @@
+"""The tables of an evaluation on a terminal, in per cent, with Rich.
+
+Choices and trade-offs
+- One row a language keeps a hundred languages readable; per-tag figures of several languages are F1 alone, tags down and
+  languages across, in blocks that fit a terminal of 80 columns. Precision and recall of each are in the JSON.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from calque.errors import CalqueError
+from calque.evaluation.metrics import UPOS_TAGS, Score
+from calque.evaluation.report import ACCURACY, ACCURACY_NO_MWT, Evaluation, Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_LANGUAGES_ACROSS = 9
+_CONFUSIONS_ALONE = 15
+_CONFUSIONS_EACH = 5
+
+
+def draw(evaluation: Evaluation, console: Console, *, per_tag: bool = False, confusion: bool = False) -> None:
+    """Draw the accuracy table and, if asked, the tables by tag and of confusions."""
+    console.print(_accuracies(evaluation))
+    if per_tag:
+        for table in _tags(evaluation):
+            console.print(table)
+    if confusion:
+        console.print(_confused(evaluation))
+    console.print(
+        f"{evaluation.words:,} words in {evaluation.seconds:.1f} s, {evaluation.words_per_second:,.0f} words/s", style="dim"
+    )
+
+
+def language_label(code: str) -> str:
+    """``Spanish (es)``, or the code alone where the name is not known."""
+    from calque.languages import name
+
+    try:
+        known = name(code)
+    except CalqueError:
+        return code
+    return f"{known} ({code})" if known and known != code else code
+
+
+def _table(title: str, caption: str | None = None) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    return Table(
+        title=title,
+        caption=caption,
+        box=box.SIMPLE_HEAD,
+        title_style="bold",
+        title_justify="left",
+        caption_style="dim",
+        caption_justify="left",
+        pad_edge=False,
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}"
+
+
+def _interval(of: Score | Result) -> str:
+    return f"{100 * of.interval.low:.1f}–{100 * of.interval.high:.1f}"
+
+
+def _accuracies(evaluation: Evaluation) -> Table:
+    several = any(result.file is None for result in evaluation.results)
+    table = _table(
+        f"UPOS accuracy of {evaluation.model}, %",
+        "95 % bootstrap intervals over sentences · no MWT: without sentences that have a multiword token",
+    )
+    table.add_column("Language", style="cyan", overflow="fold")
+    if several:
+        table.add_column("File", style="dim", overflow="fold", ratio=1)
+    table.add_column("All", style="bold green", justify="right", no_wrap=True)
+    table.add_column("interval", style="dim", justify="right", no_wrap=True)
+    table.add_column("No MWT", style="green", justify="right", no_wrap=True)
+    table.add_column("interval", style="dim", justify="right", no_wrap=True)
+    table.add_column("Words", justify="right", no_wrap=True)
+    table.add_column("Sentences", justify="right", no_wrap=True)
+    without = {(r.language, r.file): r for r in evaluation.results if r.metric == ACCURACY_NO_MWT}
+    for result in evaluation.results:
+        if result.metric != ACCURACY:
+            continue
+        file = [result.file if result.file is not None else "all files"] if several else []
+        style = "bold" if several and result.file is None else None
+        table.add_row(
+            language_label(result.language), *file, *_figures(result, without.get((result.language, result.file))), style=style
+        )
+    if ACCURACY in evaluation.macro:
+        table.add_section()
+        macro = _figures(evaluation.macro[ACCURACY], evaluation.macro.get(ACCURACY_NO_MWT))
+        table.add_row(f"Mean of {len(evaluation.languages)} languages", *([""] if several else []), *macro, style="bold")
+    return table
+
+
+def _figures(score: Score | Result, without: Score | Result | None) -> list[str]:
+    no_mwt = [_percent(without.value), _interval(without)] if without is not None else ["–", ""]
+    return [_percent(score.value), _interval(score), *no_mwt, f"{score.words:,}", f"{score.sentences:,}"]
+
+
+def _tags(evaluation: Evaluation) -> list[Table]:
+    languages = evaluation.languages
+    if len(languages) == 1:
+        table = _table(f"By tag, {language_label(languages[0])}, %")
+        for heading in ("Tag", "Precision", "Recall", "F1", "Words"):
+            table.add_column(heading, justify="left" if heading == "Tag" else "right")
+        for score in evaluation.per_tag(languages[0]):
+            figures = (_percent(score.precision), _percent(score.recall), _percent(score.f1))
+            table.add_row(score.tag, *figures, f"{score.support:,}", style=None if score.support else "dim")
+        return [table]
+    found = {language: {s.tag: s for s in evaluation.per_tag(language)} for language in languages}
+    seen = {tag for scores in found.values() for tag in scores}
+    tags = [tag for tag in UPOS_TAGS if tag in seen] + sorted(seen.difference(UPOS_TAGS))
+    tables = []
+    for first in range(0, len(languages), _LANGUAGES_ACROSS):
+        across = languages[first : first + _LANGUAGES_ACROSS]
+        table = _table("F1 by tag, %")
+        table.add_column("Tag", style="cyan")
+        for language in across:
+            table.add_column(language, justify="right", no_wrap=True)
+        for tag in tags:
+            cells = [found[language].get(tag) for language in across]
+            table.add_row(tag, *[f"{100 * cell.f1:.1f}" if cell is not None and cell.support else "–" for cell in cells])
+        tables.append(table)
+    return tables
+
+
+def _confused(evaluation: Evaluation) -> Table:
+    most = _CONFUSIONS_ALONE if len(evaluation.languages) == 1 else _CONFUSIONS_EACH
+    table = _table("Most frequent confusions")
+    table.add_column("Language", style="cyan")
+    table.add_column("Gold")
+    table.add_column("Taken for")
+    table.add_column("Words", justify="right")
+    table.add_column("% of the gold tag", justify="right")
+    for language in evaluation.languages:
+        label = language_label(language)
+        for found in evaluation.confusion(language, most=most):
+            table.add_row(label, found.gold, found.predicted, f"{found.count:,}", f"{100 * found.share:.1f}")
+            label = ""
+        table.add_section()
+    return table
