@@ -1,0 +1,154 @@
+"""Rows to batches of like length within a budget of padded pieces, planned one epoch at a time.
+
+Choices and trade-offs
+- Everything is cut into pieces once, before the first step; a step only pads (NumPy) what is there.
+- An epoch is shuffled, cut into chunks of some 40 batches, each chunk is sorted by length (with a little noise, so that small
+  data does not make the same batches every epoch) and filled up to the budget; then the batches are shuffled. Padding stays at a few
+  per cent. The plan depends on seed and epoch alone, so a resumed run finds its place by number.
+- The budget is in padded pieces (what memory and time depend on): the words asked for times the data's pieces a word.
+- Hidden words and pieces become the mask piece (the unknown piece where there is none): two regularisers that cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calque.pieces import Batch, Row, WordPieces
+from calque.training.mixtures import epoch_sizes, epoch_slice, generator
+
+IGNORED = -100  # label of words that neither train nor count
+CHUNK = 40  # batches sorted together
+NOISE = 0.1  # of a row's length, when sorting
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Rows of one language, in pieces, with their labels."""
+
+    language: str
+    rows: list[Row]
+    labels: list[NDArray[np.int16]]  # one a word of the row; IGNORED outside the row's kept words and where unlabelled
+    sentences: int
+    words: int  # that train or count
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """How much of the input is hidden in training."""
+
+    words: float = 0.0
+    pieces: float = 0.0
+    piece_id: int = 0  # what stands for hidden ones
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledBatch:
+    """A padded batch and its labels ``[rows, words]`` (int64, IGNORED for padding)."""
+
+    batch: Batch
+    labels: NDArray[np.int64]
+    words: int
+
+
+def lengths(rows: Sequence[Row], pieces: WordPieces) -> NDArray[np.int64]:
+    """Pieces of each row, special pieces included."""
+    extra = len(pieces.prefix) + len(pieces.suffix)
+    return np.fromiter((len(r.ids) for r in rows), dtype=np.int64, count=len(rows)) + extra
+
+
+def budget_of(corpora: Sequence[Corpus], pieces: WordPieces, batch_words: int) -> int:
+    """Padded pieces a batch so that it holds about ``batch_words`` words."""
+    total = sum(int(lengths(c.rows, pieces).sum()) for c in corpora)
+    words = sum(r.words for c in corpora for r in c.rows)
+    return max(16, round(batch_words * total / max(1, words)))
+
+
+def plan_epoch(
+    corpora: Sequence[Corpus],
+    row_lengths: NDArray[np.int64],
+    parts: NDArray[np.float64],
+    *,
+    budget: int,
+    seed: int,
+    epoch: int,
+) -> list[NDArray[np.int64]]:
+    """The batches of an epoch, as row numbers counted through all corpora in order.
+
+    :param row_lengths: pieces of every row of every corpus, in order.
+    :param parts: share of each corpus.
+    """
+    sizes = [len(c) for c in corpora]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    picked = [
+        start + epoch_slice(size, int(count), seed=seed, name=corpus.language, epoch=epoch)
+        for corpus, start, size, count in zip(corpora, starts, sizes, epoch_sizes(sizes, parts), strict=True)
+    ]
+    rng = generator(seed, "plan", epoch)
+    order = rng.permutation(np.concatenate(picked))
+    chunk = max(1, int(CHUNK * budget / max(1.0, float(row_lengths[order].mean()))))
+    batches: list[NDArray[np.int64]] = []
+    for at in range(0, len(order), chunk):
+        part = order[at : at + chunk]
+        noisy = row_lengths[part] * (1.0 + NOISE * rng.random(len(part)))
+        batches.extend(_fill(part[np.argsort(noisy, kind="stable")], row_lengths, budget))
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def _fill(ordered: NDArray[np.int64], row_lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    batches: list[NDArray[np.int64]] = []
+    first, longest = 0, 0
+    for i, length in enumerate(row_lengths[ordered].tolist()):
+        longest = max(longest, length)
+        if i > first and (i + 1 - first) * longest > budget:
+            batches.append(ordered[first:i])
+            first, longest = i, length
+    if first < len(ordered):
+        batches.append(ordered[first:])
+    return batches
+
+
+def collate(
+    rows: Sequence[Row],
+    labels: Sequence[NDArray[np.int16]],
+    pieces: WordPieces,
+    *,
+    hiding: Hiding | None = None,
+    rng: np.random.Generator | None = None,
+) -> LabelledBatch:
+    """Pad rows and labels; hide words and pieces when told to (``rng`` is then needed)."""
+    batch = pieces.batch(rows)
+    width = batch.pooling.shape[1]
+    padded = np.full((len(rows), width), IGNORED, dtype=np.int64)
+    for i, label in enumerate(labels):
+        padded[i, : len(label)] = label
+    if hiding is not None and rng is not None and (hiding.words or hiding.pieces):
+        _hide(batch, rows, pieces, hiding, rng)
+    return LabelledBatch(batch, padded, int((padded != IGNORED).sum()))
+
+
+def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding, rng: np.random.Generator) -> None:
+    per_word = np.concatenate([np.diff(np.append(row.starts, len(row.ids))) for row in rows])
+    hidden = np.repeat(rng.random(len(per_word)) < hiding.words, per_word)
+    hidden |= rng.random(len(hidden)) < hiding.pieces
+    # the real pieces of all rows in reading order: the mask without the special pieces at both ends of each row
+    real = batch.attention_mask.astype(np.bool_)
+    columns = np.arange(real.shape[1])
+    ends = real.sum(axis=1, keepdims=True) - len(pieces.suffix)
+    real &= (columns >= len(pieces.prefix)) & (columns < ends)
+    flat = batch.input_ids[real]
+    flat[hidden] = hiding.piece_id
+    batch.input_ids[real] = flat
+
+
+def inference_batches(corpus: Corpus, pieces: WordPieces, budget: int, *, limit: int = 0) -> list[NDArray[np.int64]]:
+    """Batches for evaluation: sorted by length; the first ``limit`` sentences only (0: all)."""
+    upto = len(corpus) if not limit else sum(1 for row in corpus.rows if row.sentence < limit)
+    row_lengths = lengths(corpus.rows[:upto], pieces)
+    return _fill(np.argsort(row_lengths, kind="stable"), row_lengths, budget)

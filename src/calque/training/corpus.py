@@ -1,0 +1,191 @@
+"""Treebank files to labelled rows of word pieces: read once, cut once, kept in memory as small arrays.
+
+Choices and trade-offs
+- Words without the task's label (UPOS ``_``) are read as context and neither train nor count; an unknown label is an error with its
+  line, since it is a typo or another tag set far more often than not.
+- A language's files are one pool. Draws (``limit``) and the part kept aside are taken from whole sentences before they are cut.
+- Validation sentences are shuffled once, with the seed, so that the first few hundred are a fair sample of all.
+- Half a million words take a second or two and about 30 MB: no cache on disk to go stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calque.errors import DataError, FormatError
+from calque.formats.conllu import read_conllu
+from calque.formats.files import open_text
+from calque.pieces import Row, WordPieces
+from calque.training.batches import IGNORED, Corpus
+from calque.training.mixtures import draw, generator, keep_aside
+
+Files = Mapping[str, Sequence[Path]]
+Data = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]]
+_UD_FILE = re.compile(r"([a-z]{2,3})_[A-Za-z0-9]+-ud-")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSentence:
+    """Words and the number of each word's label (IGNORED for none)."""
+
+    words: list[str]
+    labels: NDArray[np.int16]
+
+
+@dataclass(slots=True)
+class Treebanks:
+    """Sentences a language, and where they come from."""
+
+    sentences: dict[str, list[LabelledSentence]]
+    provenance: list[dict[str, Any]]
+    skipped: list[FormatError] = field(default_factory=list)
+
+
+def as_files(data: Data, what: str) -> dict[str, list[Path]]:
+    """Paths a language, out of a path, several, or a mapping.
+
+    A path alone takes its language from a Universal Dependencies file name (``es_gsd-ud-train.conllu``), otherwise ``und``.
+
+    :param what: the option's name, for messages.
+    :raises DataError: when there is none.
+    """
+    files: dict[str, list[Path]] = {}
+    if isinstance(data, Mapping):
+        for language, paths in data.items():
+            files.setdefault(language, []).extend([Path(paths)] if isinstance(paths, str | Path) else [Path(p) for p in paths])
+    else:
+        for path in [data] if isinstance(data, str | Path) else data:
+            found = _UD_FILE.match(Path(path).name)
+            files.setdefault(found[1] if found else "und", []).append(Path(path))
+    if not files or not all(files.values()):
+        raise DataError(f"no files for {what}: give at least one CoNLL-U file a language")
+    return files
+
+
+def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = False) -> Treebanks:
+    """Read the labelled sentences of each language.
+
+    :param files: paths a language, in order.
+    :param labels: the head's labels.
+    :param skip_errors: leave out malformed sentences (they are listed in ``skipped``) where they would be an error.
+    :raises FormatError: for malformed files and unknown labels, with file and line.
+    :raises DataError: for missing files and files without a labelled word.
+    """
+    numbers = {label: i for i, label in enumerate(labels)}
+    result = Treebanks({}, [])
+    for language, paths in files.items():
+        pool = result.sentences.setdefault(language, [])
+        for path in paths:
+            found = _read_file(Path(path), numbers, skip_errors, result.skipped)
+            result.provenance.append(
+                {
+                    "language": language,
+                    "file": Path(path).name,
+                    "sha256": _sha256(Path(path)),
+                    "sentences": len(found),
+                    "words": sum(len(s.words) for s in found),
+                    "licence": "unknown",
+                }
+            )
+            pool.extend(found)
+    return result
+
+
+def _read_file(path: Path, numbers: Mapping[str, int], skip_errors: bool, skipped: list[FormatError]) -> list[LabelledSentence]:
+    if not path.is_file():
+        raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    found: list[LabelledSentence] = []
+    seen = 0
+    for sentence in read_conllu(path, on_error="skip" if skip_errors else "raise", skipped=skipped):
+        seen += 1
+        labels = np.full(len(sentence.tokens), IGNORED, dtype=np.int16)
+        for i, token in enumerate(sentence.tokens):
+            if token.upos is None or token.upos == "_":
+                continue
+            number = numbers.get(token.upos)
+            if number is None:
+                error = _unknown_label(path, token.upos, numbers)
+                if not skip_errors:
+                    raise error
+                skipped.append(error)
+                break
+            labels[i] = number
+        else:
+            if (labels != IGNORED).any():
+                found.append(LabelledSentence([t.text for t in sentence.tokens], labels))
+    if not seen:
+        raise DataError(f"{path}: no sentences here: is this the right file, and is it CoNLL-U?")
+    if not found:
+        raise DataError(
+            f"{path}: none of its {seen} sentences has a UPOS tag (column 4 is '_' everywhere): give an annotated treebank"
+        )
+    return found
+
+
+def _unknown_label(path: Path, label: str, numbers: Mapping[str, int]) -> FormatError:
+    """The error for an unknown tag; its line is looked up only now, since the reader need not keep it."""
+    line = 1
+    with open_text(path, "rt") as text:
+        for number, row in enumerate(text, 1):
+            columns = row.split("\t")
+            if len(columns) > 3 and columns[3] == label and columns[0].isdigit():
+                line = number
+                break
+    hint = " (UD 1 wrote CONJ: it is CCONJ now)" if label == "CONJ" else ""
+    return FormatError(
+        f"{path}:{line}: unknown UPOS tag '{label}'{hint}: the labels are {' '.join(numbers)}; mend the file, "
+        "or leave such sentences out with --on-error skip"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def limited(treebanks: Treebanks, limit: int | None, *, seed: int) -> None:
+    """Keep ``limit`` sentences of each language, drawn with the seed."""
+    for language, sentences in treebanks.sentences.items():
+        treebanks.sentences[language] = draw(sentences, limit, seed=seed, name=language)
+
+
+def split_aside(treebanks: Treebanks, *, seed: int) -> Treebanks:
+    """Move about a tenth of each language's sentences to validation, and return that."""
+    aside = Treebanks({}, treebanks.provenance)
+    for language, sentences in treebanks.sentences.items():
+        chosen = keep_aside([s.words for s in sentences], seed=seed)
+        if chosen.any() and not chosen.all():
+            aside.sentences[language] = [s for s, c in zip(sentences, chosen, strict=True) if c]
+            treebanks.sentences[language] = [s for s, c in zip(sentences, chosen, strict=True) if not c]
+    return aside
+
+
+def encode(treebanks: Treebanks, pieces: WordPieces, *, shuffle_seed: int | None = None) -> list[Corpus]:
+    """Cut every sentence into rows of pieces, one corpus a language."""
+    corpora = []
+    for language, sentences in treebanks.sentences.items():
+        if shuffle_seed is not None:
+            order = generator(shuffle_seed, "validation", language).permutation(len(sentences))
+            sentences = [sentences[i] for i in order]
+        rows: list[Row] = []
+        for at in range(0, len(sentences), 2000):  # bounds the memory that the tokenizer's own objects take
+            rows.extend(pieces.rows([s.words for s in sentences[at : at + 2000]], first=at))
+        labels = [_row_labels(row, sentences[row.sentence].labels) for row in rows]
+        words = sum(int((label != IGNORED).sum()) for label in labels)
+        corpora.append(Corpus(language, rows, labels, len(sentences), words))
+    return corpora
+
+
+def _row_labels(row: Row, labels: NDArray[np.int16]) -> NDArray[np.int16]:
+    own = labels[row.first_word : row.first_word + row.words].copy()
+    own[: row.keep[0]] = IGNORED
+    own[row.keep[1] :] = IGNORED
+    return own

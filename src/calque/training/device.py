@@ -1,0 +1,76 @@
+"""Where to compute and in which precision, decided by what the machine can do.
+
+Choices and trade-offs
+- bfloat16 is chosen where the processor multiplies it in hardware (avx512_bf16, amx) or the GPU does; elsewhere it is emulated
+  and up to a hundred times slower. Where PyTorch cannot tell, a small product is timed, and bfloat16 must win clearly.
+- Weights stay in float32 and only the products are cast (autocast): the update of a weight is smaller than bfloat16 can hold.
+- Narrow encoders stay in float32 on processors: casting costs more than the products gain (measured, see docs/training.md).
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from calque.errors import TrainingError
+from calque.training.options import Device, Precision
+
+Chosen = Literal["bf16", "fp32"]
+NARROWEST_BF16 = 256  # width from which bfloat16 pays on a processor
+
+
+def choose_device(wanted: Device) -> torch.device:
+    """The device to train on.
+
+    :raises TrainingError: when the device asked for is not there.
+    """
+    have = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device("cuda" if have["cuda"] else "mps" if have["mps"] else "cpu")
+    if not have[wanted]:
+        there = ", ".join(name for name, is_there in have.items() if is_there)
+        raise TrainingError(
+            f"--device {wanted}: PyTorch {torch.__version__} finds no such device here (it finds: {there}); give --device auto"
+        )
+    return torch.device(wanted)
+
+
+def choose_precision(wanted: Precision, device: torch.device, width: int) -> Chosen:
+    """bfloat16 or float32 products for an encoder ``width`` numbers wide."""
+    if wanted != "auto":
+        return wanted
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type != "cpu" or width < NARROWEST_BF16:
+        return "fp32"
+    return "bf16" if _processor_has_bf16() else "fp32"
+
+
+def autocast(device: torch.device, precision: Chosen) -> AbstractContextManager[object]:
+    """The context for forward passes in that precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def _processor_has_bf16() -> bool:
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    if capabilities:
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+    return _bf16_is_faster()
+
+
+def _bf16_is_faster() -> bool:
+    left, right = torch.ones(512, 768), torch.ones(768, 768)
+    seconds = []
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = left.to(dtype), right.to(dtype)
+        a @ b
+        runs = []
+        for _ in range(5):
+            start = time.perf_counter()
+            a @ b
+            runs.append(time.perf_counter() - start)
+        seconds.append(min(runs))
+    return seconds[1] * 1.3 < seconds[0]

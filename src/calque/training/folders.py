@@ -1,0 +1,94 @@
+"""The folders of a run: the output, and the training folder beside it while the run is unfinished.
+
+Choices and trade-offs
+- The training folder is locked while a run works in it (the lock dies with the process, also with kill -9), so that two runs
+  cannot mix their checkpoints.
+- An output is replaced only when told so, or when the same run had just written it and was killed before it could tidy up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from calque.errors import TrainingError
+from calque.training.checkpoints import CURRENT, PREVIOUS, remove_folder, stored_meta
+from calque.training.loop import LOG_NAME
+
+
+def training_path(output: Path) -> Path:
+    """``models/es`` → ``models/es.training``."""
+    return output.with_name(output.name + ".training")
+
+
+def check_output(output: Path | None, *, overwrite: bool, resume: bool) -> None:
+    """Refuse an output that would be lost, before anything is loaded.
+
+    :raises TrainingError: with the ways out.
+    """
+    if output is None:
+        return
+    if not output.name:
+        raise TrainingError(f"--output {output}: give the name of a folder that the model shall become")
+    if output.is_file():
+        raise TrainingError(f"--output {output}: there is a file of that name; a model is a folder: give another name")
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())) or overwrite:
+        return
+    meta = stored_meta(training_path(output)) if resume else None
+    if meta is None or not meta["state"]["done"]:
+        raise TrainingError(f"--output {output}: exists already: give --overwrite to replace it, or another name")
+
+
+@contextmanager
+def training_folder(output: Path, *, resume: bool) -> Iterator[Path]:
+    """The training folder of an output, made and locked; removed when the run ends well.
+
+    :raises TrainingError: when it cannot be written, or another run works in it.
+    """
+    folder = training_path(output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / "lock").open("a+")
+    except OSError as error:
+        raise TrainingError(f"--output {output}: cannot be written ({error.strerror}): give a folder that can") from error
+    with handle:
+        if not _locked(handle):
+            raise TrainingError(f"{folder}: another run is at work there: wait for it, end it, or give another --output")
+        if not resume:
+            for path in folder.iterdir():
+                if path.name != "lock":
+                    path.unlink()
+        elif not any((folder / name).exists() for name in (CURRENT, PREVIOUS)):
+            (folder / LOG_NAME).unlink(missing_ok=True)
+        try:
+            yield folder
+        except BaseException:
+            if not any((folder / name).exists() for name in (CURRENT, PREVIOUS)):
+                remove_folder(folder)  # nothing in it that could be gone on with
+            raise
+        remove_folder(folder)
+
+
+def finish_log(folder: Path, output: Path) -> None:
+    """Put the run's log into the finished model."""
+    beside = output / (LOG_NAME + ".new")
+    shutil.copyfile(folder / LOG_NAME, beside)
+    os.replace(beside, output / LOG_NAME)
+
+
+def _locked(handle: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: no lock; two runs with one output are the user's to avoid
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    handle.write(json.dumps({"process": os.getpid()}) + "\n")
+    return True

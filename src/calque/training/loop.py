@@ -1,0 +1,340 @@
+"""The loop: steps, evaluations, checkpoints, and when to stop.
+
+Choices and trade-offs
+- A step's batch, dropout, hidden words and learning rate depend on its number alone; clocks decide only when a checkpoint is
+  written (and, with ``--max-minutes``, when to stop). So a run that is killed and resumed ends with the weights of an unbroken one.
+- The score that selects is the mean over languages of the accuracy on validation words: a large language does not outvote small
+  ones.
+- Losses are looked at when they are at hand anyway (each step on a processor, every twentieth on a GPU, where reading one waits for
+  all that was queued). One that is not a number stops the run before a checkpoint can be written from it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from calque.errors import TrainingError
+from calque.models.model import Model
+from calque.pieces import WordPieces
+from calque.training.batches import IGNORED, Corpus, Hiding, LabelledBatch, collate, inference_batches, lengths, plan_epoch
+from calque.training.checkpoints import (
+    Snapshot,
+    State,
+    drop_snapshots,
+    named_snapshots,
+    read_checkpoint,
+    seed_step,
+    write_checkpoint,
+    write_snapshot,
+)
+from calque.training.device import Chosen, autocast
+from calque.training.mixtures import generator
+from calque.training.optimiser import make_optimiser, rate_factor, set_rate, trainable
+from calque.training.options import Options
+from calque.training.progress import EVALUATIONS, Reporter
+
+LOG_EVERY = 20  # steps
+LOG_NAME = "train-log.jsonl"
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """Everything the loop works with."""
+
+    model: Model
+    pieces: WordPieces
+    options: Options
+    train: list[Corpus]
+    validation: list[Corpus]
+    parts: NDArray[np.float64]  # share of each training corpus
+    budget: int  # padded pieces a batch
+    rate: float
+    head_factor: float
+    hiding: Hiding
+    device: torch.device
+    precision: Chosen
+    folder: Path
+    fingerprint: dict[str, Any]
+    reporter: Reporter
+    pending: list[Tensor] = field(default_factory=list)  # losses and gradient norms not yet looked at
+
+    @property
+    def task(self) -> str:
+        """The task that is trained."""
+        return self.options.task
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Words right out of words counted."""
+
+    correct: int
+    words: int
+    sentences: int
+
+    @property
+    def accuracy(self) -> float:
+        """As a fraction of 1."""
+        return self.correct / max(1, self.words)
+
+
+def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0) -> dict[str, Score]:
+    """Accuracy of the task's head on each corpus (on its first ``limit`` sentences)."""
+    run.model.eval()
+    found: dict[str, Score] = {}
+    with torch.inference_mode():
+        for corpus in corpora:
+            correct = words = 0
+            for numbers in inference_batches(corpus, run.pieces, max(run.budget, 2048), limit=limit):
+                batch = collate([corpus.rows[i] for i in numbers], [corpus.labels[i] for i in numbers], run.pieces)
+                logits, labels = _forward(run, batch)
+                counted = labels != IGNORED
+                correct += int(((logits.argmax(-1) == labels) & counted).sum())
+                words += batch.words
+            found[corpus.language] = Score(correct, words, min(limit or corpus.sentences, corpus.sentences))
+    return found
+
+
+def mean_accuracy(scores: dict[str, Score]) -> float:
+    """The mean over languages."""
+    return sum(s.accuracy for s in scores.values()) / max(1, len(scores))
+
+
+def train(run: Run, *, before: dict[str, Any] | None = None) -> State:
+    """Train to the end, from the last checkpoint where there is one.
+
+    :param before: kept in the state (scores from before training).
+    :raises TrainingError: when memory runs out, the loss is not a number, or a checkpoint cannot be written or does not fit.
+    """
+    parameters = trainable(run.model)
+    optimiser = make_optimiser(run.model, run.task, run.options, rate=run.rate, head_factor=run.head_factor)
+    state = read_checkpoint(run.folder, parameters, optimiser, run.fingerprint)
+    if state is None:
+        state = State(before=before or {})
+        drop_snapshots(run.folder, [])
+    else:
+        run.reporter.say(f"going on from step {state.step} of the unfinished run in {run.folder}")
+    _cut_log(run.folder / LOG_NAME, state.log_size)
+    with _memory_errors(run):
+        _epochs(run, state, parameters, optimiser)
+    return state
+
+
+def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer) -> None:
+    options = run.options
+    rows = [row for corpus in run.train for row in corpus.rows]
+    labels = [label for corpus in run.train for label in corpus.labels]
+    row_lengths = lengths(rows, run.pieces)
+    clock = _Clock(state.seconds)
+    saved = time.monotonic()
+    with (run.folder / LOG_NAME).open("a", encoding="utf-8") as log:
+        while not state.done:
+            plan = plan_epoch(run.train, row_lengths, run.parts, budget=run.budget, seed=options.seed, epoch=state.epoch)
+            run.reporter.begin(_done(state, len(plan), options, clock))
+            while state.position < len(plan) and not state.done:
+                done = _done(state, len(plan), options, clock)
+                set_rate(optimiser, rate_factor(done, warmup=options.warmup, schedule=options.schedule))
+                started = time.monotonic()
+                numbers = plan[state.position]
+                batch = collate(
+                    [rows[i] for i in numbers],
+                    [labels[i] for i in numbers],
+                    run.pieces,
+                    hiding=run.hiding,
+                    rng=generator(options.seed, "hide", state.step),
+                )
+                _step(run, state, batch, parameters, optimiser)
+                state.step += 1
+                state.position += 1
+                state.words += batch.words
+                done = _done(state, len(plan), options, clock)
+                if state.step % LOG_EVERY == 0:
+                    _log_step(run, state, log, optimiser, clock)
+                _show(run, state, done, time.monotonic() - started, clock)
+                state.done = done >= 1.0 - 1e-9
+                if _due(run, state, done):
+                    _evaluate(run, state, parameters, log, clock)
+                if time.monotonic() - saved >= options.checkpoint_seconds and not state.done:
+                    _save(run, state, parameters, optimiser, log, clock)
+                    saved = time.monotonic()
+            if not state.done:
+                state.epoch, state.position = state.epoch + 1, 0
+        _save(run, state, parameters, optimiser, log, clock)
+
+
+def _step(
+    run: Run, state: State, batch: LabelledBatch, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer
+) -> None:
+    run.model.train()
+    if run.options.freeze_backbone:
+        run.model.encoder.eval()  # what is not trained sees what it will see in use
+    seed_step(run.options.seed, state.step)
+    logits, labels = _forward(run, batch)
+    loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum") / max(
+        1, batch.words
+    )
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = nn.utils.clip_grad_norm_(parameters.values(), run.options.clip)
+    run.pending.append(torch.stack([loss.detach(), norm.detach()]))
+    if run.device.type == "cpu":
+        _look(run, state)
+    optimiser.step()
+
+
+def _forward(run: Run, batch: LabelledBatch) -> tuple[Tensor, Tensor]:
+    arrays = batch.batch
+    inputs = [torch.from_numpy(a).to(run.device) for a in (arrays.input_ids, arrays.attention_mask, arrays.pooling)]
+    with autocast(run.device, run.precision):
+        logits = run.model(*inputs)[run.task]
+    return logits.float(), torch.from_numpy(batch.labels).to(run.device)
+
+
+def _look(run: Run, state: State) -> None:
+    """Add up the losses that were put off, and stop at one that is not a number."""
+    for pair in run.pending:
+        loss, norm = pair.tolist()
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingError(
+                f"the loss is not a number any more at step {state.step} (learning rate {run.rate:g}): start again with a lower one, "
+                f"--learning-rate {run.rate / 3:.1g} --no-resume"
+                + (", or with --precision fp32" if run.precision == "bf16" else "")
+            )
+        state.loss += loss
+        state.loss_steps += 1
+    run.pending.clear()
+
+
+def _done(state: State, batches: int, options: Options, clock: _Clock) -> float:
+    """The part of the run that lies behind: of the epochs, or of the minutes where those end sooner."""
+    done = (state.epoch + state.position / batches) / options.epochs
+    if options.max_minutes is not None:
+        done = max(done, clock.seconds() / (60 * options.max_minutes))
+    return min(1.0, done)
+
+
+def _due(run: Run, state: State, done: float) -> bool:
+    if not run.validation:
+        return False
+    if state.done:
+        return True
+    if run.options.eval_every is not None:
+        return state.step % run.options.eval_every == 0
+    tenths = int(done * EVALUATIONS + 1e-9)
+    due = tenths > state.tenths
+    state.tenths = tenths
+    return due
+
+
+def _evaluate(run: Run, state: State, parameters: dict[str, nn.Parameter], log: Any, clock: _Clock) -> None:  # noqa: ANN401 - a text file
+    """Score validation data, keep the weights when they are among the best, and decide whether to stop."""
+    started = time.monotonic()
+    _look(run, state)
+    scores = score(run, run.validation, limit=run.options.eval_limit)
+    value = mean_accuracy(scores)
+    run.reporter.evaluated(value, time.monotonic() - started, step=state.step)
+    improved = not state.best or value > state.best[0].score
+    state.stale = 0 if improved else state.stale + 1
+    snapshot = Snapshot(state.step, value)
+    # among equals the later one: it has seen more
+    state.best = sorted([*state.best, snapshot], key=lambda s: (-s.score, -s.step))[: run.options.average]
+    if snapshot in state.best:
+        write_snapshot(run.folder, snapshot, parameters)
+    if run.options.patience and state.stale >= run.options.patience and not state.done:
+        run.reporter.say(f"stopping early at step {state.step}: no better validation score in {state.stale} evaluations")
+        state.done = True
+    by_language = {name: round(s.accuracy, 6) for name, s in scores.items()}
+    _write_log(
+        log, {"step": state.step, "validation": round(value, 6), "languages": by_language, "seconds": round(clock.seconds(), 1)}
+    )
+
+
+def _save(
+    run: Run, state: State, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer, log: Any, clock: _Clock
+) -> None:  # noqa: ANN401
+    _look(run, state)
+    log.flush()
+    state.log_size = log.tell()
+    state.seconds = clock.seconds()
+    write_checkpoint(run.folder, state, parameters, optimiser, run.fingerprint)
+    drop_snapshots(run.folder, named_snapshots(run.folder))
+
+
+def _log_step(run: Run, state: State, log: Any, optimiser: torch.optim.Optimizer, clock: _Clock) -> None:  # noqa: ANN401
+    _look(run, state)
+    mean = state.loss / max(1, state.loss_steps)
+    rate = max(float(group["lr"] / group["peak"]) for group in optimiser.param_groups) * run.rate
+    _write_log(
+        log,
+        {
+            "step": state.step,
+            "epoch": state.epoch,
+            "loss": round(mean, 6),
+            "rate": rate,
+            "words": state.words,
+            "seconds": round(clock.seconds(), 1),
+        },
+    )
+    state.loss, state.loss_steps = 0.0, 0
+
+
+def _write_log(log: Any, record: dict[str, Any]) -> None:  # noqa: ANN401
+    log.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _cut_log(path: Path, size: int) -> None:
+    """Drop what was logged after the checkpoint: those steps are made again."""
+    with path.open("ab") as file:
+        file.truncate(size)
+
+
+def _show(run: Run, state: State, done: float, seconds: float, clock: _Clock) -> None:
+    left = 0.0
+    if run.validation:
+        every = run.options.eval_every
+        left = (1.0 - done) * (EVALUATIONS if every is None else state.step / max(done, 1e-9) / every) + 1
+    run.reporter.step(
+        done,
+        seconds,
+        loss=state.loss / max(1, state.loss_steps) if state.loss_steps else float("nan"),
+        words_per_second=state.words / max(1e-9, clock.seconds()),
+        evaluations_left=left,
+    )
+
+
+@contextmanager
+def _memory_errors(run: Run) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in text or "out of memory" in text:
+            raise TrainingError(
+                f"out of memory on {run.device} with batches of {run.budget} pieces: give a smaller --batch-words "
+                f"or --max-length (now {run.pieces.max_length}), --freeze-embeddings, or a smaller encoder; with --no-resume"
+            ) from error
+        raise
+
+
+class _Clock:
+    """Seconds of training over all resumptions."""
+
+    def __init__(self, before: float) -> None:
+        self._before = before
+        self._start = time.monotonic()
+
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._start

@@ -1,0 +1,96 @@
+"""What is trained and how fast: parameter groups, freezing, the learning rate over time.
+
+Choices and trade-offs
+- AdamW in PyTorch's fused form; no decay on biases, norms and other vectors.
+- Word embeddings of large vocabularies are frozen by default. XLM-R base has 192 of its 278 million parameters there: an Adam step
+  over them moves 5 GB of memory whatever the batch, most rows are never touched by the data, and those that are move away
+  from the rows of languages that were not trained on, which is what transfer lives from.
+- A new head gets ten times the encoder's rate: it starts from nothing and the encoder does not.
+- The rate follows the part of the run that is done, not a count of steps, so that a time limit and fractions of epochs need no
+  special care.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from calque.errors import TrainingError
+from calque.models.model import Model
+from calque.training.options import Options, Schedule
+
+LARGE_EMBEDDINGS = 50_000_000  # parameters; from here on frozen by default
+
+
+def freeze(model: Model, task: str, options: Options) -> list[str]:
+    """Freeze what the options say, and the heads of other tasks; returns what was frozen, in words."""
+    for name, head in model.heads.items():
+        head.requires_grad_(name == task)
+    if options.freeze_backbone:
+        model.encoder.freeze(everything=True)
+        return ["the encoder"]
+    size = sum(p.numel() for p in model.encoder.parameter_groups()[0])
+    frozen = size >= LARGE_EMBEDDINGS if options.freeze_embeddings is None else options.freeze_embeddings
+    model.encoder.freeze(embeddings=frozen)
+    return [f"the embeddings ({size / 1e6:.0f} M parameters)"] if frozen else []
+
+
+def set_dropout(model: Model, rate: float | None) -> None:
+    """Set the dropout of every layer of the encoder; None leaves it as configured."""
+    if rate is None:
+        return
+    for module in model.encoder.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
+        for name in ("attention_dropout", "dropout_rate", "dropout_prob"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, rate)
+
+
+def trainable(model: Model) -> dict[str, nn.Parameter]:
+    """Names and parameters that training changes, each once."""
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def make_optimiser(model: Model, task: str, options: Options, *, rate: float, head_factor: float) -> torch.optim.AdamW:
+    """AdamW with a group for each rate and decay.
+
+    :raises TrainingError: when everything is frozen.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter, scale in _scaled(model, task, options.layer_decay, head_factor):
+        decay = options.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((scale, decay), []).append(parameter)
+    if not groups:
+        raise TrainingError("nothing is left to train: everything is frozen")
+    device = next(iter(groups.values()))[0].device
+    plain = [
+        {"params": ps, "lr": rate * scale, "peak": rate * scale, "weight_decay": decay} for (scale, decay), ps in groups.items()
+    ]
+    return torch.optim.AdamW(plain, lr=rate, betas=(0.9, 0.999), eps=1e-8, fused=device.type in ("cpu", "cuda"))
+
+
+def _scaled(model: Model, task: str, layer_decay: float, head_factor: float) -> Iterator[tuple[nn.Parameter, float]]:
+    """Every trainable parameter with its rate over the encoder's: the top layer has the full rate, the embeddings the lowest."""
+    embeddings, layers, rest = model.encoder.parameter_groups()
+    for depth, group in enumerate([embeddings, *layers]):
+        yield from ((p, layer_decay ** (len(layers) - depth)) for p in group if p.requires_grad)
+    yield from ((p, 1.0) for p in rest if p.requires_grad)
+    yield from ((p, head_factor) for p in model.heads[task].parameters() if p.requires_grad)
+
+
+def rate_factor(done: float, *, warmup: float, schedule: Schedule) -> float:
+    """The learning rate over its peak when the part ``done`` (0 to 1) of the run lies behind."""
+    if done < warmup:
+        return max(done / warmup, 1e-3)
+    left = (1.0 - min(1.0, done)) / (1.0 - warmup)
+    return left if schedule == "linear" else 0.5 * (1.0 - math.cos(math.pi * left))
+
+
+def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group's rate to ``factor`` of its peak."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["peak"] * factor

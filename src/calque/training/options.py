@@ -1,0 +1,166 @@
+"""What a training run can be told, checked before anything is loaded.
+
+Choices and trade-offs
+- One frozen dataclass holds every option; ``None`` means "decide from the model and the data", and what was decided is written to
+  the model's ``config.json``. The command line and :func:`calque.fine_tune` give the same names.
+- The default learning rate falls with the width of the encoder (5e-5 at 768, about 2.6e-4 at 256): wide encoders forget at rates
+  that narrow ones need to learn anything. A model that already has the task's head starts at a third of it.
+- The default batch grows with the data (a 400th of its words, 128 to 1,024): 500 sentences still make some hundred updates an epoch,
+  and a large treebank does not waste time on tiny batches.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from calque.errors import TrainingError
+
+UPOS = (
+    "ADJ",
+    "ADP",
+    "ADV",
+    "AUX",
+    "CCONJ",
+    "DET",
+    "INTJ",
+    "NOUN",
+    "NUM",
+    "PART",
+    "PRON",
+    "PROPN",
+    "PUNCT",
+    "SCONJ",
+    "SYM",
+    "VERB",
+    "X",
+)
+"""The 17 universal tags, in the order of the head's outputs."""
+
+TASKS: dict[str, tuple[str, ...]] = {"pos": UPOS}
+"""Tasks that can be trained, with the labels of a new head."""
+
+METRICS = {"pos": "upos.accuracy"}
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "bf16", "fp32"]
+Schedule = Literal["linear", "cosine"]
+
+RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
+# Options that change how a run is watched, not what it computes: they may differ when it is resumed.
+UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "max_minutes"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Options of one run; see ``docs/training.md`` for advice on each."""
+
+    task: str = "pos"
+    epochs: float = 3.0  # passes over the training data; fractions are fine
+    max_minutes: float | None = None  # stop by then, with the learning rate at zero by then
+    batch_words: int | None = None  # words a batch, None: from the data
+    learning_rate: float | None = None  # peak, None: from the encoder's width
+    head_factor: float | None = None  # learning rate of the head over the encoder's, None: 10 for a new head, 1 for a trained one
+    layer_decay: float = 1.0  # learning rate of a layer over that of the layer above it
+    weight_decay: float = 0.01
+    warmup: float = 0.1  # part of the run
+    schedule: Schedule = "linear"
+    clip: float = 1.0  # norm of the gradient at most
+    max_length: int | None = None  # pieces a window, None: the model's, 512 at most
+    limit: int | None = None  # training sentences a language, drawn with the seed
+    mix: tuple[float, ...] | None = None  # share of each training language, in their order
+    temperature: float = 1.0  # languages are drawn in proportion to sentences ** (1 / temperature)
+    seed: int = 0
+    freeze_backbone: bool = False
+    freeze_embeddings: bool | None = None  # None: when the word embeddings are large
+    dropout: float | None = None  # of the encoder's layers, None: as it was configured
+    word_dropout: float = 0.0  # part of the words hidden in training
+    piece_dropout: float = 0.0  # part of the pieces hidden in training
+    average: int = 3  # best checkpoints to average, 1: none
+    patience: int = 4  # evaluations without a better score before stopping, 0: never stop early
+    eval_every: int | None = None  # steps between evaluations, None: after each tenth of the run
+    eval_limit: int = 500  # validation sentences a language at each evaluation (all of them at the end), 0: all
+    device: Device = "auto"
+    precision: Precision = "auto"
+    on_error: Literal["raise", "skip"] = "raise"
+    checkpoint_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        :raises TrainingError: naming the option and the range it must be in.
+        """
+        if self.task not in TASKS:
+            raise TrainingError(f"task '{self.task}' cannot be trained: choose from {', '.join(TASKS)}")
+        _range("epochs", self.epochs, above=0)
+        _range("max-minutes", self.max_minutes, above=0)
+        _range("batch-words", self.batch_words, low=1)
+        _range("learning-rate", self.learning_rate, above=0, high=1)
+        _range("head-factor", self.head_factor, above=0)
+        _range("layer-decay", self.layer_decay, above=0, high=1)
+        _range("weight-decay", self.weight_decay, low=0, high=1)
+        _range("warmup", self.warmup, low=0, high=0.9)
+        _range("clip", self.clip, above=0)
+        _range("max-length", self.max_length, low=16)
+        _range("limit", self.limit, low=1)
+        _range("temperature", self.temperature, above=0)
+        _range("seed", self.seed, low=0, high=2**32 - 1)
+        for name in ("dropout", "word_dropout", "piece_dropout"):
+            _range(name.replace("_", "-"), getattr(self, name), low=0, high=0.9)
+        _range("average", self.average, low=1)
+        _range("patience", self.patience, low=0)
+        _range("eval-every", self.eval_every, low=1)
+        _range("eval-limit", self.eval_limit, low=0)
+        for name, allowed in (
+            ("schedule", ("linear", "cosine")),
+            ("device", ("auto", "cpu", "cuda", "mps")),
+            ("precision", ("auto", "bf16", "fp32")),
+            ("on_error", ("raise", "skip")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise TrainingError(f"--{name.replace('_', '-')} '{getattr(self, name)}': choose from {', '.join(allowed)}")
+        if self.mix is not None and (any(not math.isfinite(m) or m < 0 for m in self.mix) or sum(self.mix) <= 0):
+            raise TrainingError(
+                f"--mix {','.join(f'{m:g}' for m in self.mix)}: give a share of 0 or more for each language, not all 0"
+            )
+        if self.mix is not None and self.temperature != 1.0:
+            raise TrainingError("--mix and --temperature both say how languages are drawn: give one of them")
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The options that decide the result, as JSON values."""
+        plain = {k: v for k, v in asdict(self).items() if k not in UNWATCHED}
+        plain["mix"] = None if self.mix is None else list(self.mix)
+        plain["time_limited"] = self.max_minutes is not None
+        return plain
+
+
+OPTION_NAMES = frozenset(f.name for f in fields(Options))
+
+
+def default_learning_rate(width: int, *, continued: bool) -> float:
+    """The peak rate for an encoder ``width`` numbers wide; ``continued`` when the model has the task's head already."""
+    rate = min(1e-3, max(1e-5, 5e-5 * (768 / width) ** 1.5))
+    return float(f"{rate * (RESUMED_RATE if continued else 1.0):.2g}")
+
+
+def default_batch_words(words: int) -> int:
+    """Words a batch for ``words`` words of training data."""
+    return min(1024, max(128, words // 400))
+
+
+def _range(
+    name: str, value: float | None, *, low: float | None = None, above: float | None = None, high: float | None = None
+) -> None:
+    if value is None:
+        return
+    fine = (
+        math.isfinite(value)
+        and (low is None or value >= low)
+        and (above is None or value > above)
+        and (high is None or value <= high)
+    )
+    if not fine:
+        bounds = [f"{low:g} or more" if low is not None else "", f"above {above:g}" if above is not None else ""]
+        bounds.append(f"at most {high:g}" if high is not None else "")
+        raise TrainingError(f"--{name} {value:g}: must be {' and '.join(b for b in bounds if b)}")

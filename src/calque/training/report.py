@@ -1,0 +1,135 @@
+"""What a run did, for people (a table), programs (one JSON object) and the model's own ``config.json``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from calque.training.progress import clock
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORGOTTEN = 0.01  # a source score that falls by more is said, with the remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One score; ``value`` as a fraction of 1."""
+
+    language: str
+    metric: str
+    value: float
+    words: int
+    sentences: int
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """As in ``calque evaluate --json``."""
+        task = "pos" if self.metric.startswith("upos") else self.metric.split(".")[0]
+        return {
+            "language": self.language,
+            "task": task,
+            "metric": self.metric,
+            "value": round(self.value, 6),
+            "words": self.words,
+            "sentences": self.sentences,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """The outcome of a run."""
+
+    task: str
+    model: str  # that training started from
+    output: str | None
+    continued: bool  # whether it had the task's head already
+    decided: dict[str, Any]  # learning rate, words a batch, device, precision, what was frozen
+    train: dict[str, dict[str, int]]  # sentences and words a language
+    validation: list[Result] = field(default_factory=list)
+    source_before: list[Result] = field(default_factory=list)
+    source_after: list[Result] = field(default_factory=list)
+    chosen: str = ""  # which weights were kept
+    steps: int = 0
+    epochs: float = 0.0
+    words: int = 0  # trained on, repetitions included
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def words_per_second(self) -> float:
+        """Words trained on a second, evaluations included."""
+        return self.words / self.seconds if self.seconds > 0 else 0.0
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        scores = {
+            name: [r.to_json_dict() for r in getattr(self, name)] for name in ("validation", "source_before", "source_after")
+        }
+        return {
+            "task": self.task,
+            "model": self.model,
+            "output": self.output,
+            "continued": self.continued,
+            **self.decided,
+            "train": self.train,
+            **scores,
+            "chosen": self.chosen,
+            "steps": self.steps,
+            "epochs": round(self.epochs, 3),
+            "words": self.words,
+            "seconds": round(self.seconds, 2),
+            "words_per_second": round(self.words_per_second, 1),
+            "warnings": self.warnings,
+        }
+
+    def print(self, console: Console) -> None:
+        """Draw the table."""
+        from rich.table import Table
+
+        table = Table(title=f"{self.task}: {self.model} → {self.output or 'not saved'}", title_justify="left")
+        table.add_column("language")
+        for heading in ("train sentences", "train words", "validation words", "accuracy"):
+            table.add_column(heading, justify="right")
+        results = {r.language: r for r in self.validation}
+        for language in sorted({*self.train, *results}, key=lambda name: (name not in self.train, name)):
+            size, result = self.train.get(language), results.get(language)
+            table.add_row(
+                language,
+                f"{size['sentences']:,}" if size else "",
+                f"{size['words']:,}" if size else "",
+                f"{result.words:,}" if result else "",
+                f"{100 * result.value:.2f}" if result else "",
+            )
+        if len(results) > 1:
+            table.add_section()
+            mean = sum(r.value for r in results.values()) / len(results)
+            table.add_row("mean", "", "", f"{sum(r.words for r in results.values()):,}", f"{100 * mean:.2f}")
+        console.print(table)
+        console.print(
+            f"{self.steps:,} steps, {self.epochs:.2f} epochs, {self.words:,} words in {clock(self.seconds)} "
+            f"({self.words_per_second:,.0f} words/s); kept: {self.chosen}"
+        )
+        self._print_source(console)
+
+    def _print_source(self, console: Console) -> None:
+        before = {r.language: r.value for r in self.source_before}
+        for after in self.source_after:
+            was = before.get(after.language)
+            change = f", was {100 * was:.2f} before training ({100 * (after.value - was):+.2f})" if was is not None else ""
+            console.print(f"source {after.language}: {100 * after.value:.2f}{change}")
+
+
+def forgetting(before: list[Result], after: list[Result], *, rate: float) -> list[str]:
+    """A warning with the remedies for each source language whose score fell by more than a point."""
+    was = {r.language: r.value for r in before}
+    found = []
+    for result in after:
+        fell = was.get(result.language, 0.0) - result.value
+        if fell > FORGOTTEN:
+            found.append(
+                f"the model forgot some {result.language}: {result.metric} fell by {100 * fell:.1f} points, to {100 * result.value:.1f}. "
+                f"Remedies: train on its data too (--train {result.language}=… --mix 0.8,0.2), a lower rate (--learning-rate {rate / 3:.1g}), "
+                "fewer --epochs, or --freeze-backbone"
+            )
+    return found
