@@ -23,6 +23,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 ROOMS = {"cli", "server", "transfer", "training", "models", "runtime", "evaluation", "data", "formats", "segmentation"}
 MAY_USE = {
     "formats": set(),
+    "languages": set(),
     "segmentation": {"formats"},
     "data": {"formats"},
     "models": {"formats", "segmentation", "runtime"},

@@ -1,0 +1,24 @@
+# Everything here runs in the Python environment that is active.
+.PHONY: install fix lint types test check bench
+
+install:  ## everything a developer needs, at the versions that are tested
+	python -m pip install -c constraints.txt -e '.[dev]'
+
+fix:  ## what a tool can mend
+	ruff check --fix .
+	ruff format .
+
+lint:
+	ruff check .
+	ruff format --check .
+
+types:
+	mypy
+
+test:
+	python -m pytest -n 2 --dist loadfile
+
+check: lint types test
+
+bench:
+	python -m benchmarks
