@@ -1,8 +1,28 @@
-"""Document › Sentence › Token: the one structure all rooms share."""
+"""Document › Sentence › Token: the one structure all rooms share.
+
+Choices and trade-offs
+- Plain slotted dataclasses, no back pointers: a token costs one object, pickles, compares and prints by itself. A word's number
+  is its place in ``Sentence.tokens`` plus one.
+- Columns of a file stay text as they were written (FEATS, DEPS, MISC), so that reading and writing again changes no byte; what
+  programs want parsed (features, language, entity) is parsed on demand or held beside.
+- Offsets are characters into ``Document.text``. Reading a file does not compute them (training never needs them):
+  :meth:`Sentence.align` and :meth:`Document.from_conllu` do.
+- The JSON form is documented at :meth:`Document.to_dict`. Every key is always there, ``null`` where nothing is known, so that
+  readers need no defaults. Keys may be added; none will change its meaning while ``version`` stays the same.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from calque.errors import FormatError
+
+JSON_FORMAT = "calque-document"
+JSON_VERSION = 1
+_RESYNC = 40  # characters align() looks ahead when the text holds something that no word accounts for
 
 
 @dataclass(slots=True)
@@ -24,6 +44,19 @@ class Token:
     lang: str | None = None  # ISO 639 code of the word's language
     score: float | None = None  # probability of upos
 
+    @property
+    def features(self) -> dict[str, str]:
+        """FEATS as a dictionary: ``Gender=Masc|Number=Sing`` → ``{"Gender": "Masc", "Number": "Sing"}``.
+
+        A feature without ``=`` (some tag sets have them) has the empty string as its value.
+        """
+        return _features(self.feats)
+
+    @property
+    def space_after(self) -> bool:
+        """Whether white space follows, as MISC says (``SpaceAfter=No``)."""
+        return self.misc is None or "SpaceAfter=No" not in self.misc.split("|")
+
 
 @dataclass(slots=True)
 class MultiwordToken:
@@ -35,7 +68,13 @@ class MultiwordToken:
     misc: str | None = None
     start: int | None = None
     end: int | None = None
-    # (plus whatever columns are needed to round-trip)
+    feats: str | None = None  # UD allows Typo=Yes here
+    others: tuple[str, ...] | None = None  # LEMMA, UPOS, XPOS, HEAD, DEPREL, DEPS, kept when a file (wrongly) fills any of them
+
+    @property
+    def space_after(self) -> bool:
+        """Whether white space follows, as MISC says (``SpaceAfter=No``)."""
+        return self.misc is None or "SpaceAfter=No" not in self.misc.split("|")
 
 
 @dataclass(slots=True)
@@ -49,6 +88,8 @@ class EmptyNode:
 
 @dataclass(slots=True)
 class Sentence:
+    """Words in order, with the surface tokens, empty nodes and comments around them."""
+
     tokens: list[Token] = field(default_factory=list)
     multiwords: list[MultiwordToken] = field(default_factory=list)
     empty_nodes: list[EmptyNode] = field(default_factory=list)
@@ -57,10 +98,331 @@ class Sentence:
     start: int | None = None
     end: int | None = None
     lang: str | None = None
+    newline: str = "\n"  # how lines ended in the file, so that a file from Windows is written back as it was
+
+    @property
+    def words(self) -> list[str]:
+        """The forms of the syntactic words: what taggers take."""
+        return [t.text for t in self.tokens]
+
+    @property
+    def sent_id(self) -> str | None:
+        """The value of ``# sent_id``, when there is one."""
+        return next((value for key, value in map(comment_pair, self.comments) if key == "sent_id"), None)
+
+    def surface(self) -> Iterator[Token | MultiwordToken]:
+        """The tokens a reader sees, in order: a multiword token instead of its words."""
+        at = 0
+        for multiword in self.multiwords:
+            yield from self.tokens[at : multiword.first]
+            yield multiword
+            at = multiword.last + 1
+        yield from self.tokens[at:]
+
+    def joined(self) -> str:
+        """The text put together from the tokens and their ``SpaceAfter=No``."""
+        parts: list[str] = []
+        for unit in self.surface():
+            parts.append(unit.text)
+            if unit.space_after:
+                parts.append(" ")
+        return "".join(parts[:-1] if parts and parts[-1] == " " else parts)
+
+    def align(self, offset: int = 0) -> bool:
+        """Give the sentence and its tokens their character offsets.
+
+        Tokens are looked for in ``text`` (or, when there is none, in what the tokens spell) in order; white space may differ.
+        A word inside a multiword token has a span of its own only where the words spell the token (``do`` + ``n't``, not
+        ``de`` + ``el``).
+
+        :param offset: where the sentence starts in ``Document.text``.
+        :returns: whether every surface token was found; those that were not have no offsets.
+        """
+        text = self.joined() if self.text is None else self.text
+        self.start, self.end = offset, offset + len(text)
+        at, whole = 0, True
+        for unit in self.surface():
+            found = _find(unit.text, text, at)
+            if found is None:
+                unit.start = unit.end = None
+                whole = False
+                continue
+            unit.start, at = offset + found[0], found[1]
+            unit.end = offset + at
+        for multiword in self.multiwords:
+            words = self.tokens[multiword.first : multiword.last + 1]
+            spelt = "".join(w.text for w in words) == multiword.text
+            place = multiword.start
+            for word in words:
+                word.start = word.end = None
+                if spelt and place is not None:
+                    word.start = place
+                    word.end = place = place + len(word.text)
+        return whole
+
+    def to_conllu(self) -> str:
+        """The sentence as CoNLL-U, with the empty line that ends it."""
+        from calque.formats.conllu import format_sentence
+
+        return format_sentence(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The sentence as in :meth:`Document.to_dict`."""
+        return {
+            "sent_id": self.sent_id,
+            "text": self.text,
+            "lang": self.lang,
+            "start": self.start,
+            "end": self.end,
+            "comments": list(self.comments),
+            "tokens": [{"id": i, **_token_dict(t)} for i, t in enumerate(self.tokens, 1)],
+            "multiword_tokens": [_multiword_dict(m) for m in self.multiwords],
+            "empty_nodes": [{"id": f"{n.after}.{n.number}", **_token_dict(n.token)} for n in self.empty_nodes],
+        }
 
 
 @dataclass(slots=True)
 class Document:
+    """Sentences in order, and the text that offsets point into."""
+
     sentences: list[Sentence] = field(default_factory=list)
     text: str | None = None
     lang: str | None = None
+
+    @property
+    def tokens(self) -> list[Token]:
+        """The syntactic words of all sentences."""
+        return [t for s in self.sentences for t in s.tokens]
+
+    def to_conllu(self) -> str:
+        """The document as CoNLL-U; see :func:`calque.formats.conllu.write_conllu` for what is added to a parsed text."""
+        from calque.formats.conllu import format_sentences
+
+        return "".join(format_sentences(self.sentences))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document as plain dictionaries and lists; :meth:`from_dict` is the inverse.
+
+        ``{"format": "calque-document", "version": 1, "text", "lang", "sentences": […]}`` with sentences
+        ``{"sent_id", "text", "lang", "start", "end", "comments", "tokens", "multiword_tokens", "empty_nodes"}`` and tokens
+        ``{"id", "text", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc", "entity", "lang", "score", "start",
+        "end"}``.
+        ``id`` and ``head`` count words from 1 (head 0 is the root); ``feats`` is an object (a string where it follows no
+        ``Name=Value`` scheme); offsets count characters (Unicode code points) of the document's text; a multiword token's ``id``
+        is ``[first, last]``, an empty node's ``"8.1"``.
+        """
+        return {
+            "format": JSON_FORMAT,
+            "version": JSON_VERSION,
+            "text": self.text,
+            "lang": self.lang,
+            "sentences": [s.to_dict() for s in self.sentences],
+        }
+
+    def to_json(self, indent: int | None = None) -> str:
+        """:meth:`to_dict` as JSON text, characters beyond ASCII as they are."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Document:
+        """The inverse of :meth:`to_dict`; keys that are missing count as ``null``, unknown keys are ignored.
+
+        :raises FormatError: when the data has another shape, naming the place.
+        """
+        if not isinstance(data, Mapping) or data.get("format", JSON_FORMAT) != JSON_FORMAT:
+            raise FormatError("document: not a calque document (no object with format 'calque-document')")
+        version = data.get("version", JSON_VERSION)
+        if not isinstance(version, int) or version > JSON_VERSION:
+            raise FormatError(
+                f"document: version {version!r} is newer than {JSON_VERSION}, which this calque reads: pip install -U calque"
+            )
+        sentences = [_sentence(s, f"sentences[{i}]") for i, s in enumerate(_list(data, "sentences", "document"))]
+        return cls(sentences, _get(data, "text", str, "document"), _get(data, "lang", str, "document"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Document:
+        """The inverse of :meth:`to_json`.
+
+        :raises FormatError: when the text is no JSON or holds no document.
+        """
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"document: not JSON ({error})") from None
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_conllu(cls, text: str, *, lang: str | None = None) -> Document:
+        """Read CoNLL-U text, with offsets into the running text put together from its sentences.
+
+        Sentences are joined by a space, by nothing where the last token says ``SpaceAfter=No``, and by an empty line where a
+        paragraph or document starts.
+
+        :raises FormatError: when the text is not CoNLL-U.
+        """
+        import io
+
+        from calque.formats.conllu import read_conllu
+
+        document = cls(list(read_conllu(io.StringIO(text, newline="\n"))), lang=lang)
+        document.align()
+        return document
+
+    def align(self) -> bool:
+        """Build ``text`` from the sentences and give every sentence and token its offsets.
+
+        :returns: whether every token was found in its sentence's text.
+        """
+        parts: list[str] = []
+        at, whole, glue = 0, True, ""
+        for sentence in self.sentences:
+            if parts and any(c[1:].lstrip().startswith(("newpar", "newdoc")) for c in sentence.comments):
+                glue = "\n\n"
+            parts += [glue, sentence.joined() if sentence.text is None else sentence.text]
+            at += len(glue)
+            whole = sentence.align(at) and whole
+            at += len(parts[-1])
+            last = None
+            for last in sentence.surface():  # noqa: B007 — only the last is wanted
+                pass
+            glue = "" if last is not None and not last.space_after else " "
+        self.text = "".join(parts)
+        return whole
+
+
+def comment_pair(comment: str) -> tuple[str, str | None]:
+    """Cut ``# text = x`` into ``text`` and ``x`` (``None`` when there is no ``=``); white space within the value is kept."""
+    key, equals, value = comment[1:].partition("=")
+    return key.strip(), value.removeprefix(" ") if equals else None
+
+
+def _features(feats: str | None) -> dict[str, str]:
+    if not feats:
+        return {}
+    pairs = (part.partition("=") for part in feats.split("|"))
+    return {name: value for name, _, value in pairs}
+
+
+def _features_or_text(feats: str | None) -> dict[str, str] | str:
+    """The dictionary, or the text itself when the dictionary would not give the text back."""
+    parsed = _features(feats)
+    return parsed if feats is None or _features_text(parsed) == feats else feats
+
+
+def _features_text(feats: Mapping[str, str]) -> str | None:
+    return "|".join(f"{name}={value}" if value else name for name, value in feats.items()) or None
+
+
+def _find(form: str, text: str, at: int) -> tuple[int, int] | None:
+    """Where ``form`` stands in ``text`` from ``at`` on, white space skipped: (start, end)."""
+    while at < len(text) and text[at].isspace():
+        at += 1
+    if text.startswith(form, at):
+        return at, at + len(form)
+    if len(form.split()) > 1 and (end := _match_loosely(form, text, at)) is not None:
+        return at, end
+    start = text.find(form, at, at + _RESYNC + len(form))
+    return None if start < 0 else (start, start + len(form))
+
+
+def _match_loosely(form: str, text: str, at: int) -> int | None:
+    """The end of ``form`` at ``at`` when any white space of one matches any white space of the other."""
+    for part in form.split():
+        while at < len(text) and text[at].isspace():
+            at += 1
+        if not text.startswith(part, at):
+            return None
+        at += len(part)
+    return at
+
+
+def _token_dict(token: Token) -> dict[str, Any]:
+    return {
+        "text": token.text,
+        "lemma": token.lemma,
+        "upos": token.upos,
+        "xpos": token.xpos,
+        "feats": _features_or_text(token.feats),
+        "head": token.head,
+        "deprel": token.deprel,
+        "deps": token.deps,
+        "misc": token.misc,
+        "entity": token.entity,
+        "lang": token.lang,
+        "score": token.score,
+        "start": token.start,
+        "end": token.end,
+    }
+
+
+def _multiword_dict(token: MultiwordToken) -> dict[str, Any]:
+    plain: dict[str, Any] = {"id": [token.first + 1, token.last + 1], "text": token.text, "feats": _features_or_text(token.feats)}
+    plain |= {"misc": token.misc, "start": token.start, "end": token.end}
+    return plain if token.others is None else {**plain, "others": list(token.others)}
+
+
+def _get(data: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> Any:
+    value = data.get(key)
+    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
+        return value
+    raise FormatError(f"{where}.{key}: {value!r:.80} is of the wrong kind")
+
+
+def _list(data: Mapping[str, Any], key: str, where: str) -> list[Any]:
+    return _get(data, key, list, where) or []
+
+
+def _text(data: Any, where: str) -> str:
+    if not isinstance(data, Mapping) or not isinstance(data.get("text"), str) or not data["text"]:
+        raise FormatError(f"{where}: not an object with a 'text'")
+    return str(data["text"])
+
+
+def _feats(data: Mapping[str, Any], where: str) -> str | None:
+    feats = _get(data, "feats", (str, dict), where)
+    if not isinstance(feats, dict):
+        return feats or None
+    return _features_text({str(name): str(value) for name, value in feats.items()})
+
+
+def _token(data: Any, where: str) -> Token:
+    text = _text(data, where)
+    texts = {k: _get(data, k, str, where) for k in ("lemma", "upos", "xpos", "deprel", "deps", "misc", "entity", "lang")}
+    numbers = {k: _get(data, k, int, where) for k in ("head", "start", "end")}
+    return Token(text, feats=_feats(data, where), score=_get(data, "score", (int, float), where), **texts, **numbers)
+
+
+def _numbers(value: Any, where: str) -> tuple[int, int]:
+    parts = value.split(".") if isinstance(value, str) else value
+    try:
+        first, last = (int(p) for p in parts)
+    except (TypeError, ValueError):
+        raise FormatError(f"{where}.id: {value!r:.80} is not an id") from None
+    return first, last
+
+
+def _sentence(data: Any, where: str) -> Sentence:
+    if not isinstance(data, Mapping):
+        raise FormatError(f"{where}: not an object")
+    sentence = Sentence(
+        tokens=[_token(t, f"{where}.tokens[{i}]") for i, t in enumerate(_list(data, "tokens", where))],
+        comments=[str(c) for c in _list(data, "comments", where)],
+        text=_get(data, "text", str, where),
+        start=_get(data, "start", int, where),
+        end=_get(data, "end", int, where),
+        lang=_get(data, "lang", str, where),
+    )
+    for i, plain in enumerate(_list(data, "multiword_tokens", where)):
+        here = f"{where}.multiword_tokens[{i}]"
+        text = _text(plain, here)
+        first, last = _numbers(plain.get("id"), here)
+        others = _get(plain, "others", list, here)
+        multiword = MultiwordToken(first - 1, last - 1, text, _get(plain, "misc", str, here), feats=_feats(plain, here))
+        multiword.start, multiword.end = _get(plain, "start", int, here), _get(plain, "end", int, here)
+        multiword.others = None if others is None else tuple(str(o) for o in others)
+        sentence.multiwords.append(multiword)
+    for i, plain in enumerate(_list(data, "empty_nodes", where)):
+        here = f"{where}.empty_nodes[{i}]"
+        token = _token(plain, here)
+        sentence.empty_nodes.append(EmptyNode(*_numbers(plain.get("id"), here), token))
+    return sentence

@@ -1,0 +1,192 @@
+r"""Opening files, compressed or not, and writing them whole or not at all.
+
+Choices and trade-offs
+- What a file is, its first bytes say (gzip, xz, or neither): a suffix can lie. A suffix that lies is an error, because it most
+  often means a download that went wrong. When writing, the suffix decides.
+- Text is UTF-8 and lines end at ``\n`` only: Python's other line ends (U+0085, U+2028, a lone carriage return) stand inside
+  words of real treebanks.
+- :func:`atomic_write` writes beside the target and renames, so that a crash leaves the old file whole. What is not a regular file
+  (``/dev/null``, a pipe) is written to directly.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import lzma
+import os
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, TextIO, cast
+
+from calque.errors import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+XZ_MAGIC = b"\xfd7zXZ\x00"
+BUFFER = 1 << 18
+# What decompression can raise in the middle of a file.
+DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+
+def open_binary(path: Path | str) -> BinaryIO:
+    """Open a file for reading bytes, decompressed when it is gzip or xz; ``-`` is standard input.
+
+    :raises DataError: when the file is missing, a folder, not readable, or not compressed as its name says.
+    """
+    if str(path) == "-":
+        return _decompressed(io.BufferedReader(_StandardInput(), BUFFER), path)
+    try:
+        raw = open(path, "rb", buffering=BUFFER)
+    except OSError as error:
+        raise DataError(_cannot(path, "read", error)) from None
+    except ValueError:  # a NUL in the name
+        raise DataError(f"{str(path)!r} is not a file name: check it") from None
+    try:
+        return _decompressed(raw, path)
+    except BaseException:
+        raw.close()
+        raise
+
+
+class _StandardInput(io.RawIOBase):
+    """Standard input's bytes; closing this leaves standard input open for whoever comes next."""
+
+    def __init__(self) -> None:
+        buffer = getattr(sys.stdin, "buffer", None)
+        self._stream = buffer if buffer is not None else io.BytesIO(sys.stdin.read().encode("utf-8"))
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        data = self._stream.read1(len(target))
+        target[: len(data)] = data
+        return len(data)
+
+
+class _Owning(io.BufferedReader):
+    """A buffered decompressor that closes the compressed file with itself."""
+
+    def __init__(self, inner: Any, owned: io.BufferedReader) -> None:
+        super().__init__(inner, BUFFER)
+        self._owned = owned
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._owned.close()
+
+
+def _decompressed(raw: Any, path: Path | str) -> BinaryIO:
+    try:
+        head = raw.peek(6)
+    except OSError as error:
+        raise DataError(_cannot(path, "read", error)) from None
+    suffix = Path(path).suffix.lower()
+    if head.startswith(GZIP_MAGIC):
+        return _Owning(gzip.GzipFile(fileobj=raw, mode="rb"), raw)
+    if head.startswith(XZ_MAGIC):
+        return _Owning(lzma.LZMAFile(raw, "rb"), raw)
+    if suffix in (".gz", ".xz"):
+        raise DataError(f"{path}: not {suffix[1:]}-compressed although its name says so: download or copy it again, or rename it")
+    return cast(BinaryIO, raw)
+
+
+def open_text(path: Path | str, mode: Literal["r", "w", "rt", "wt"] = "r") -> TextIO:
+    """Open a UTF-8 text file, plain, ``.gz`` or ``.xz``; line ends are neither translated nor guessed.
+
+    :raises DataError: when the file cannot be opened.
+    """
+    if mode in ("r", "rt"):
+        return io.TextIOWrapper(open_binary(path), encoding="utf-8", newline="\n")
+    if mode not in ("w", "wt"):
+        raise ValueError(f"mode {mode!r}: only 'r' and 'w'")
+    return io.TextIOWrapper(_open_to_write(Path(path), Path(path).suffix), encoding="utf-8", newline="\n")
+
+
+@contextmanager
+def atomic_write(path: Path | str) -> Iterator[TextIO]:
+    """Write a UTF-8 text file, compressed when its name ends in ``.gz`` or ``.xz``, that appears only when it is whole.
+
+    ``with atomic_write("out.conllu") as stream: stream.write(…)``. When the block raises, the target is as it was before.
+
+    :raises DataError: when the folder is missing or not writable, or the disk is full.
+    """
+    with atomic_write_bytes(path) as raw:
+        stream = io.TextIOWrapper(raw, encoding="utf-8", newline="\n")
+        try:
+            yield stream
+        finally:
+            stream.detach()  # flushes; the bytes below are closed by their owner
+
+
+@contextmanager
+def atomic_write_bytes(path: Path | str) -> Iterator[BinaryIO]:
+    """As :func:`atomic_write`, for bytes.
+
+    :raises DataError: when the folder is missing or not writable, or the disk is full.
+    """
+    target = Path(os.path.realpath(path))  # through a link, to the file it names
+    if target.exists() and not target.is_file():  # a pipe or device cannot be replaced; a folder is refused by open()
+        with _open_to_write(target, target.suffix) as stream:
+            yield stream
+        return
+    beside = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    stream = _open_to_write(beside, target.suffix, name=path)
+    try:
+        with stream:
+            yield stream
+        if target.exists():
+            shutil.copymode(target, beside)
+        os.replace(beside, target)
+    except OSError as error:
+        # an error of the block's own (reading another file, say) passes; one of this file is told in our words
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO):
+            raise DataError(_cannot(path, "write", error)) from None
+        raise
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+class _OwningGzip(gzip.GzipFile):
+    """A gzip writer that closes its file with itself and stores no time, so that equal content gives equal bytes."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__(filename="", mode="wb", fileobj=raw, mtime=0)
+        self._raw = raw
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._raw.close()
+
+
+def _open_to_write(path: Path, suffix: str, *, name: Path | str | None = None) -> BinaryIO:
+    try:
+        if suffix.lower() == ".xz":
+            return cast(BinaryIO, lzma.open(path, "wb"))
+        raw = open(path, "wb", buffering=BUFFER)
+        return cast(BinaryIO, _OwningGzip(raw)) if suffix.lower() == ".gz" else raw
+    except OSError as error:
+        raise DataError(_cannot(path if name is None else name, "write", error)) from None
+
+
+def _cannot(path: Path | str, verb: str, error: OSError) -> str:
+    shown = "standard input" if str(path) == "-" else str(path)
+    if isinstance(error, FileNotFoundError):
+        if verb == "write":
+            return f"{shown}: cannot be written, its folder does not exist: create it first"
+        return f"{shown}: no such file: check the path"
+    if isinstance(error, IsADirectoryError):
+        return f"{shown}: is a folder: give a file"
+    if isinstance(error, PermissionError):
+        return f"{shown}: no permission to {verb} it: check its rights or its owner"
+    return f"{shown}: cannot {verb} it ({error.strerror or error}): check the path and the disk"
