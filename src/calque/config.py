@@ -26,6 +26,7 @@ class TaskConfig:
     kind: str = "words"  # one label a word
     # Options of a layer before the output layer, which some published checkpoints have (models/heads.py), or None.
     transform: dict[str, Any] | None = None
+    extra: dict[str, Any] = field(default_factory=dict)  # keys of a newer calque
 
 
 @dataclass(slots=True)
@@ -50,7 +51,9 @@ class ModelConfig:
         """The text of ``config.json``."""
         plain = asdict(self)
         extra = plain.pop("extra")
-        return json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION, **plain, **extra}, ensure_ascii=False, indent=2) + "\n"
+        plain["tasks"] = {name: task.pop("extra") | task for name, task in plain["tasks"].items()}
+        whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **plain, **extra}
+        return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
     def from_folder(cls, folder: Path | str) -> ModelConfig:
@@ -69,18 +72,34 @@ class ModelConfig:
             raise ModelError(f"{folder}: not a calque model (its config.json is of another kind)")
         version = plain.pop("format_version", 0)
         if not isinstance(version, int) or version > FORMAT_VERSION:
-            raise ModelError(f"{folder}: written by a newer calque (format {version}, this one reads {FORMAT_VERSION}): pip install -U calque")
-        known = {f.name for f in fields(cls)} - {"extra"}
-        try:
-            tasks = {name: TaskConfig(**task) for name, task in plain.pop("tasks", {}).items()}
-        except (TypeError, AttributeError) as error:
-            raise ModelError(f"{path}: 'tasks' is damaged ({error}); save or download the model again") from error
-        return cls(**{k: v for k, v in plain.items() if k in known}, tasks=tasks, extra={k: v for k, v in plain.items() if k not in known})
+            raise ModelError(
+                f"{folder}: written by a newer calque (format {version}, this one reads {FORMAT_VERSION}): pip install -U calque"
+            )
+        defaults = asdict(cls())
+        wrong = [key for key, value in plain.items() if key in defaults and not _fits(value, defaults[key])]
+        if wrong:
+            raise ModelError(f"{path}: '{wrong[0]}' is damaged: save or download the model again")
+        tasks = {name: _task(name, task, path) for name, task in plain.pop("tasks", {}).items()}
+        known = {key: value for key, value in plain.items() if key in defaults}
+        return cls(**known, tasks=tasks, extra={key: value for key, value in plain.items() if key not in defaults})
+
+
+def _fits(value: object, default: object) -> bool:
+    """Whether a value read from JSON is of a field's kind (a field that is None by default may hold text)."""
+    return value is None or isinstance(value, str) if default is None else isinstance(value, type(default))
+
+
+def _task(name: str, plain: object, path: Path) -> TaskConfig:
+    labels = plain.get("labels") if isinstance(plain, dict) else None
+    if not isinstance(plain, dict) or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ModelError(f"{path}: the labels of task '{name}' are damaged: save or download the model again")
+    known = {f.name for f in fields(TaskConfig)} - {"extra"}
+    return TaskConfig(**{k: v for k, v in plain.items() if k in known}, extra={k: v for k, v in plain.items() if k not in known})
 
 
 def is_calque_model(folder: Path | str) -> bool:
     """Whether a folder looks like a saved calque model (not a bare Hugging Face encoder)."""
     try:
-        return json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("format") == FORMAT
+        return bool(json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("format") == FORMAT)
     except (OSError, ValueError, AttributeError):
         return False

@@ -7,6 +7,8 @@ Choices and trade-offs
 - Only ``tokenizers`` and NumPy: no PyTorch here. Any ``tokenizer.json`` serves.
 - Some byte-level and SentencePiece tokenizers mark a word start by a space before it that a lone word does not have
   (RoBERTa, ModernBERT, Gemma). Whether one does is found by trying it, not by a list of names.
+- A word that spells a special piece (``</s>``, ``[SEP]``) is cut as text, and where the vocabulary knows it as one piece
+  (Unigram) it becomes the unknown piece: padding inside a sentence would move the positions of all that follows in XLM-R.
 - A sentence longer than the encoder's window is cut into overlapping windows at word ends; each word is read where it has
   the most context on its poorer side. A word of more pieces than fit keeps its first and last pieces: no word is dropped.
 """
@@ -26,6 +28,7 @@ from calque.errors import ModelError
 
 Pooling = Literal["mean", "first"]
 MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
+MAX_CHARACTERS_A_WORD = 1000  # far more than 32 pieces hold: a megabyte of base64 is not worth tokenising whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Row:
 
     @property
     def words(self) -> int:
+        """Number of words in this window, those that only give context included."""
         return len(self.starts)
 
 
@@ -67,6 +71,7 @@ class WordPieces:
     def __init__(self, tokenizer: Tokenizer, *, max_length: int = 512, pooling: Pooling = "mean") -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
+        tokenizer.encode_special_tokens = True
         self.tokenizer = tokenizer
         self.pooling: Pooling = pooling
         self.max_length = max_length
@@ -74,9 +79,14 @@ class WordPieces:
         self.room = max_length - len(self.prefix) - len(self.suffix)
         if self.room < 8:
             raise ModelError(f"a window of {max_length} pieces is too small: give --max-length 16 or more")
-        self.pad_id = _first_id(tokenizer, "<pad>", "[PAD]", "<|padding|>", "</s>", "<eos>")
         self.unknown_id = _first_id(tokenizer, "<unk>", "[UNK]", "<pad>", "[PAD]")
         self.space = _word_start_needs_space(tokenizer)
+        self.pad_with(_first_id(tokenizer, "<pad>", "[PAD]", "<|padding|>", "</s>", "<eos>"))
+
+    def pad_with(self, pad_id: int) -> None:
+        """Pad with this piece: an encoder's configuration may name another one than the tokenizer does."""
+        self.pad_id = pad_id
+        self.controls = frozenset((pad_id, *self.prefix, *self.suffix)) - {self.unknown_id}
 
     @classmethod
     def from_folder(cls, folder: Path | str, *, max_length: int = 512, pooling: Pooling = "mean") -> WordPieces:
@@ -88,21 +98,27 @@ class WordPieces:
         try:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises a bare Exception
-            raise ModelError(f"{path}: cannot read the tokenizer ({error}): is this a calque or Hugging Face model folder?") from error
+            raise ModelError(
+                f"{path}: no tokenizer can be read here ({error}): give a calque or Hugging Face model folder"
+            ) from error
         return cls(tokenizer, max_length=max_length, pooling=pooling)
 
     def rows(self, sentences: Sequence[Sequence[str]], *, first: int = 0) -> list[Row]:
         """Cut sentences into pieces and windows; ``first`` is the number given to the first sentence."""
         lead = " " if self.space else ""
-        flat = [lead + (word.strip() or word) for words in sentences for word in words]
+        flat = [lead + _clip(word.strip() or word) for words in sentences for word in words]
         encoded = self.tokenizer.encode_batch(flat, add_special_tokens=False) if flat else []
+        most = min(MAX_PIECES_A_WORD, self.room)
         rows: list[Row] = []
         at = 0
         for number, words in enumerate(sentences, first):
-            pieces = [_fit(e.ids, self.unknown_id, min(MAX_PIECES_A_WORD, self.room)) for e in encoded[at : at + len(words)]]
+            pieces = [_fit(self._text(e.ids), self.unknown_id, most) for e in encoded[at : at + len(words)]]
             at += len(words)
             rows.extend(_windows(number, pieces, self.room))
         return rows
+
+    def _text(self, ids: list[int]) -> list[int]:
+        return ids if self.controls.isdisjoint(ids) else [self.unknown_id if i in self.controls else i for i in ids]
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """Pad rows to one rectangle, special pieces added.
@@ -143,6 +159,11 @@ def budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         group.append(index)
     if group:
         yield group
+
+
+def _clip(word: str) -> str:
+    half = MAX_CHARACTERS_A_WORD // 2
+    return word if len(word) <= MAX_CHARACTERS_A_WORD else word[:half] + word[-half:]
 
 
 def _fit(ids: list[int], unknown: int, most: int) -> list[int]:
@@ -196,7 +217,11 @@ def _first_id(tokenizer: Tokenizer, *names: str) -> int:
 
 def _word_start_needs_space(tokenizer: Tokenizer) -> bool:
     """Whether a word inside running text is cut as `` word`` (with its space) and not as the bare word."""
-    text = tokenizer.encode("one horse", add_special_tokens=False).ids
-    alone = tokenizer.encode("horse", add_special_tokens=False).ids
-    spaced = tokenizer.encode(" horse", add_special_tokens=False).ids
-    return text[-len(alone) :] != alone and text[-len(spaced) :] == spaced
+    bare = spaced = 0
+    for first, second in (("one", "horse"), ("el", "gato"), ("a", "b"), ("in", "2024")):
+        text, head, alone, after = (
+            tokenizer.encode(t, add_special_tokens=False).ids for t in (f"{first} {second}", first, second, f" {second}")
+        )
+        bare += text == head + alone
+        spaced += text == head + after
+    return spaced > bare

@@ -58,10 +58,14 @@ def check_architecture(config: Mapping[str, Any], where: object) -> str:
     kind = config.get("model_type")
     known = ", ".join(sorted(ARCHITECTURES))
     if not isinstance(kind, str) or not kind:
-        raise ModelError(f"{where}: config.json has no 'model_type': this is no transformer that calque can load (it loads: {known})")
+        raise ModelError(
+            f"{where}: config.json has no 'model_type': this is no transformer that calque can load (it loads: {known})"
+        )
     if kind in ARCHITECTURES:
         if config.get("is_decoder"):
-            raise ModelError(f"{where}: this {kind} model is set up as a decoder (is_decoder): give an encoder, such as xlm_roberta_base")
+            raise ModelError(
+                f"{where}: this {kind} model is set up as a decoder (is_decoder): give an encoder, such as xlm_roberta_base"
+            )
         return kind
     why = next((what for what, names in _NOT_ENCODERS.items() if kind in names), "no encoder that calque knows")
     code = " (it also wants to run code of its own, which calque never does)" if config.get("auto_map") else ""

@@ -25,9 +25,21 @@ def model_card(config: ModelConfig) -> str:
     base = f" It started from `{config.base}`." if config.base and config.base != config.name else ""
     what = ", ".join(f"`{task}` ({len(made.labels)} labels)" for task, made in config.tasks.items()) or "none yet"
     lines += [f"A model for [calque](https://pypi.org/project/calque/), with the heads: {what}.{base}", ""]
-    lines += ["```python", "import calque", "", f'calque.load("{config.name or "path/to/this/folder"}").parse("El gato está en la mesa", lang="es")', "```", ""]
+    lines += [
+        "```python",
+        "import calque",
+        "",
+        f'calque.load("{config.name or "path/to/this/folder"}").parse("El gato está en la mesa", lang="es")',
+        "```",
+        "",
+    ]
     lines += [*_data(config.provenance), *_scores(config.scores), *_training(config.provenance)]
-    lines += ["## Licence", "", config.licence or "Not stated. It follows from the encoder's and the training data's licences.", ""]
+    lines += [
+        "## Licence",
+        "",
+        config.licence or "Not stated. It follows from the encoder's and the training data's licences.",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -78,7 +90,14 @@ def _scores(scores: list[dict[str, Any]]) -> Iterator[str]:
         interval = " – ".join(f"{100 * float(v):.2f}" for v in low_high)
         value = score.get("value")
         shown = f"{100 * float(value):.2f}" if isinstance(value, (int, float)) else ""
-        cells = (_cell(score.get("language")), _cell(score.get("file")), _cell(score.get("metric")), shown, interval, _cell(score.get("words")))
+        cells = (
+            _cell(score.get("language")),
+            _cell(score.get("file")),
+            _cell(score.get("metric")),
+            shown,
+            interval,
+            _cell(score.get("words")),
+        )
         yield f"| {' | '.join(cells)} |"
     yield ""
 

@@ -19,6 +19,9 @@ from pathlib import Path
 from calque.errors import ModelError
 from calque.models.registry import nearest
 
+_LOG_IN = "log in with  hf auth login  or set HF_TOKEN"
+_MAKE_ROOM = "make room, set HF_HOME to a folder on a larger disk, or give a smaller encoder (calque models list)"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -61,58 +64,62 @@ class Source:
         cache = Path(constants.HF_HUB_CACHE).expanduser()
         free = shutil.disk_usage(next(p for p in (cache, *cache.parents) if p.exists())).free
         if need > free:
-            raise self._full(f"{self.name} needs {need / 1e9:.2f} GB in {cache}, and {free / 1e9:.2f} GB are free")
+            raise ModelError(f"{self.name} needs {need / 1e9:.2f} GB in {cache}, and {free / 1e9:.2f} GB are free: {_MAKE_ROOM}")
         for file in files:
             self.file(file, commit=commit)
-
-    def _full(self, what: str) -> ModelError:
-        return ModelError(f"{what}: make room, set HF_HOME to a folder on a larger disk, or give a smaller encoder (calque models list)")
 
     @contextmanager
     def _errors(self, path: str | None) -> Iterator[None]:
         """Say what went wrong in the user's terms."""
-        from huggingface_hub import constants, errors
+        from huggingface_hub import errors
 
-        network: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # the client's HTTP library, whichever it is
-        where = f"{self.name} ({self.repo})" if self.name != self.repo else self.repo
-        at = f" at revision '{self.revision}'" if self.revision else ""
-        page = f"{constants.ENDPOINT}/{self.repo}"
+        network: type[Exception] = errors.HfHubHTTPError.__bases__[0]  # of the client's HTTP library, whichever it is
         try:
             yield
-        except errors.GatedRepoError as error:
-            raise ModelError(
-                f"{where}: its owners ask for consent first (gated): accept their terms at {page}, then log in with  hf auth login  or set HF_TOKEN"
-            ) from error
-        except errors.RevisionNotFoundError as error:
-            raise ModelError(f"{where}: there is no revision '{self.revision}': see {page}/commits") from error
-        except errors.RepositoryNotFoundError as error:
-            raise ModelError(self._absent(where)) from error
-        except errors.RemoteEntryNotFoundError as error:
-            raise ModelError(
-                f"{where}{at}: the repository has no {path}, so it is no transformer in Hugging Face format (GGUF and the like do not serve): "
-                "give the original encoder"
-            ) from error
-        except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, network) as error:
-            if isinstance(error, errors.HfHubHTTPError) and error.response.status_code in (401, 403):
-                raise ModelError(f"{where}: the Hub refuses access ({error.response.status_code}): log in with  hf auth login  or set HF_TOKEN") from error
-            raise ModelError(self._unreachable(where + at, error)) from error
-        except errors.HFValidationError as error:
-            raise ModelError(f"{where}: is no valid Hub id ({error}): write org/name") from error
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise self._full(f"{where}: the disk is full while downloading {path}") from error
-            raise ModelError(f"{where}: the download of {path} failed ({error}): try again; what has arrived is kept") from error
+        except (network, OSError, errors.HFValidationError) as error:  # the client's own errors are OSErrors
+            raise ModelError(f"{self.name}{self._there()}: {self._explain(error, path)}") from error
 
-    def _absent(self, where: str) -> str:
-        near = [n for n in nearest(self.repo) if n != self.repo]
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        return f"{where}: no such folder here, and no such model on the Hub (or it is private: log in with  hf auth login  or set HF_TOKEN).{hint}"
+    def _there(self) -> str:
+        repo = f" ({self.repo})" if self.name != self.repo else ""
+        return f"{repo} at revision '{self.revision}'" if self.revision else repo
 
-    def _unreachable(self, where: str, error: Exception) -> str:
-        from huggingface_hub import constants
+    def _explain(self, error: Exception, path: str | None) -> str:
+        from huggingface_hub import constants, errors
 
-        if constants.is_offline_mode():
-            return f"{where}: is not in the cache ({constants.HF_HUB_CACHE}), and HF_HUB_OFFLINE forbids the network: unset it, or give a folder"
-        cause = error.__cause__ or error
-        first = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-        return f"{where}: is not in the cache, and {constants.ENDPOINT} does not answer ({first}): check the network (HTTPS_PROXY, HF_ENDPOINT) or give a folder"
+        page = f"{constants.ENDPOINT}/{self.repo}"
+        status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
+        number = getattr(error, "errno", None)
+        match error:
+            case errors.GatedRepoError():
+                return f"its owners ask for consent first (gated): accept their terms at {page}, then {_LOG_IN}"
+            case errors.RevisionNotFoundError():
+                return f"there is no such revision: see {page}/commits"
+            case errors.RepositoryNotFoundError():
+                near = [n for n in nearest(self.repo) if n != self.repo]
+                hint = f" Did you mean {' or '.join(near)}?" if near else ""
+                return f"no such folder here, and no such model on the Hub (or it is private: {_LOG_IN}).{hint}"
+            case errors.RemoteEntryNotFoundError():
+                return f"the repository has no {path}: it is no transformer in Hugging Face format. Give the original encoder"
+            case errors.HFValidationError():
+                return f"no valid Hub id ({error}): write org/name"
+            case _ if status in (401, 403):
+                return f"the Hub refuses access ({status}): {_LOG_IN}"
+            case _ if number in (errno.ENOSPC, errno.EDQUOT):
+                return f"the disk is full (while downloading {path}): {_MAKE_ROOM}"
+            case _ if isinstance(error, OSError) and not isinstance(error, _not_there()):
+                return f"the download of {path} failed ({_first_line(error)}): try again; what has arrived whole is kept"
+            case _ if constants.is_offline_mode():
+                return f"not in the cache ({constants.HF_HUB_CACHE}), and HF_HUB_OFFLINE is set: unset it, or give a folder"
+        why = _first_line(error.__cause__ or error)
+        return f"not in the cache, and {constants.ENDPOINT} does not answer ({why}): check the network (HTTPS_PROXY, HF_ENDPOINT)"
+
+
+def _not_there() -> tuple[type[Exception], ...]:
+    """Errors for what is not in the cache while the network is away."""
+    from huggingface_hub import errors
+
+    return errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, errors.HfHubHTTPError
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

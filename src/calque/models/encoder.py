@@ -16,6 +16,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,14 @@ class Encoder(nn.Module):
         self, backbone: nn.Module, pieces: WordPieces, *, name: str = "", repo: str | None = None, revision: str | None = None
     ) -> None:
         super().__init__()
-        self.backbone: Any = backbone
+        self.backbone = backbone
+        config: Any = backbone.config
         self.pieces = pieces
         self.name = name
         self.repo = repo
         self.revision = revision
-        self.hidden_size = int(self.backbone.config.hidden_size)
-        _agree(self.backbone.config, pieces, name)
+        self.hidden_size = int(config.hidden_size)
+        _agree(config, pieces, name)
 
     @classmethod
     def load(cls, name_or_path: str | Path, *, revision: str | None = None, pooling: Pooling = "mean") -> Encoder:
@@ -136,8 +138,9 @@ class Encoder(nn.Module):
     def save_backbone(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` alone."""
         Path(folder).mkdir(parents=True, exist_ok=True)
+        model: Any = self.backbone
         with quiet():
-            self.backbone.save_pretrained(str(folder))
+            model.save_pretrained(str(folder))
 
 
 def load_backbone(folder: Path, name: object) -> nn.Module:
@@ -171,7 +174,12 @@ def load_weights(cls: Any, folder: Path, name: object, **options: Any) -> nn.Mod
     try:
         with quiet():
             model, report = cls.from_pretrained(
-                str(folder), dtype=torch.float32, local_files_only=True, trust_remote_code=False, output_loading_info=True, **options
+                str(folder),
+                dtype=torch.float32,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **options,
             )
     except MemoryError as error:
         raise ModelError(f"{name}: not enough memory to load its weights: give a smaller encoder, such as mini") from error
@@ -190,13 +198,17 @@ def load_weights(cls: Any, folder: Path, name: object, **options: Any) -> nn.Mod
     return out
 
 
-def load_pieces(folder: Path, *, pooling: Pooling = "mean", tokenizer_folder: Path | None = None) -> WordPieces:
+def load_pieces(
+    folder: Path, *, pooling: Pooling = "mean", max_length: int | None = None, tokenizer_folder: Path | None = None
+) -> WordPieces:
     """The tokenizer of an encoder's folder, with the encoder's window.
 
+    :param max_length: a smaller window than the encoder's own.
     :param tokenizer_folder: where the tokenizer lies when not in ``folder``.
     :raises ModelError: when there is none, or it cannot be converted.
     """
     length = window(read_config(folder, folder), folder)
+    length = min(length, max_length or length)
     for place in (tokenizer_folder, folder):
         if place is not None and (place / "tokenizer.json").is_file():
             return WordPieces.from_folder(place, max_length=length, pooling=pooling)
@@ -206,11 +218,13 @@ def load_pieces(folder: Path, *, pooling: Pooling = "mean", tokenizer_folder: Pa
 def _converted(folder: Path) -> Tokenizer:
     """A fast tokenizer out of older files (``spiece.model``, ``vocab.txt`` …)."""
     if not hub.has_tokenizer(folder):
-        raise ModelError(f"{folder}: no tokenizer there (tokenizer.json, a SentencePiece model or vocab.txt): add the encoder's own")
+        raise ModelError(
+            f"{folder}: no tokenizer there (tokenizer.json, a SentencePiece model or vocab.txt): add the encoder's own"
+        )
     if any(folder.glob("*.model")):
         try:
-            import google.protobuf  # noqa: F401
-            import sentencepiece  # type: ignore[import-untyped,unused-ignore]  # noqa: F401
+            for needed in ("google.protobuf", "sentencepiece"):
+                import_module(needed)
         except ImportError as error:
             raise MissingExtraError("Converting a SentencePiece tokenizer", "train") from error
     from transformers import AutoTokenizer
@@ -220,7 +234,9 @@ def _converted(folder: Path) -> Tokenizer:
             found = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         backend = found.backend_tokenizer
     except Exception as error:  # conversion fails in as many ways as there are formats
-        raise ModelError(f"{folder}: its tokenizer cannot be converted ({error}): give an encoder that has a tokenizer.json") from error
+        raise ModelError(
+            f"{folder}: its tokenizer cannot be converted ({error}): give an encoder that has a tokenizer.json"
+        ) from error
     return Tokenizer.from_str(backend.to_str())  # a copy of our own: WordPieces sets options on it
 
 
@@ -262,10 +278,12 @@ def quiet() -> Iterator[None]:
 def _agree(config: Any, pieces: WordPieces, name: str) -> None:  # noqa: ANN401 - a library configuration
     """Make padding the encoder's own (XLM-R counts positions by it), and refuse a tokenizer of another encoder."""
     if config.pad_token_id is not None:
-        pieces.pad_id = int(config.pad_token_id)
+        pieces.pad_with(int(config.pad_token_id))
     size = pieces.tokenizer.get_vocab_size(with_added_tokens=False)
     if size > config.vocab_size:
-        raise ModelError(f"{name}: its tokenizer has {size} pieces, the encoder only {config.vocab_size}: they belong to different models")
+        raise ModelError(
+            f"{name}: its tokenizer has {size} pieces, the encoder only {config.vocab_size}: they belong to different models"
+        )
 
 
 def _layers(backbone: nn.Module) -> nn.ModuleList:

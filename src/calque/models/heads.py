@@ -46,7 +46,9 @@ class WordHead(nn.Module):
     :param transform: options of a :class:`Transform` before the linear layer, or None.
     """
 
-    def __init__(self, hidden_size: int, labels: int, *, dropout: float = 0.1, transform: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, hidden_size: int, labels: int, *, dropout: float = 0.1, transform: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__()
         self.transform = Transform(hidden_size, transform) if transform else None
         self.dropout = nn.Dropout(dropout)

@@ -68,7 +68,9 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
     if folder.is_dir():
         raise ModelError(f"{text}: no model in this folder (config.json is missing)")
     if text.startswith((".", "/", "~")) or bare.count("/") > 1 or "\\" in text or os.path.isabs(text):
-        raise ModelError(f"{text}: there is no such folder: give a model's folder, a Hub id (org/name) or a name (see  calque models list)")
+        raise ModelError(
+            f"{text}: there is no such folder: give a model's folder, a Hub id (org/name) or a name (see  calque models list)"
+        )
     if not _HUB_ID.fullmatch(bare):
         near = nearest(bare)
         hint = f"did you mean {' or '.join(near)}?" if near else "see  calque models list"
@@ -119,7 +121,9 @@ def _encoder_files(files: Sequence[str], name: object) -> list[str]:
     """Files to fetch of a Hugging Face checkpoint, weights last."""
     small = [f for f in files if any(fnmatch(f, pattern) for pattern in _SMALL) and "/" not in f]
     if not any(fnmatch(f, pattern) for f in small for pattern in _TOKENIZERS):
-        raise ModelError(f"{name}: this repository has no tokenizer (tokenizer.json, a SentencePiece model or vocab.txt): give another model")
+        raise ModelError(
+            f"{name}: this repository has no tokenizer (tokenizer.json, a SentencePiece model or vocab.txt): give another model"
+        )
     return small + _choose_weights(files, name)
 
 
@@ -133,10 +137,18 @@ def _choose_weights(files: Sequence[str], name: object) -> list[str]:
             return [single]
         if index in files:
             return [*(f for f in files if fnmatch(f, shards)), index]
-    other = {"GGUF": "*.gguf", "TensorFlow": "tf_model*", "Flax": "flax_model*", "ONNX": "*.onnx", "a LoRA adapter": "adapter_model*"}
+    other = {
+        "GGUF": "*.gguf",
+        "TensorFlow": "tf_model*",
+        "Flax": "flax_model*",
+        "ONNX": "*.onnx",
+        "a LoRA adapter": "adapter_model*",
+    }
     found = [kind for kind, pattern in other.items() if any(fnmatch(f, pattern) for f in files)]
     what = f"only {', '.join(found)}" if found else "none"
-    raise ModelError(f"{name}: weights in safetensors or PyTorch format are needed, and there are {what}: give the original encoder")
+    raise ModelError(
+        f"{name}: weights in safetensors or PyTorch format are needed, and there are {what}: give the original encoder"
+    )
 
 
 def _calque_files(files: Mapping[str, int], *, onnx: bool) -> list[str]:

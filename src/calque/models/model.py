@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args, overload
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from calque.models.encoder import Encoder, load_backbone, load_pieces, read_conf
 from calque.models.heads import WordHead
 from calque.models.published import is_token_classifier, load_classifier
 from calque.models.saving import recover, whole_folder
-from calque.pieces import budget_batches
+from calque.pieces import Pooling, WordPieces, budget_batches
 
 if TYPE_CHECKING:
     from calque.document import Document
@@ -89,18 +89,25 @@ class Model(nn.Module):
         recover(path)
         config = ModelConfig.from_folder(path)
         again = "save or download the model again"
+        pooling = _pooling(config, path)
         if config.encoder == "encoder":
             at = path / "encoder"
             if not at.is_dir():
-                only = " (it holds only model.onnx, which parses without PyTorch but cannot be trained)" if (path / "model.onnx").is_file() else ""
+                only = (
+                    " (it holds only model.onnx, which parses without PyTorch but cannot be trained)"
+                    if (path / "model.onnx").is_file()
+                    else ""
+                )
                 raise ModelError(f"{path}: no encoder/ in this model{only}: {again}")
-            encoder = Encoder(load_backbone(at, path), load_pieces(at, tokenizer_folder=path), name=config.base or config.name)
+            pieces = load_pieces(at, pooling=pooling, max_length=config.max_length, tokenizer_folder=path)
+            encoder = Encoder(load_backbone(at, path), pieces, name=config.base or config.name)
         else:
-            encoder = Encoder.load(config.encoder, revision=config.encoder_revision)
-        encoder.pieces = type(encoder.pieces)(
-            encoder.pieces.tokenizer, max_length=min(config.max_length, encoder.pieces.max_length), pooling=_pooling(config, path)
-        )
-        model = cls(Encoder(encoder.backbone, encoder.pieces, name=encoder.name, repo=encoder.repo, revision=encoder.revision), config)
+            linked = Encoder.load(config.encoder, revision=config.encoder_revision)
+            pieces = WordPieces(
+                linked.pieces.tokenizer, max_length=min(config.max_length, linked.pieces.max_length), pooling=pooling
+            )
+            encoder = Encoder(linked.backbone, pieces, name=linked.name, repo=linked.repo, revision=linked.revision)
+        model = cls(encoder, config)
         file = path / "heads.safetensors"
         if config.tasks:
             try:
@@ -149,7 +156,9 @@ class Model(nn.Module):
         return {task: head(words) for task, head in self.heads.items()}
 
     @torch.inference_mode()
-    def tag(self, sentences: Sequence[Sequence[str]], batch_pieces: int = 4096, *, task: str = POS, bf16: bool = False) -> list[Tagged]:
+    def tag(
+        self, sentences: Sequence[Sequence[str]], batch_pieces: int = 4096, *, task: str = POS, bf16: bool = False
+    ) -> list[Tagged]:
         """Label the words of sentences, whatever their length.
 
         :param batch_pieces: padded pieces a forward pass; bounds the memory.
@@ -186,14 +195,19 @@ class Model(nn.Module):
             self.train(training)
         return [Tagged([labels[i] for i in b], [round(float(s), 4) for s in p]) for b, p in zip(best, scores, strict=True)]
 
-    def parse(self, text: str | Sequence[str], lang: str = "auto") -> Document:
-        """Cut raw text into sentences and words, and label them.
+    @overload
+    def parse(self, text: str, lang: str = "auto") -> Document: ...  # type: ignore[overload-overlap]  # a str is a Sequence too
+    @overload
+    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto") -> list[Document]: ...
+    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto") -> Document | list[Document]:
+        """Cut raw text into sentences and words, and label them; a list of texts gives a list of documents.
 
-        :param lang: its language, or ``auto`` to identify it.
+        :param lang: its language (one for each text where there are several), or ``auto`` to identify it.
         """
         from calque.pipeline import parse
 
-        return parse(text, lang=lang, model=self)
+        result: Document | list[Document] = parse(text, lang=lang, model=self)  # type: ignore[call-overload,unused-ignore]
+        return result
 
     def save_pretrained(self, folder: str | Path, *, link_encoder: bool = False) -> Path:
         """Write the model; a crash leaves what was there before.
@@ -208,14 +222,22 @@ class Model(nn.Module):
             if not link_encoder:
                 self.encoder.save_backbone(fresh / "encoder")
             self.encoder.pieces.tokenizer.save(str(fresh / "tokenizer.json"))
-            state = {key: tensor.detach().to("cpu", torch.float32).contiguous() for key, tensor in self.heads.state_dict().items()}
+            state = {
+                key: tensor.detach().to("cpu", torch.float32).contiguous() for key, tensor in self.heads.state_dict().items()
+            }
             save_file(state, str(fresh / "heads.safetensors"), metadata={"format": "pt"})
             (fresh / "README.md").write_text(model_card(config), encoding="utf-8")
             (fresh / "config.json").write_text(config.to_json(), encoding="utf-8")
         return Path(folder)
 
     def push_to_hub(
-        self, repo: str, *, private: bool = False, token: str | None = None, message: str | None = None, revision: str | None = None
+        self,
+        repo: str,
+        *,
+        private: bool = False,
+        token: str | None = None,
+        message: str | None = None,
+        revision: str | None = None,
     ) -> str:
         """Upload the model to the Hub (made there when it is not) and give its address.
 
@@ -232,7 +254,7 @@ class Model(nn.Module):
     def _headless(self, task: str) -> str:
         name = self.config.name or "this model"
         if not self.heads:
-            return f"{name} is an encoder without heads and cannot label words yet: train it, with  calque train {task} --model {name} …"
+            return f"{name} is an encoder without heads: train one first, with  calque train {task} --model {name} …"
         return f"{name} has no '{task}' head (it has: {', '.join(self.heads)}): train one, with  calque train {task} --model …"
 
     def _link(self) -> tuple[str, str | None]:
@@ -241,11 +263,14 @@ class Model(nn.Module):
             raise ModelError("link_encoder needs an encoder that came from the Hub: save without it")
         there: dict[str, Any] = Encoder.load(encoder.repo, revision=encoder.revision).state_dict()
         if any(not torch.equal(tensor.cpu(), there[key]) for key, tensor in encoder.state_dict().items()):
-            raise ModelError(f"the encoder was trained since it came from {encoder.repo}, so its weights must be saved: leave link_encoder out")
+            raise ModelError(
+                f"the encoder was trained since it came from {encoder.repo}, so its weights must be saved: leave link_encoder out"
+            )
         return encoder.repo, encoder.revision
 
 
-def _pooling(config: ModelConfig, path: Path) -> Any:  # noqa: ANN401 - narrowed to the Literal by the test
-    if config.pooling not in ("mean", "first"):
-        raise ModelError(f"{path}/config.json: pooling '{config.pooling}' is unknown (mean, first): pip install -U calque")
-    return config.pooling
+def _pooling(config: ModelConfig, path: Path) -> Pooling:
+    for known in get_args(Pooling):
+        if config.pooling == known:
+            return cast(Pooling, known)
+    raise ModelError(f"{path}/config.json: pooling '{config.pooling}' is unknown (mean, first): pip install -U calque")

@@ -2,8 +2,8 @@
 
 Choices and trade-offs
 - The 65 public models of de Vries et al. (2022) and hundreds like them label a word at its first piece: pooling is ``first``.
-- Labels are read in any case; ``CONJ`` of the first UD is ``CCONJ``. Labels that are no word class (``_``, ``PAD``, ``O``) are cut
-  out of the output layer, so that they can never be predicted.
+- Labels are read in any case; ``CONJ`` of the first UD is ``CCONJ``. Those that are no word class (``_``, ``PAD``, ``O``) are
+  cut out of the output layer, so that they can never be predicted.
 - A checkpoint with other labels (entities, another tag set) is refused with its labels named, not passed off as a tagger.
 """
 
@@ -21,7 +21,25 @@ from calque.errors import ModelError
 from calque.models.encoder import Encoder, load_pieces, load_weights
 from calque.models.heads import WordHead
 
-UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X")
+UPOS = (
+    "ADJ",
+    "ADP",
+    "ADV",
+    "AUX",
+    "CCONJ",
+    "DET",
+    "INTJ",
+    "NOUN",
+    "NUM",
+    "PART",
+    "PRON",
+    "PROPN",
+    "PUNCT",
+    "SCONJ",
+    "SYM",
+    "VERB",
+    "X",
+)
 _NO_CLASS = {"_", "-", "", "O", "PAD", "<PAD>", "[PAD]", "UNK", "<UNK>", "[UNK]", "NONE", "-100"}
 
 
@@ -41,8 +59,8 @@ def upos_labels(config: Mapping[str, Any], name: object) -> dict[int, str]:
         labels = {}
     if not labels or all(label.startswith("LABEL_") for label in labels.values()):
         raise ModelError(
-            f"{name}: its labels have no names (LABEL_0 …), so what it predicts is unknown: write them into id2label of its config.json, "
-            "or train a head of your own on its encoder (heads=False)"
+            f"{name}: its labels have no names (LABEL_0 …), so nobody knows what it predicts: write them into id2label of its "
+            "config.json, or train a head of your own on its encoder (heads=False)"
         )
     tags = {number: "CCONJ" if label == "CONJ" else label for number, label in sorted(labels.items()) if label not in _NO_CLASS}
     if len(set(tags.values())) < 6 or not set(tags.values()) <= set(UPOS) or len(set(tags.values())) < len(tags):
@@ -66,7 +84,9 @@ def load_classifier(folder: Path, config: Mapping[str, Any], name: str, **origin
     model: Any = load_weights(transformers.AutoModelForTokenClassification, folder, name)
     linear = getattr(model, "classifier", None)
     if not isinstance(linear, nn.Linear) or linear.out_features <= max(tags):
-        raise ModelError(f"{name}: its output layer is not one that calque knows: train a head of your own on its encoder (heads=False)")
+        raise ModelError(
+            f"{name}: its output layer is not one that calque knows: train a head of your own on its encoder (heads=False)"
+        )
     encoder = Encoder(model.base_model, load_pieces(folder, pooling="first"), name=name, **origin)
     transform = _transform(model)
     dropout = model.config.to_dict().get("classifier_dropout")

@@ -1,7 +1,7 @@
 """The encoders known by name, with what a user wants to know before a download: size, languages, licence.
 
-The figures are the publishers' own (model cards and papers), rounded; ``calque models info`` shows them. Sizes are of the files that
-calque fetches. Of mT5 only the encoder half is loaded, but the file holds both halves.
+The figures are the publishers' own (model cards and papers), rounded; ``calque models info`` shows them. Sizes are of the
+files that calque fetches. Of mT5 only the encoder half is loaded, but the file holds both halves.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Choices and trade-offs
 - A model is written into a hidden folder beside its place and renamed into it. Two renames are needed where an old model stands
-  (no portable call swaps folders); a crash between them leaves the old one under its hidden name, and :func:`recover` puts it back.
+  (no portable call swaps folders); a crash between them leaves the old one under its hidden name, and :func:`recover` puts it
+  back.
 - What else lies in an old model's folder (logs, checkpoints of the training) is carried over; an old ``model.onnx`` is not: it
   would no longer agree with the weights.
 - A folder that holds another kind of model is never overwritten.

@@ -27,7 +27,9 @@ def upload(folder: Path, repo: str, *, private: bool, token: str | None, message
     except (errors.HfHubHTTPError, errors.LocalTokenNotFoundError) as error:
         status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 401
         if status in (401, 403):
-            raise ModelError(f"{repo}: the Hub refuses the upload ({status}): log in with  hf auth login  or set HF_TOKEN to a token that may write") from error
+            raise ModelError(
+                f"{repo}: the Hub refuses the upload ({status}): log in with  hf auth login  and a token that may write"
+            ) from error
         raise ModelError(f"{repo}: the Hub refuses the upload ({str(error).strip().splitlines()[0]})") from error
     except (network, OSError) as error:
         raise ModelError(f"{repo}: {constants.ENDPOINT} does not answer ({error}): check the network and try again") from error
