@@ -1,6 +1,6 @@
 """calque: train once in one language, use in a hundred others.
 
-The public names load at first use, so that ``import calque`` and ``calque --help`` cost milliseconds and parsing needs no PyTorch.
+The public names load at first use: ``import calque`` and ``calque --help`` cost milliseconds, and parsing needs no PyTorch.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Choices and trade-offs
   here knows which one it has, so nothing here imports PyTorch.
 - :func:`annotate` streams. It hands the tagger :data:`WINDOW_WORDS` words at a time: enough sentences that the tagger can put
   those of like length together (it pads less, so it runs faster), few enough that memory does not grow with the corpus.
-- With ``lang="auto"`` the language of the whole text chooses the segmentation rules, and every word gets a language of its own
-  (``Token.lang``), because a text whose language nobody named may be in several. With a language given, the user has said what
-  it is: ``Sentence.lang`` is that language and words carry none.
+- With ``lang="auto"`` the language of the whole text chooses the segmentation rules and is the ``Sentence.lang``. Words are then
+  looked at one by one; where a sentence mixes languages, each of its words gets one (``Token.lang``). In a sentence of one
+  language words carry none, as in treebanks. With a language given, the user has said what it is, and words are not looked at.
 - When identification abstains, the text is cut by the rules that hold for any language: a wrong guess costs more than none.
 """
 
@@ -19,7 +19,7 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
-from calque.document import Document, Sentence
+from calque.document import Document, MultiwordToken, Sentence, Token
 from calque.errors import CalqueError, ModelError
 
 if TYPE_CHECKING:
@@ -79,9 +79,13 @@ def annotate(sentences: Iterable[Sentence], tagger: Tagger, *, batch_words: int 
 
 
 @overload
-def parse(text: str, *, lang: str = AUTO, model: str | Path | Tagger | None = None) -> Document: ...
+def parse(  # type: ignore[overload-overlap] # a string is a sequence of strings, and stands for one text
+    text: str, *, lang: str = AUTO, model: str | Path | Tagger | None = None
+) -> Document: ...
 @overload
-def parse(text: Sequence[str], *, lang: str | Sequence[str] = AUTO, model: str | Path | Tagger | None = None) -> list[Document]: ...
+def parse(
+    text: Sequence[str], *, lang: str | Sequence[str] = AUTO, model: str | Path | Tagger | None = None
+) -> list[Document]: ...
 def parse(
     text: str | Sequence[str], *, lang: str | Sequence[str] = AUTO, model: str | Path | Tagger | None = None
 ) -> Document | list[Document]:
@@ -116,7 +120,7 @@ def cut(text: str, *, lang: str = AUTO) -> Document:
     """
     from calque.segmentation import segment
 
-    code = _code(lang)
+    code = language_code(lang)
     known = code if code is not None else _identified(text)
     document = segment(text, known)
     document.lang = known
@@ -137,13 +141,16 @@ def cut_stream(lines: Iterable[str], *, lang: str = AUTO) -> Iterator[Sentence]:
     """
     from calque.segmentation import segment_stream
 
-    code = _code(lang)
+    code = language_code(lang)
     if code is not None:
         for sentence in segment_stream(lines, code):
             yield _name_language(sentence, code, words=False)
         return
+    place = _Place()
     for known, group in _by_language(lines):
-        for sentence in segment_stream(group, known):
+        offset = place.characters
+        for sentence in segment_stream(place.count(group), known):
+            _shift(sentence, offset)
             yield _name_language(sentence, known, words=True)
 
 
@@ -177,7 +184,7 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
 
     :param name: a folder, an encoder's name ("xlm_roberta_base"), a Hub id; None or "default" for the embedded model.
     :param backend: "onnx" runs an exported model without PyTorch; "torch" loads one that can be trained; "auto" takes
-        "onnx" where the folder has a ``model.onnx``.
+        "onnx" where a folder has a ``model.onnx``, and for the Hub where PyTorch is not installed.
     :param revision: branch, tag or commit on the Hub.
     :raises CalqueError: when there is no such model, it is damaged, or PyTorch is needed and not installed.
     """
@@ -192,9 +199,11 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
     folder = Path(name).expanduser()
     if backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
         return OnnxModel.from_folder(folder)
-    if backend == "onnx":
-        raise ModelError(f"{name}: no such folder; the onnx backend runs a folder that  calque export  has written")
-    return _load_torch(str(name), revision)
+    if backend == "onnx" or (backend == "auto" and not _has_torch()):
+        return _without_torch(str(name), revision)
+    from calque.models import Model  # says what to install where PyTorch is missing
+
+    return Model.load(str(name), revision=revision)
 
 
 def bundled_folder(name: str) -> Path:
@@ -204,29 +213,35 @@ def bundled_folder(name: str) -> Path:
     """
     folder = Path(__file__).parent / "bundled" / name
     if not (folder / "config.json").is_file():
-        raise ModelError(f"the embedded model '{name}' is missing from this installation ({folder}): pip install --force-reinstall calque")
+        raise ModelError(f"the embedded model '{name}' is missing ({folder}): pip install --force-reinstall calque")
     return folder
 
 
-def _load_torch(name: str, revision: str | None) -> Model:
-    from importlib.util import find_spec
-
+def _without_torch(name: str, revision: str | None) -> OnnxModel:
+    """A model of the Hub that has been exported, on a machine that has no PyTorch."""
+    from calque.config import is_calque_model
     from calque.errors import MissingExtraError
+    from calque.models.hub import fetch, resolve
+    from calque.runtime.session import ONNX_FILE, OnnxModel
 
-    if find_spec("torch") is None or find_spec("transformers") is None:
-        from calque.models.hub import resolve
-
-        resolve(name, revision=revision)  # a name that does not exist is the better thing to say first
-        raise MissingExtraError(f"{name}: a model that is not exported to ONNX", "train")
-    from calque.models.model import Model
-
-    return Model.load(name, revision=revision)
+    resolved = resolve(name, revision=revision)  # first of all, whether there is such a name
+    if resolved.entry is None:
+        folder = fetch(resolved, onnx=True)
+        if is_calque_model(folder) and (folder / ONNX_FILE).is_file():
+            return OnnxModel.from_folder(folder)
+    raise MissingExtraError(f"{name}: a model that is not exported to ONNX", "train")
 
 
 @lru_cache(maxsize=4)
 def _kept(name: str | None) -> Tagger:
     tagger: Tagger = load(name)
     return tagger
+
+
+def _has_torch() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("torch") is not None and find_spec("transformers") is not None
 
 
 def _annotate_window(window: list[Sentence], tagger: Tagger) -> Iterator[Sentence]:
@@ -245,8 +260,10 @@ def _name_language(sentence: Sentence, lang: str | None, *, words: bool) -> Sent
     if words and sentence.tokens:
         from calque.languages import word_languages
 
-        for token, found in zip(sentence.tokens, word_languages([t.text for t in sentence.tokens]), strict=True):
-            token.lang = found
+        found = word_languages([token.text for token in sentence.tokens])
+        if any(code not in (None, sentence.lang) for code in found):
+            for token, code in zip(sentence.tokens, found, strict=True):
+                token.lang = code
     return sentence
 
 
@@ -268,12 +285,35 @@ def _by_language(lines: Iterable[str]) -> Iterator[tuple[str | None, Iterator[st
             current = _identified(line) or current
         return current
 
-    for lang, group in groupby(chain(head, lines), key=language):
-        yield lang, group
+    yield from groupby(chain(head, lines), key=language)
 
 
-def _code(lang: str) -> str | None:
-    """ISO code of what the user wrote; None for "auto"."""
+class _Place:
+    """How many characters of a stream have been read."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+
+    def count(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            self.characters += len(line) + (not line.endswith(("\n", "\r")))
+            yield line
+
+
+def _shift(sentence: Sentence, offset: int) -> None:
+    """Make offsets into a part of a stream offsets into the stream."""
+    spans: list[Sentence | MultiwordToken | Token] = [sentence, *sentence.multiwords, *sentence.tokens] if offset else []
+    for span in spans:
+        if span.start is not None and span.end is not None:
+            span.start += offset
+            span.end += offset
+
+
+def language_code(lang: str) -> str | None:
+    """ISO code of what the user wrote; None for "auto".
+
+    :raises CalqueError: for an unknown language, with the nearest names.
+    """
     if lang.strip().lower() == AUTO:
         return None
     from calque.languages import normalize

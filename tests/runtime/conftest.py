@@ -11,7 +11,8 @@ LINES = [
     "die Katze sitzt auf dem Tisch und der Hund läuft nach Hause",
     "猫在桌子上 , 狗跑回家 。",
 ]
-SIZE = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 66}
+SIZE = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
+SIZE["max_position_embeddings"] = 66
 T5 = {"num_layers": 2, "d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 64}
 FAMILIES = {
     "bert": SIZE,
@@ -58,13 +59,13 @@ def make_model() -> Callable:
         made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 3), ("[SEP]", 4)])
         return made
 
-    def make(family: str = "electra", *, max_length: int = 64, name: str = "tiny", scale: float = 1.0, **changes: object) -> Model:
+    def make(family: str = "electra", *, max_length: int = 64, scale: float = 1.0, **changes: object) -> Model:
         torch.manual_seed(7)
         cut = tokenizer()
         config = transformers.AutoConfig.for_model(family, **(FAMILIES[family] | {"vocab_size": 200} | changes))
         kinds = {"t5": "T5EncoderModel", "mt5": "MT5EncoderModel"}
         backbone = getattr(transformers, kinds[family])(config) if family in kinds else transformers.AutoModel.from_config(config)
-        model = Model(Encoder(backbone, WordPieces(cut, max_length=max_length), name=name), ModelConfig(name=name))
+        model = Model(Encoder(backbone, WordPieces(cut, max_length=max_length), name="tiny"), ModelConfig(name="tiny"))
         model.add_head("pos", LABELS)
         # labels decided by a wide margin, as a trained head decides them
         torch.nn.init.normal_(model.heads["pos"].linear.weight, std=scale)

@@ -1,8 +1,8 @@
 """Plain text in, line by line: raw text, and text that is cut into words already.
 
 Choices and trade-offs
-- UTF-8 only, and an error that names the line where it is not: text in an encoding that was guessed is analysed wrongly in silence.
-- Lines end at ``\\n`` alone, as everywhere in calque; a byte-order mark is dropped.
+- UTF-8 only, and an error that names the line where it is not: text in a guessed encoding is analysed wrongly in silence.
+- Lines end at the line feed alone, as everywhere in calque; a byte-order mark is dropped.
 - Text that is cut already holds words between spaces and tabs. Other white space (the no-break space of ``10 000``) is part of a
   word, as in treebanks.
 """
@@ -10,7 +10,6 @@ Choices and trade-offs
 from __future__ import annotations
 
 import codecs
-import io
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
@@ -119,16 +118,15 @@ def _check_kind(first: bytes, name: str) -> None:
         raise DataError(f"{name}: UTF-16 text: save it as UTF-8, for example with  iconv -f utf-16 -t utf-8")
 
 
-class _Lines(io.TextIOBase):
+class _Lines:
     """Lines as an open text file, of which its reader asks only the name and the lines."""
 
     def __init__(self, lines: Iterator[str], name: str) -> None:
-        super().__init__()
         self.name = name
         self._lines = lines
 
-    def __next__(self) -> str:
-        return next(self._lines)
+    def __iter__(self) -> Iterator[str]:
+        return self._lines
 
 
 def _stream(lines: Iterator[str], name: str) -> TextIO:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 AGREEMENT = 0.995
 Quantise = Literal["int8", "none"]
-WAYS: tuple[tuple[str, "Embeddings"], ...] = (("int8", "int8"), ("int8", "float16"), ("float32", "int8"))  # then all float
+WAYS: tuple[tuple[str, Embeddings], ...] = (("int8", "int8"), ("int8", "float16"), ("float32", "int8"))  # then all float
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,21 @@ class ExportReport:
         """Whether anything is stored in fewer bits than the model was trained in."""
         return (self.weights, self.embeddings) != ("float32", "float32")
 
+    def to_dict(self) -> dict[str, Any]:
+        """As plain dictionaries and lists."""
+        return {**asdict(self), "path": str(self.path)}
+
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.bytes / 1e6:.1f} MB, weights {self.weights}, embeddings {self.embeddings}"]
         lines += [
-            f"  weights {a.weights}, embeddings {a.embeddings}: {a.agreement:.2%} of {self.words:,} words labelled as by the float graph"
+            f"  weights {a.weights}, embeddings {a.embeddings}: {a.agreement:.2%} of {self.words:,} words labelled as in float"
             + ("" if a.agreement >= AGREEMENT else f", under {AGREEMENT:.1%}: not used")
             for a in self.attempts
         ]
         if self.attempts and self.attempts[-1].agreement < AGREEMENT:
-            lines.append("  no smaller way agrees well enough: the weights stay in float (measure on text of your own with --check)")
+            lines.append(
+                "  no smaller way agrees well enough: the weights stay in float (measure on text of your own with --check)"
+            )
         lines.append(f"  float graph against PyTorch: largest difference {self.difference:.1e}; {self.seconds:.0f} s")
         return "\n".join(lines)
 
@@ -93,11 +99,16 @@ def export(
     check_replaceable(target)
     loaded = _load(model)
     if not loaded.config.tasks:
-        raise ModelError("a bare encoder has no head to export: train one with  calque train pos --model NAME --train FILE --output DIR")
+        raise ModelError(
+            "a bare encoder has no head to export: train one with  calque train pos --model NAME --train FILE --output DIR"
+        )
     sentences = _sentences(check) if quantise == "int8" else []
     from calque.models.saving import whole_folder
 
-    with whole_folder(target) as fresh, tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=fresh.parent) as work:
+    with (
+        whole_folder(target) as fresh,
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=fresh.parent) as work,
+    ):
         folder, report = _write_graph(loaded, Path(work), sentences)
         for part in folder.iterdir():
             part.rename(fresh / part.name)
@@ -202,6 +213,7 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
     model.encoder.pieces.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     stored = f"Weights {report.weights}, embeddings {report.embeddings}"
-    measured = f"; it labels {report.agreement:.2%} of {report.words:,} words as the float model does" if report.weights_changed else ""
-    section = f"\n## Exported to ONNX\n\n{stored}{measured}. `calque.load(FOLDER)` and `calque parse --model FOLDER` run it without PyTorch.\n"
-    (folder / "README.md").write_text(model_card(config).rstrip() + "\n" + section, encoding="utf-8")
+    if report.weights_changed:
+        stored += f"; {report.agreement:.2%} of {report.words:,} words are labelled as by the float model"
+    section = f"## Exported to ONNX\n\n{stored}. `calque.load(FOLDER)` and `calque parse --model FOLDER` run it without PyTorch."
+    (folder / "README.md").write_text(f"{model_card(config).rstrip()}\n\n{section}\n", encoding="utf-8")

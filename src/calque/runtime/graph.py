@@ -53,7 +53,9 @@ def to_onnx(model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocab
             super().__init__()
             self.model = model
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pooling: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pooling: torch.Tensor
+        ) -> tuple[torch.Tensor, ...]:
             logits = self.model(input_ids, attention_mask, pooling)
             return tuple(logits[task] for task in tasks)
 
@@ -75,7 +77,9 @@ def to_onnx(model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocab
             if difference <= TOLERANCE:
                 return path, exporter, difference
             failures.append(f"{exporter}: results differ by {difference:.1e}")
-    raise ModelError("this encoder cannot be written as ONNX (" + "; ".join(failures) + "); it still runs with PyTorch, --backend torch")
+    raise ModelError(
+        f"this encoder cannot be written as ONNX ({'; '.join(failures)}); it still runs with PyTorch (--backend torch)"
+    )
 
 
 @contextmanager
@@ -85,7 +89,7 @@ def _ready(model: torch.nn.Module) -> Iterator[None]:
 
     training = model.training
     kinds = {p: (p.device, p.dtype) for p in model.parameters()}
-    configs = [m.config for m in model.modules() if hasattr(getattr(m, "config", None), "_attn_implementation")]
+    configs: list[Any] = [m.config for m in model.modules() if hasattr(getattr(m, "config", None), "_attn_implementation")]
     attention = [config._attn_implementation for config in configs]
     level = logging.root.manager.disable
     try:
@@ -111,14 +115,15 @@ def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter
     example = _inputs(*SHAPES[0], vocabulary)
     rows, words, pieces = "rows", "words", "pieces"
     if exporter == "traced":
-        axes = {"input_ids": {0: rows, 1: pieces}, "attention_mask": {0: rows, 1: pieces}, "pooling": {0: rows, 1: words, 2: pieces}}
+        of_pieces = {0: rows, 1: pieces}
+        axes = {"input_ids": of_pieces, "attention_mask": of_pieces, "pooling": {0: rows, 1: words, 2: pieces}}
         axes |= {name: {0: rows, 1: words} for name in outputs}
         torch.onnx.export(
             graph, example, str(path), dynamo=False, opset_version=OPSET, input_names=list(INPUTS), output_names=list(outputs),
             dynamic_axes=axes,
         )  # fmt: skip
         return
-    any_size = torch.export.Dim.DYNAMIC  # type: ignore[attr-defined]
+    any_size = torch.export.Dim.DYNAMIC
     shapes = ({0: any_size, 1: any_size}, {0: any_size, 1: any_size}, {0: any_size, 1: any_size, 2: any_size})
     torch.onnx.export(
         graph, example, str(path), dynamo=True, verbose=False, opset_version=OPSET + 1, input_names=list(INPUTS),

@@ -74,7 +74,8 @@ def shrink_embeddings(source: Path, target: Path, *, kind: Embeddings) -> int:
         graph.initializer.remove(initializer)
         if kind == "int8":
             small, scales = per_row_int8(table)
-            graph.initializer.extend([onnx.numpy_helper.from_array(small, name + "_int8"), onnx.numpy_helper.from_array(scales, name + "_scale")])
+            graph.initializer.append(onnx.numpy_helper.from_array(small, name + "_int8"))
+            graph.initializer.append(onnx.numpy_helper.from_array(scales, name + "_scale"))
         else:
             graph.initializer.append(onnx.numpy_helper.from_array(table.astype(np.float16), name + "_float16"))
         for node in used:
@@ -127,7 +128,8 @@ def _tables(graph: Any) -> dict[str, NDArray[np.float32]]:
 
     found = {}
     for initializer in graph.initializer:
-        if initializer.data_type != onnx.TensorProto.FLOAT or len(initializer.dims) != 2 or np.prod(initializer.dims) < SMALLEST_TABLE:
+        large = len(initializer.dims) == 2 and np.prod(initializer.dims) >= SMALLEST_TABLE
+        if initializer.data_type != onnx.TensorProto.FLOAT or not large:
             continue
         users = [(node, i) for node in graph.node for i, name in enumerate(node.input) if name == initializer.name]
         rows_only = all(node.op_type == "Gather" and i == 0 and _axis(node) == 0 for node, i in users)

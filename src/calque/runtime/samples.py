@@ -1,4 +1,4 @@
-"""Sentences in many languages and scripts, written for calque: what an export checks small weights on when given nothing better."""
+"""Sentences in many languages and scripts, written for calque: what an export checks on when given nothing better."""
 
 from __future__ import annotations
 

@@ -135,7 +135,8 @@ class OnnxModel:
                 best[at + low : at + high] = top[i, low:high]
                 scores[at + low : at + high] = probability[i, low:high]
         names = [labels[i] for i in best.tolist()]
-        return [Tagged(names[a:b], scores[a:b].tolist()) for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+        spans = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        return [Tagged(names[start:stop], scores[start:stop].tolist()) for start, stop in spans]
 
     def _logits(self, rows: Sequence[Row], output: str, labels: int) -> NDArray[np.float32]:
         batch = self.pieces.batch(rows)
@@ -184,7 +185,8 @@ def check_onnx_format(folder: Path, config: ModelConfig) -> None:
     version = _onnx_section(config).get("format", ONNX_FORMAT)
     if not isinstance(version, int) or version > ONNX_FORMAT:
         raise ModelError(
-            f"{folder}: its {ONNX_FILE} was written by a newer calque (format {version}, this one reads {ONNX_FORMAT}): pip install -U calque"
+            f"{folder}: its {ONNX_FILE} was written by a newer calque (format {version}, this one reads {ONNX_FORMAT}): "
+            "pip install -U calque"
         )
 
 
@@ -210,7 +212,9 @@ def open_session(path: Path, *, threads: int) -> InferenceSession:
         reason = _first_line(error)
         if "opset" in reason.lower() or "ir version" in reason.lower():
             raise ModelError(f"{path}: needs a newer ONNX Runtime ({reason}): pip install -U onnxruntime") from error
-        raise ModelError(f"{path}: cannot be read, the file is damaged or incomplete; export or download it again ({reason})") from error
+        raise ModelError(
+            f"{path}: cannot be read, it is damaged or incomplete; export or download it again ({reason})"
+        ) from error
 
 
 def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -226,8 +230,8 @@ def _check_graph(folder: Path, session: InferenceSession, tasks: Sequence[str]) 
     missing = sorted((set(INPUTS) ^ inputs) | ({f"{task}_logits" for task in tasks} - outputs))
     if missing:
         raise ModelError(
-            f"{folder / ONNX_FILE}: not a graph written by calque for this config.json ({', '.join(missing)} missing or unknown): "
-            "export the model again"
+            f"{folder / ONNX_FILE}: not a graph that calque wrote for this config.json"
+            f" (missing or unknown: {', '.join(missing)}): export the model again"
         )
 
 

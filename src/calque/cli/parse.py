@@ -1,0 +1,249 @@
+"""``calque parse``: text in, analysed sentences out.
+
+Choices and trade-offs
+- A text on the command line is shown as a table; a file or standard input becomes CoNLL-U, which other tools read, whether it
+  goes to the screen, a pipe or ``--output``. A suffix of ``--output`` (.json, .jsonl, .html) says what it wants; ``--format``
+  decides.
+- A stream is analysed as it comes, in constant memory, in every format but HTML (one page needs all of it). JSON of a stream is
+  JSON Lines, one sentence a line; a single text is one JSON object with the text and offsets into it.
+- ``--pretokenized`` keeps the words it is given: CoNLL-U (only the tag column is filled anew) or one sentence a line, told apart
+  by the first lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from calque.errors import DataError
+
+if TYPE_CHECKING:
+    from calque.document import Document, Sentence
+    from calque.errors import FormatError
+    from calque.pipeline import Tagger
+
+SECONDS_A_COUNT = 0.5
+TABLE_SENTENCES = 20  # of a stream, drawn with columns of one width
+
+
+class Format(StrEnum):
+    """How the analysis is written."""
+
+    table = "table"
+    conllu = "conllu"
+    json = "json"
+    html = "html"
+
+
+class Backend(StrEnum):
+    """How a model is run."""
+
+    auto = "auto"
+    onnx = "onnx"
+    torch = "torch"
+
+
+class OnError(StrEnum):
+    """What to do with a malformed sentence."""
+
+    stop = "raise"
+    skip = "skip"
+
+
+SUFFIXES = {".conllu": Format.conllu, ".json": Format.json, ".jsonl": Format.json, ".html": Format.html, ".htm": Format.html}
+
+
+def parse_command(
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="The text.", show_default=False)] = None,
+    source: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="FILE", help="A UTF-8 file (.gz and .xz too); - for standard input.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")] = None,
+    lang: Annotated[
+        str, typer.Option("--lang", "-l", metavar="CODE", help="Language of the text (es, Spanish), or auto.")
+    ] = "auto",
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A model's name or folder.", show_default="the embedded one")
+    ] = None,
+    backend: Annotated[Backend, typer.Option("--backend", help="How the model is run.")] = Backend.auto,
+    style: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="How to write the analysis.", show_default="table for TEXT, conllu for --input"),
+    ] = None,
+    pretokenized: Annotated[
+        bool, typer.Option("--pretokenized", help="Keep the words given: CoNLL-U, or a sentence a line, words between spaces.")
+    ] = False,
+    on_error: Annotated[
+        OnError, typer.Option("--on-error", help="At a malformed CoNLL-U sentence: stop, or skip it.")
+    ] = OnError.stop,
+) -> None:
+    """Analyse text: sentences, words, part-of-speech tags.
+
+    Examples:  calque parse "El gato está en la mesa" --lang es
+
+    calque parse --input book.txt.gz --output book.conllu --lang ca
+    """
+    if (text is None) == (source is None):
+        raise typer.BadParameter(
+            "give a TEXT, or a file with --input FILE (- for standard input)" + ("" if text is None else ", not both")
+        )
+    if text is not None and not text.strip():
+        raise DataError("the text is empty: give some words, or a file with --input FILE")
+    tagger, lang = _prepare(model, backend, lang)
+    if text is not None:
+        _hint(text)
+        document = _of_text(text, lang, tagger, pretokenized)
+        with _target(output) as stream:
+            _write_document(document, style or _style(output, Format.table), stream)
+        return
+    skipped: list[FormatError] = []
+    with _target(output) as stream:
+        sentences = _of_file(str(source), lang, tagger, pretokenized, on_error, skipped)
+        _write_stream(_counted(sentences, output), style or _style(output, Format.conllu), stream)
+    if skipped:
+        from calque.formats.conllu import summarise_skipped
+
+        typer.echo(summarise_skipped(skipped), err=True)
+
+
+def _style(output: Path | None, usual: Format) -> Format:
+    if output is None:
+        return usual
+    names = [suffix.lower() for suffix in output.suffixes if suffix.lower() not in (".gz", ".xz")]
+    return SUFFIXES.get(names[-1] if names else "", Format.conllu)
+
+
+def _prepare(model: str | None, backend: Backend, lang: str) -> tuple[Tagger, str]:
+    """The model and the language's code; what is wrong with either is said before any text is read."""
+    from calque.pipeline import check_tags_words, language_code, load
+
+    code = language_code(lang) or "auto"
+    tagger: Tagger = load(model, backend=backend.value)
+    check_tags_words(tagger)
+    return tagger, code
+
+
+def _hint(text: str) -> None:
+    if len(text) < 256 and "\n" not in text and Path(text).is_file():
+        typer.echo(f"note: the words '{text}' are analysed; for the file of that name write  --input {text}", err=True)
+
+
+def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool) -> Document:
+    from calque.pipeline import annotate, parse
+
+    if not pretokenized:
+        return parse(text, lang=lang, model=tagger)
+    from calque.document import Document
+    from calque.formats.text import looks_like_conllu, split_lines
+
+    lines = text.splitlines(keepends=True)
+    if looks_like_conllu(lines):
+        document = Document.from_conllu(text if text.endswith("\n\n") else text.rstrip("\n") + "\n\n")
+    else:
+        document = Document(list(split_lines(lines)), text=text)
+    for sentence in annotate(document.sentences, tagger):
+        _speak(sentence, lang)
+    return document
+
+
+def _of_file(
+    source: str, lang: str, tagger: Tagger, pretokenized: bool, on_error: OnError, skipped: list[FormatError]
+) -> Iterator[Sentence]:
+    from calque.formats.text import read_lines, read_pretokenized
+    from calque.pipeline import annotate, cut_stream
+
+    if not pretokenized:
+        yield from annotate(cut_stream(read_lines(source), lang=lang), tagger)
+        return
+    for sentence in annotate(read_pretokenized(source, on_error=on_error.value, skipped=skipped), tagger):
+        yield _speak(sentence, lang)
+
+
+def _speak(sentence: Sentence, lang: str) -> Sentence:
+    """Words that were given keep what is known of them: a language is added only when the user names it."""
+    if lang != "auto":
+        sentence.lang = lang
+    return sentence
+
+
+@contextmanager
+def _target(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    from calque.formats.files import atomic_write
+
+    with atomic_write(output) as stream:
+        yield stream
+
+
+def _write_document(document: Document, style: Format, stream: TextIO) -> None:
+    if style is Format.table:
+        _draw(document, stream)
+        return
+    if style is Format.html:
+        from calque.formats.render import render_html
+
+        stream.write(render_html(document))
+    elif style is Format.json:
+        stream.write(document.to_json(indent=2) + "\n")
+    else:
+        stream.write(document.to_conllu())
+
+
+def _write_stream(sentences: Iterator[Sentence], style: Format, stream: TextIO) -> None:
+    from calque.document import Document
+
+    if style is Format.html:
+        _write_document(Document(list(sentences)), style, stream)
+    elif style is Format.json:
+        import json
+
+        for sentence in sentences:
+            stream.write(json.dumps(sentence.to_dict(), ensure_ascii=False) + "\n")
+    elif style is Format.conllu:
+        from calque.formats.conllu import write_conllu
+
+        write_conllu(sentences, stream)
+    else:
+        while some := list(islice(sentences, TABLE_SENTENCES)):
+            _draw(Document(some), stream)
+
+
+def _draw(document: Document, stream: TextIO) -> None:
+    from rich.console import Console
+
+    from calque.formats.render import render_table
+
+    render_table(document, Console(file=stream, highlight=False, markup=False, emoji=False))
+
+
+def _counted(sentences: Iterator[Sentence], output: Path | None) -> Iterator[Sentence]:
+    """The sentences, and on a terminal a line that counts them, unless the analysis goes to that terminal itself."""
+    if not sys.stderr.isatty() or (output is None and sys.stdout.isatty()):
+        yield from sentences
+        return
+    import time
+
+    started = shown = time.monotonic()
+    count = words = 0
+    for sentence in sentences:
+        yield sentence
+        count, words = count + 1, words + len(sentence.tokens)
+        now = time.monotonic()
+        if now - shown > SECONDS_A_COUNT:
+            shown = now
+            _say(f"{count:,} sentences, {words:,} words, {words / (now - started):,.0f} words/s")
+    _say(f"{count:,} sentences, {words:,} words, {words / max(time.monotonic() - started, 1e-9):,.0f} words/s\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"\r\x1b[K{text}")
+    sys.stderr.flush()
