@@ -41,7 +41,8 @@ def conllu(sentences):
             for word in words:
                 form, _, tag = word.rpartition("/")
                 number += 1
-                rows.append([str(number), form, "_", tag, "_", "_", str(int(number > 1)), "dep" if number > 1 else "root", "_", "_"])
+                relation = ["0", "root"] if number == 1 else ["1", "dep"]
+                rows.append([str(number), form, "_", tag, "_", "_", *relation, "_", "_"])
         blocks.append("".join("\t".join(row) + "\n" for row in rows) + "\n")
     return "".join(blocks)
 

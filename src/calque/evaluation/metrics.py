@@ -225,7 +225,7 @@ def confusion_matrix(pairs: Counter[tuple[str, str]], labels: Iterable[str] | No
 
 
 def unknown_tags(pairs: Counter[tuple[str, str]]) -> Counter[str]:
-    """Gold tags that Universal Dependencies 2 does not know, with their number of words: a sign of the wrong column or of UD 1."""
+    """Gold tags that Universal Dependencies 2 does not know, with their words: a sign of the wrong column or of UD 1."""
     found: Counter[str] = Counter()
     for (g, _), count in pairs.items():
         if g not in UPOS_TAGS:

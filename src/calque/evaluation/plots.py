@@ -92,10 +92,22 @@ def _draw(evaluation: Evaluation, scores: list[Result]) -> Figure:
         _panel(panel, part, without, evaluation.macro.get(ACCURACY), size, handles)
         panel.set_xlim(left, right)
         panel.set_ylim(rows - 0.4, -0.6)
-    figure.suptitle(f"UPOS accuracy of {evaluation.model}", fontsize=size + 3, fontweight="bold")
-    figure.supxlabel("% of words, with 95 % bootstrap intervals over sentences", fontsize=size)
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False, fontsize=size)
+    figure.suptitle(f"UPOS accuracy of {_short(evaluation.model)}", fontsize=size + 3, fontweight="bold")
+    figure.legend(
+        list(handles.values()),
+        list(handles),
+        title="% of words; bars are 95 % bootstrap intervals over sentences",
+        title_fontsize=size,
+        loc="outside lower center",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=size,
+    )
     return figure
+
+
+def _short(model: str) -> str:
+    return model if len(model) <= 50 else f"…{model[-49:]}"
 
 
 def _range(scores: list[Result]) -> tuple[float, float]:
@@ -123,7 +135,7 @@ def _panel(
             f"{100 * score.value:.1f}",
             xy=(1.015, row),
             xycoords=("axes fraction", "data"),
-            va="center",
+            va="center_baseline",
             fontsize=size,
             color=_BLUE,
             annotation_clip=False,

@@ -1,12 +1,14 @@
 """The tables of an evaluation on a terminal, in per cent, with Rich.
 
 Choices and trade-offs
-- One row a language keeps a hundred languages readable; per-tag figures of several languages are F1 alone, tags down and
-  languages across, in blocks that fit a terminal of 80 columns. Precision and recall of each are in the JSON.
+- One row a language keeps a hundred languages readable, with a row for each file below it where there are several. Per-tag
+  figures of several languages are F1 alone, tags down and languages across, in blocks that fit a terminal of 80 columns.
+- What has no room here (intervals without multiword tokens, precision and recall of every language) is in the JSON.
 """
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from calque.errors import CalqueError
@@ -71,39 +73,38 @@ def _interval(of: Score | Result) -> str:
 
 
 def _accuracies(evaluation: Evaluation) -> Table:
-    several = any(result.file is None for result in evaluation.results)
     table = _table(
         f"UPOS accuracy of {evaluation.model}, %",
-        "95 % bootstrap intervals over sentences · no MWT: without sentences that have a multiword token",
+        "95 % bootstrap intervals over sentences; no MWT: without sentences that have a multiword token",
     )
     table.add_column("Language", style="cyan", overflow="fold")
-    if several:
-        table.add_column("File", style="dim", overflow="fold", ratio=1)
     table.add_column("All", style="bold green", justify="right", no_wrap=True)
     table.add_column("interval", style="dim", justify="right", no_wrap=True)
     table.add_column("No MWT", style="green", justify="right", no_wrap=True)
-    table.add_column("interval", style="dim", justify="right", no_wrap=True)
     table.add_column("Words", justify="right", no_wrap=True)
     table.add_column("Sentences", justify="right", no_wrap=True)
     without = {(r.language, r.file): r for r in evaluation.results if r.metric == ACCURACY_NO_MWT}
-    for result in evaluation.results:
-        if result.metric != ACCURACY:
-            continue
-        file = [result.file if result.file is not None else "all files"] if several else []
-        style = "bold" if several and result.file is None else None
-        table.add_row(
-            language_label(result.language), *file, *_figures(result, without.get((result.language, result.file))), style=style
-        )
+    for language in evaluation.languages:
+        found = [r for r in evaluation.results if r.language == language and r.metric == ACCURACY]
+        for result in sorted(found, key=lambda r: r.file is not None):  # all files together first, then each below it
+            label = f"  {_file_label(result.file)}" if result.file is not None and len(found) > 1 else language_label(language)
+            table.add_row(label, *_figures(result, without.get((language, result.file))))
     if ACCURACY in evaluation.macro:
         table.add_section()
         macro = _figures(evaluation.macro[ACCURACY], evaluation.macro.get(ACCURACY_NO_MWT))
-        table.add_row(f"Mean of {len(evaluation.languages)} languages", *([""] if several else []), *macro, style="bold")
+        table.add_row(f"Mean of {len(evaluation.languages)}", *macro, style="bold")
     return table
 
 
+def _file_label(path: str) -> str:
+    """The file's name, with its folder when that says which treebank it is."""
+    folder, name = PurePath(path).parent.name, PurePath(path).name
+    return f"{folder}/{name}" if folder.startswith("UD_") else name
+
+
 def _figures(score: Score | Result, without: Score | Result | None) -> list[str]:
-    no_mwt = [_percent(without.value), _interval(without)] if without is not None else ["–", ""]
-    return [_percent(score.value), _interval(score), *no_mwt, f"{score.words:,}", f"{score.sentences:,}"]
+    no_mwt = _percent(without.value) if without is not None else "–"
+    return [_percent(score.value), _interval(score), no_mwt, f"{score.words:,}", f"{score.sentences:,}"]
 
 
 def _tags(evaluation: Evaluation) -> list[Table]:
