@@ -11,12 +11,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calque.config import ModelConfig, is_calque_model
 from calque.errors import ModelError
-from calque.models.registry import ENTRIES, Entry
 from calque.pipeline import DEFAULT
+
+if TYPE_CHECKING:
+    from calque.models.registry import Entry
 
 BUNDLED = Path(__file__).parent / "bundled"
 HERE = "embedded"
@@ -73,6 +75,8 @@ def known_models(folder: Path | str | None = None) -> list[Listed]:
     :param folder: looked through for saved models, one level deep.
     :raises ModelError: when there is no such folder.
     """
+    from calque.models.registry import ENTRIES
+
     found = [] if folder is None else list(_in_folder(Path(folder)))
     default = BUNDLED / DEFAULT
     if (default / "config.json").is_file():

@@ -1,0 +1,180 @@
+"""The runtime: words to labels with ONNX Runtime, whatever the sentences look like, and clear errors for broken folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calque.errors import CalqueError, ModelError
+from calque.pipeline import Tagger
+from calque.runtime import session
+from calque.runtime.session import OnnxModel, default_threads
+
+SPANISH = "el gato está en la mesa".split()
+TAGS = "DET NOUN AUX ADP DET NOUN".split()
+
+
+@pytest.fixture
+def folder(lexicon_model: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(lexicon_model, tmp_path / "model"))
+
+
+def change_config(folder: Path, **changes: Any) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_words_get_their_labels_and_probabilities(lexicon_model: Path) -> None:
+    [tagged] = OnnxModel.from_folder(lexicon_model).tag([SPANISH])
+    assert tagged.labels == TAGS
+    assert all(0.99 < score <= 1 for score in tagged.scores)
+
+
+def test_a_score_is_the_softmax_of_its_label(lexicon_model: Path) -> None:
+    [tagged] = OnnxModel.from_folder(lexicon_model).tag([["xyz"]])
+    assert tagged.labels == ["X"]
+    assert tagged.scores[0] == pytest.approx(np.e / (np.e + 12))
+
+
+def test_an_onnx_model_is_a_tagger(lexicon_model: Path) -> None:
+    model = OnnxModel.from_folder(lexicon_model)
+    assert isinstance(model, Tagger)
+    assert list(model.tasks) == ["pos"]
+
+
+def test_sentences_of_all_lengths_come_back_in_order(lexicon_model: Path) -> None:
+    rng = np.random.default_rng(0)
+    vocabulary = dict(zip(SPANISH, TAGS, strict=True))
+    sentences = [list(rng.choice(list(vocabulary), size=size)) for size in rng.integers(0, 70, size=60)]
+    tagged = OnnxModel.from_folder(lexicon_model).tag(sentences)
+    assert [t.labels for t in tagged] == [[vocabulary[word] for word in words] for words in sentences]
+    assert all(len(t.scores) == len(words) for t, words in zip(tagged, sentences, strict=True))
+
+
+def test_no_sentences_and_empty_sentences_are_fine(lexicon_model: Path) -> None:
+    model = OnnxModel.from_folder(lexicon_model)
+    assert model.tag([]) == []
+    assert model.tag([[], []]) == [([], []), ([], [])]
+
+
+def test_a_sentence_longer_than_the_window_loses_no_word(lexicon_model: Path) -> None:
+    model = OnnxModel.from_folder(lexicon_model)  # a window of 64 pieces
+    [tagged] = model.tag([SPANISH * 100])
+    assert tagged.labels == TAGS * 100
+
+
+def test_many_sentences_are_cut_into_chunks(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "CHUNK_WORDS", 10)
+    monkeypatch.setattr(session, "BATCH_PIECES", 16)
+    model = OnnxModel.from_folder(lexicon_model)
+    assert [t.labels for t in model.tag([SPANISH] * 9 + [SPANISH * 5])] == [TAGS] * 9 + [TAGS * 5]
+
+
+def test_words_of_odd_characters_get_a_label(lexicon_model: Path) -> None:
+    words = ["", " ", "\u200b", "😀", "a" * 5000, "\x00", "10 000", "\ufffd"]
+    [tagged] = OnnxModel.from_folder(lexicon_model).tag([words])
+    assert len(tagged.labels) == len(words)
+
+
+def test_threads_share_a_model(lexicon_model: Path) -> None:
+    model = OnnxModel.from_folder(lexicon_model)
+    results: list[bool] = []
+
+    def work() -> None:
+        results.extend(model.tag([SPANISH, ["perro"]])[0].labels == TAGS for _ in range(20))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 160
+
+
+def test_the_session_is_made_once_however_many_ask(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    real = session.open_session
+    monkeypatch.setattr(session, "open_session", lambda *a, **k: made.append(0) or real(*a, **k))
+    model = OnnxModel.from_folder(lexicon_model)
+    assert made == []  # opening a folder costs no session
+    threads = [threading.Thread(target=model.tag, args=([SPANISH],)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("missing", ["config.json", "tokenizer.json", "model.onnx"])
+def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
+    (folder / missing).unlink()
+    with pytest.raises(ModelError, match=missing):
+        OnnxModel.from_folder(folder)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        OnnxModel.from_folder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", None])
+def test_a_damaged_graph_says_what_to_do(folder: Path, content: bytes | None) -> None:
+    path = folder / "model.onnx"
+    path.write_bytes(path.read_bytes()[:300] if content is None else content)
+    with pytest.raises(ModelError, match=r"model\.onnx: .*(damaged|not a graph).*export"):
+        OnnxModel.from_folder(folder).tag([SPANISH])
+
+
+def test_a_graph_for_other_labels_is_refused(folder: Path) -> None:
+    change_config(folder, tasks={"pos": {"labels": ["NOUN", "VERB"], "kind": "words"}})
+    with pytest.raises(ModelError, match="do not belong together"):
+        OnnxModel.from_folder(folder).tag([SPANISH])
+
+
+def test_a_graph_without_the_head_is_refused(folder: Path) -> None:
+    tasks = json.loads((folder / "config.json").read_text())["tasks"]
+    change_config(folder, tasks={"ner": tasks["pos"]})
+    model = OnnxModel.from_folder(folder)
+    with pytest.raises(ModelError, match="no head for pos"):
+        model.tag([SPANISH])
+    with pytest.raises(ModelError, match="ner_logits"):
+        model.label([SPANISH], task="ner")
+
+
+@pytest.mark.parametrize("change", [{"format_version": 99}, {"onnx": {"format": 99}}])
+def test_a_newer_format_asks_for_a_newer_calque(folder: Path, change: dict[str, Any]) -> None:
+    change_config(folder, **change)
+    with pytest.raises(ModelError, match="newer calque.*pip install -U calque"):
+        OnnxModel.from_folder(folder)
+
+
+def test_an_unknown_pooling_is_refused(folder: Path) -> None:
+    change_config(folder, pooling="max")
+    with pytest.raises(ModelError, match="pooling"):
+        OnnxModel.from_folder(folder)
+
+
+def test_the_padding_piece_is_the_exported_encoders_own(folder: Path) -> None:
+    change_config(folder, onnx={"format": 1, "pad_id": 1})
+    assert OnnxModel.from_folder(folder).pieces.pad_id == 1
+
+
+def test_threads_are_asked_for_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALQUE_THREADS", "3")
+    assert default_threads() == 3
+    monkeypatch.delenv("CALQUE_THREADS")
+    assert 1 <= default_threads() <= session.MAX_DEFAULT_THREADS
+
+
+@pytest.mark.parametrize("value", ["0", "many", "-2", "1.5"])
+def test_a_wrong_number_of_threads_is_an_error(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CALQUE_THREADS", value)
+    with pytest.raises(CalqueError, match="CALQUE_THREADS"):
+        default_threads()
