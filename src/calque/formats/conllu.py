@@ -125,7 +125,8 @@ def _blocks(lines: Iterator[bytes]) -> Iterator[tuple[int, list[bytes]]]:
 
 def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
     for line in lines:
-        yield line.removeprefix(b"\xef\xbb\xbf")
+        if line != b"\xef\xbb\xbf":
+            yield line.removeprefix(b"\xef\xbb\xbf")
         break
     yield from lines
 

@@ -92,7 +92,6 @@ def _comments(sentence: Sentence, number: int | None) -> tuple[list[str], bool]:
     comments = sentence.comments
     text, raw = sentence.text, False
     if text is not None and f"# text = {text}" not in comments:
-        text = " ".join(text.split()) if any(c in text for c in "\t\n\r\0") else text
         comments, replaced = _with_comment(comments, "text", text)
         raw = not replaced
     if sentence.lang is not None and f"# lang = {sentence.lang}" not in comments:
@@ -107,8 +106,14 @@ def _with_comment(comments: list[str], key: str, value: str) -> tuple[list[str],
     for i, comment in enumerate(comments):
         name, old = comment_pair(comment)
         if name == key and old is not None:
-            return comments if old == value else [*comments[:i], f"# {key} = {value}", *comments[i + 1 :]], True
-    return [*comments, f"# {key} = {value}"], False
+            return comments if old == value else [*comments[:i], _comment(key, value), *comments[i + 1 :]], True
+    return [*comments, _comment(key, value)], False
+
+
+def _comment(key: str, value: str) -> str:
+    if any(c in value for c in "\t\n\r\0"):  # raw text goes over lines, a comment does not
+        value = " ".join(value.split())
+    return f"# {key} = {value}"
 
 
 def _not_spaced(sentence: Sentence, glued: bool) -> frozenset[int]:
