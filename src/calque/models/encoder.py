@@ -47,6 +47,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.backbone = backbone
         config: Any = backbone.config
+        self.train(backbone.training)
         self.pieces = pieces
         self.name = name
         self.repo = repo
@@ -153,6 +154,7 @@ def load_backbone(folder: Path, name: object) -> nn.Module:
 
     config = read_config(folder, name)
     kind = check_architecture(config, name)
+    window(config, name)
     if kind in {"t5", "mt5", "umt5"}:
         cls: Any = getattr(transformers, {"t5": "T5", "mt5": "MT5", "umt5": "UMT5"}[kind] + "EncoderModel")
     else:
@@ -178,6 +180,7 @@ def load_weights(cls: Any, folder: Path, name: object, **options: Any) -> nn.Mod
                 dtype=torch.float32,
                 local_files_only=True,
                 trust_remote_code=False,
+                ignore_mismatched_sizes=True,  # reported below, in words
                 output_loading_info=True,
                 **options,
             )
@@ -188,11 +191,12 @@ def load_weights(cls: Any, folder: Path, name: object, **options: Any) -> nn.Mod
     except Exception as error:  # pickle, safetensors, JSON, tensor shapes: the library lets each through as it is
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{name}: its weights in {folder} cannot be read ({first}): {again}") from error
-    missing = sorted(str(key) for key in report.get("missing_keys", ()))
-    wrong = sorted(str(key[0] if isinstance(key, tuple) else key) for key in report.get("mismatched_keys", ()))
-    if missing or wrong:
-        bad = missing or wrong
-        raise ModelError(f"{name}: the weights in {folder} lack {len(bad)} tensors of the encoder (first: {bad[0]}): {again}")
+    for keys, what in ((report.get("missing_keys"), "lack"), (report.get("mismatched_keys"), "have in other sizes")):
+        bad = sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys or ())
+        if bad:
+            raise ModelError(
+                f"{name}: the weights in {folder} {what} {len(bad)} tensors of the encoder (first: {bad[0]}): {again}"
+            )
     model.eval()
     out: nn.Module = model
     return out

@@ -49,12 +49,14 @@ class Model(nn.Module):
     def __init__(self, encoder: Encoder, config: ModelConfig | None = None) -> None:
         super().__init__()
         self.encoder = encoder
-        self.config = config if config is not None else ModelConfig(name=encoder.name, base=encoder.name)
+        short = encoder.name if encoder.repo else Path(encoder.name).name  # of a folder no one else has, its last part
+        self.config = config if config is not None else ModelConfig(name=short, base=encoder.repo or short)
         self.config.max_length = min(self.config.max_length, encoder.pieces.max_length)
         self.config.pooling = encoder.pieces.pooling
         self.heads = nn.ModuleDict()
         for task, made in self.config.tasks.items():
             self.heads[task] = WordHead(encoder.hidden_size, len(made.labels), transform=made.transform)
+        self.train(encoder.training)
 
     @classmethod
     def load(cls, name_or_path: str | Path, revision: str | None = None, *, heads: bool = True) -> Model:

@@ -15,8 +15,9 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from calque.config import is_calque_model
@@ -35,6 +36,7 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         recover(final)
+        _tidy(final)
         _check(final)
         fresh = Path(tempfile.mkdtemp(prefix=f".{final.name}.new-", dir=final.parent))
     except OSError as error:
@@ -51,13 +53,34 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
 
 
 def recover(target: str | Path) -> None:
-    """Put an old model back that a crash left under its hidden name."""
+    """Finish what a crash interrupted: put back an old model left under its hidden name, or what lay beside its weights."""
     final = Path(target).expanduser().absolute()
-    if final.exists() or not final.name or not final.parent.is_dir():
+    if not final.name or not final.parent.is_dir():
         return
-    left = [p for p in final.parent.glob(f".{final.name}.old-*") if (p / "config.json").is_file()]
-    if len(left) == 1:
-        left[0].rename(final)
+    left = [p for p in _hidden(final, "old") if (p / "config.json").is_file()]
+    if not final.exists() and len(left) == 1:
+        left.pop().rename(final)
+    if final.is_dir():
+        for old in left:
+            _carry_over(old, final)
+
+
+def _hidden(final: Path, kind: str) -> list[Path]:
+    return [p for p in final.parent.iterdir() if p.name.startswith(f".{final.name}.{kind}-")]
+
+
+def _tidy(final: Path) -> None:
+    """Remove what crashes left (an hour old: another process may be saving just now)."""
+    for path in (*_hidden(final, "new"), *(_hidden(final, "old") if final.exists() else ())):
+        if time.time() - path.stat().st_mtime > 3600:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _carry_over(old: Path, final: Path) -> None:
+    for part in old.iterdir():
+        if part.name not in OWN and not (final / part.name).exists():
+            with suppress(FileNotFoundError):  # another process was quicker
+                part.rename(final / part.name)
 
 
 def _check(final: Path) -> None:
@@ -88,9 +111,7 @@ def _replace(fresh: Path, final: Path) -> None:
     except OSError:
         old.rename(final)
         raise
-    for part in old.iterdir():
-        if part.name not in OWN:
-            part.rename(final / part.name)
+    _carry_over(old, final)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import calque
+from calque.config import ModelConfig, TaskConfig
+from calque.models.card import model_card
+
+CONFIG = ModelConfig(
+    name="pos-es",
+    base="FacebookAI/xlm-roberta-base",
+    tasks={"pos": TaskConfig(labels=["NOUN", "VERB"])},
+    languages=["es", "ca"],
+    licence="CC-BY-SA-4.0",
+    provenance={"data": [{"name": "UD_Spanish-AnCora", "licence": "CC BY 4.0", "sentences": 500}], "seed": 7},
+    scores=[
+        {
+            "language": "es",
+            "file": "es_ancora-ud-test.conllu",
+            "task": "pos",
+            "metric": "upos.accuracy",
+            "value": 0.9512,
+            "interval": [0.947, 0.955],
+            "words": 52000,
+            "sentences": 1721,
+        }
+    ],
+)
+
+
+def _front(card: str) -> dict[str, object]:
+    """The front matter: every value is JSON, which is YAML."""
+    _, front, _ = card.split("---\n", 2)
+    pairs = [line.split(": ", 1) for line in front.splitlines() if not line.startswith("#")]
+    return {key: json.loads(value) if value[0] in '["{' else value for key, value in pairs}
+
+
+def test_the_front_matter_names_languages_licence_base_and_scores() -> None:
+    front = _front(model_card(CONFIG))
+    assert front["language"] == ["es", "ca"]
+    assert front["license"] == "cc-by-sa-4.0"
+    assert front["base_model"] == "FacebookAI/xlm-roberta-base"
+    assert front["tags"] == ["calque", "pos"]
+    (index,) = front["model-index"]  # type: ignore[misc]
+    (result,) = index["results"]
+    assert result["metrics"] == [{"type": "accuracy", "name": "upos.accuracy", "value": 0.9512}]
+    assert "es_ancora" in result["dataset"]["name"]
+
+
+def test_the_text_shows_data_scores_and_seed() -> None:
+    card = model_card(CONFIG)
+    assert "| UD_Spanish-AnCora | CC BY 4.0 | 500 |" in card
+    assert "95.12" in card
+    assert "94.70 – 95.50" in card
+    assert '"seed": 7' in card
+
+
+def test_an_empty_model_has_a_card_too() -> None:
+    card = model_card(ModelConfig())
+    assert "base_model" not in card
+    assert "Not stated" in card
+
+
+def test_a_folder_is_no_base_model() -> None:
+    for base in ("/home/me/m", "./m", "mini", "a/b/c"):
+        assert "base_model" not in model_card(ModelConfig(base=base))
+
+
+def test_text_that_would_break_the_table_or_front_matter_does_not() -> None:
+    config = ModelConfig(
+        name="a: b\n---\n", provenance={"data": [{"name": "x|y\nz"}, "plain"]}, scores=[{"metric": "m", "value": 1}]
+    )
+    front, rest = model_card(config).split("---\n", 2)[1:]
+    assert "model-index" in front
+    assert "x\\|y z" in rest
+
+
+def test_the_hub_client_reads_the_card() -> None:
+    from huggingface_hub import ModelCard
+
+    data = ModelCard(model_card(CONFIG)).data
+    assert data.language == ["es", "ca"]
+    assert data.eval_results[0].metric_value == 0.9512
+
+
+def test_names_and_cards_need_no_pytorch() -> None:
+    code = (
+        "import sys, calque.models, calque.models.hub, calque.models.card, calque.models.saving, calque.pieces;"
+        "print([m for m in ('torch', 'transformers', 'huggingface_hub.hf_api', 'safetensors') if m in sys.modules])"
+    )
+    source = {**os.environ, "PYTHONPATH": str(Path(calque.__file__).parents[1])}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=source)
+    assert out.stdout.strip() == "[]"
