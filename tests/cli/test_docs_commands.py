@@ -1,0 +1,237 @@
+"""What the documents tell a user to type is typed here.
+
+How a document's commands are written
+- Every block fenced as ``bash``, ``sh`` or ``console`` in README.md and docs/*.md is read. Its lines that start with ``calque ``
+  (after an optional ``$ ``), or pipe an ``echo``, ``printf`` or ``cat`` into it, are commands; others are output or other programs,
+  and are not run. A ``\\`` at the end joins lines, a ``#`` comment is dropped. What was typed once and need not work for ever (the
+  lab log) stands in a block without a language, or with ``text``.
+- A document's commands run in order, in one fresh folder: ``--output m`` of one is there for the next. The folder holds the files
+  of examples/data (``en.conllu``, ``es.conllu``, ``ca.conllu``, ``fr.conllu``, ``de.conllu``, ``zh.conllu``, ``es.txt``, ``reviews.txt``),
+  at its top and under examples/data/. No other file exists: documents name these.
+- Each must end with status 0. A command with a pipe, a redirection, a wildcard or a variable goes through bash.
+- The line before a fence says what is special about its block, in a comment that no reader sees:
+  ``<!-- test: skip-network -->`` (needs the network), ``<!-- test: skip-data -->`` (needs files that do not ship, such as
+  treebanks), ``<!-- test: skip-slow -->`` (takes more than ten seconds here), ``<!-- test: fails -->`` (shows an error: each
+  command must end with status 1 and one ``error:`` line). Skipped commands are still checked: they must name a command and
+  options that exist.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+import typer
+
+from calque.cli import app, main
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^(?P<indent> *)```(?:bash|sh|console)\s*\n(?P<body>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"<!-- test: ([a-z-]+) -->\s*\Z")
+MARKS = {"", "skip-network", "skip-data", "skip-slow", "fails"}
+COMMAND = re.compile(r"((echo|printf|cat) [^|]*\| *)?calque ")
+BUNDLED = ROOT / "src" / "calque" / "bundled"
+QUOTED = re.compile(r"'[^']*'|\"[^\"$`]*\"")
+
+
+class Command(NamedTuple):
+    text: str
+    line: int
+    mark: str
+
+
+def commands(text):
+    for fence in FENCE.finditer(text):
+        found = MARK.search(text[: fence.start()])
+        first = text.count("\n", 0, fence.start("body")) + 1
+        held, begun = "", 0
+        for number, line in enumerate(fence["body"].splitlines(), first):
+            begun = begun if held else number
+            held += line.strip().removeprefix("$ ") if not held else " " + line.strip()
+            if held.endswith("\\"):
+                held = held[:-1].rstrip()
+                continue
+            if COMMAND.match(held):
+                yield Command(held, begun, found[1] if found else "")
+            held = ""
+
+
+def needs_shell(text):
+    return re.search(r"[|&;<>*?$`()]", QUOTED.sub("", text)) is not None
+
+
+def words(text):
+    """The arguments of ``calque`` up to the next sign of the shell."""
+    lexer = shlex.shlex(text[COMMAND.match(text).end() :], posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = "#"
+    found = []
+    for word in lexer:
+        if set(word) <= set("|&;<>()"):
+            break
+        found.append(word)
+    return found
+
+
+def check_options(arguments):
+    """Every sub-command and option of a line exists."""
+    command = typer.main.get_command(app)
+    rest = list(arguments)
+    while isinstance(command, click.Group) or hasattr(command, "commands"):
+        while rest and rest[0].startswith("-"):
+            rest.pop(0)
+        if not rest:
+            return
+        assert rest[0] in command.commands, f"no such command: {rest[0]}"
+        command = command.commands[rest.pop(0)]
+    known = {"-h", "--help"} | {option for p in command.params for option in [*p.opts, *p.secondary_opts]}
+    for word in rest:
+        name = word.partition("=")[0]
+        if re.fullmatch(r"--[a-z][a-z-]*|-[a-zA-Z]", name):
+            assert name in known, f"no such option: {name}"
+
+
+def run_here(arguments, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["calque", *arguments])
+    try:
+        main()
+        status = 0
+    except SystemExit as stop:
+        status = stop.code or 0
+    out, err = capfd.readouterr()
+    return status, out, err
+
+
+def run_shell(text, folder, environment):
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("no bash here")
+    done = subprocess.run(
+        [bash, "-e", "-o", "pipefail", "-c", text], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A user's folder, and a ``calque`` on the path that is this checkout."""
+    work, programs = tmp_path / "work", tmp_path / "bin"
+    shutil.copytree(ROOT / "examples" / "data", work)
+    shutil.copytree(ROOT / "examples" / "data", work / "examples" / "data")
+    programs.mkdir()
+    (programs / "calque").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m calque "$@"\n')
+    (programs / "calque").chmod(0o755)
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("CALQUE_DEBUG", raising=False)
+    return work
+
+
+def checked(document):
+    """A document's commands with their places; fails at a mark, a sub-command or an option that does not exist."""
+    found = []
+    for command in commands(document.read_text(encoding="utf-8")):
+        where = f"{document.relative_to(ROOT)}:{command.line}: {command.text}"
+        assert command.mark in MARKS, f"{where}\nunknown mark {command.mark!r}"
+        try:
+            check_options(words(command.text))
+        except AssertionError as error:
+            pytest.fail(f"{where}\n{error}")
+        found.append((where, command))
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_of_a_document_name_what_exists(document):
+    checked(document)
+
+
+@pytest.mark.bundled
+@pytest.mark.skipif(not (BUNDLED / "default" / "config.json").is_file(), reason="the bundled model is not built here")
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_of_a_document_do_what_it_says(document, folder, monkeypatch, capfd):
+    for where, command in checked(document):
+        if command.mark.startswith("skip"):
+            continue
+        if needs_shell(command.text):
+            status, out, err = run_shell(command.text, folder, os.environ)
+        else:
+            status, out, err = run_here(words(command.text), monkeypatch, capfd)
+        told = f"{where}\nended with status {status}\n{out[-1000:]}\n{err[-2000:]}"
+        if command.mark == "fails":
+            assert status == 1, told
+            assert "error: " in err, told
+        else:
+            assert status == 0, told
+
+
+DOCUMENT = """
+Text, and `calque parse "not this"`.
+```python
+calque parse "nor this"
+```
+<!-- test: skip-network -->
+
+```bash
+$ pip install calque
+$ calque data get UD_English-EWT  # a comment
+```
+```bash
+calque train pos --model mini \\
+  --train en.conllu \\
+  --output m
+some output
+calque parse "a|b" --lang es
+echo "calque" | calque parse -
+```
+"""
+
+
+def test_commands_are_found_with_their_lines_and_marks():
+    assert list(commands(DOCUMENT)) == [
+        ("calque data get UD_English-EWT  # a comment", 10, "skip-network"),
+        ("calque train pos --model mini --train en.conllu --output m", 13, ""),
+        ('calque parse "a|b" --lang es', 17, ""),
+        ('echo "calque" | calque parse -', 18, ""),
+    ]
+
+
+def test_a_command_is_cut_as_a_shell_would():
+    assert words('calque parse "it\'s, (here)" --lang es | head -3') == ["parse", "it's, (here)", "--lang", "es"]
+    assert words("calque data get X  # a comment") == ["data", "get", "X"]
+    assert words('echo "calque" | calque parse - > out.txt') == ["parse", "-"]
+    assert needs_shell("calque parse - < reviews.txt")
+    assert not needs_shell('calque parse "¿Qué? (no | sé)"')
+
+
+def test_commands_that_do_not_exist_are_found():
+    check_options(["evaluate", "es=es.conllu", "--json", "-h"])
+    with pytest.raises(AssertionError, match="no such command: evalute"):
+        check_options(["evalute", "es=es.conllu"])
+    with pytest.raises(AssertionError, match="no such option: --jsn"):
+        check_options(["evaluate", "es=es.conllu", "--jsn"])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples" / "data").glob("*.conllu")), ids=lambda path: path.name)
+def test_example_files_are_whole(path):
+    from calque.evaluation.metrics import UPOS_TAGS
+    from calque.formats.conllu import read_conllu
+
+    sentences = list(read_conllu(path))
+    assert len(sentences) >= 8
+    for sentence in sentences:
+        assert {token.upos for token in sentence.tokens} <= set(UPOS_TAGS)
+        assert [token.head for token in sentence.tokens].count(0) == 1
+        assert sentence.to_conllu() in path.read_text(encoding="utf-8")
