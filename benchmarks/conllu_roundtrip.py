@@ -73,9 +73,10 @@ def main() -> int:
             if not o.same:
                 print(f"{o.file}: {o.sentences} sentences read, {o.skipped} skipped\n  " + "\n  ".join(o.reasons))
         same = [o for o in outcomes if o.same]
+        refused = sum(o.skipped for o in outcomes)
         print(
             f"{len(same)} of {len(outcomes)} files byte for byte; {sum(o.sentences for o in outcomes):,} sentences, "
-            f"{sum(o.words for o in outcomes):,} words read, {sum(o.skipped for o in outcomes)} sentences refused; {seconds:.0f} s"
+            f"{sum(o.words for o in outcomes):,} words read, {refused} sentences refused; {seconds:.0f} s"
         )
     return int(any("CHANGED WITHOUT" in r for o in outcomes for r in o.reasons))
 

@@ -39,7 +39,7 @@ def open_binary(path: Path | str) -> BinaryIO:
     :raises DataError: when the file is missing, a folder, not readable, or not compressed as its name says.
     """
     if str(path) == "-":
-        return _decompressed(io.BufferedReader(_StandardInput(), BUFFER), path)
+        return _decompressed(_standard_input(), path)
     try:
         raw = open(path, "rb", buffering=BUFFER)
     except OSError as error:
@@ -53,12 +53,12 @@ def open_binary(path: Path | str) -> BinaryIO:
         raise
 
 
-class _StandardInput(io.RawIOBase):
-    """Standard input's bytes; closing this leaves standard input open for whoever comes next."""
+class _Reader(io.RawIOBase):
+    """The bytes of a stream as they come, so that what stands before a damaged place is not lost; closes what it owns."""
 
-    def __init__(self) -> None:
-        buffer = getattr(sys.stdin, "buffer", None)
-        self._stream = buffer if buffer is not None else io.BytesIO(sys.stdin.read().encode("utf-8"))
+    def __init__(self, stream: Any, *owned: Any) -> None:
+        self._stream = stream
+        self._owned = owned
 
     def readable(self) -> bool:
         return True
@@ -68,19 +68,18 @@ class _StandardInput(io.RawIOBase):
         target[: len(data)] = data
         return len(data)
 
-
-class _Owning(io.BufferedReader):
-    """A buffered decompressor that closes the compressed file with itself."""
-
-    def __init__(self, inner: Any, owned: io.BufferedReader) -> None:
-        super().__init__(inner, BUFFER)
-        self._owned = owned
-
     def close(self) -> None:
         try:
             super().close()
         finally:
-            self._owned.close()
+            for stream in self._owned:
+                stream.close()
+
+
+def _standard_input() -> io.BufferedReader:
+    """Standard input; closing this leaves it open for whoever comes next."""
+    buffer = getattr(sys.stdin, "buffer", None)
+    return io.BufferedReader(_Reader(buffer if buffer is not None else io.BytesIO(sys.stdin.read().encode("utf-8"))), BUFFER)
 
 
 def _decompressed(raw: Any, path: Path | str) -> BinaryIO:
@@ -90,12 +89,15 @@ def _decompressed(raw: Any, path: Path | str) -> BinaryIO:
         raise DataError(_cannot(path, "read", error)) from None
     suffix = Path(path).suffix.lower()
     if head.startswith(GZIP_MAGIC):
-        return _Owning(gzip.GzipFile(fileobj=raw, mode="rb"), raw)
-    if head.startswith(XZ_MAGIC):
-        return _Owning(lzma.LZMAFile(raw, "rb"), raw)
-    if suffix in (".gz", ".xz"):
-        raise DataError(f"{path}: not {suffix[1:]}-compressed although its name says so: download or copy it again, or rename it")
-    return cast(BinaryIO, raw)
+        inner: Any = gzip.GzipFile(fileobj=raw, mode="rb")
+    elif head.startswith(XZ_MAGIC):
+        inner = lzma.LZMAFile(raw, "rb")
+    elif suffix in (".gz", ".xz"):
+        kind = "gzip" if suffix == ".gz" else "xz"
+        raise DataError(f"{path}: not {kind}-compressed although its name says so: download or copy it again, or rename it")
+    else:
+        return cast(BinaryIO, raw)
+    return cast(BinaryIO, io.BufferedReader(_Reader(inner, inner, raw), BUFFER))
 
 
 def open_text(path: Path | str, mode: Literal["r", "w", "rt", "wt"] = "r") -> TextIO:
