@@ -1,7 +1,7 @@
 """Which models there are, and what one of them is: for ``calque models``, without PyTorch and without the network.
 
 Everything told of a saved model is read from its own ``config.json``; everything told of a known encoder is in the registry.
-Where the Hub's cache holds an encoder already, that is told too, by looking into the cache's folders (nothing is asked of the Hub).
+Where the cache of the Hub client holds an encoder already, its folders say so; nothing is asked of the Hub.
 """
 
 from __future__ import annotations

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 models_app = typer.Typer(no_args_is_help=True, help="List models, or tell what one of them is.")
 
+WIDE = 200
 HEADINGS = {"upos.accuracy": "UPOS", "upos.accuracy.no_mwt": "UPOS, no mwt"}
 
 
 @models_app.command("list")
 def list_command(
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[FOLDER]", help="Your models in this folder as well.", show_default=False)
+        Path | None, typer.Argument(metavar="FOLDER", help="Your models in this folder as well.", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list, and nothing else.")] = False,
 ) -> None:
@@ -38,17 +39,17 @@ def list_command(
     if json:
         echo_json([asdict(model) for model in found])
         return
-    table = _table("name", "kind", "where", "parameters>", "size>", "languages>", "licence", "")
+    table = _table("name", "where", "params>", "size>", "langs>", "licence", "about")
     for model in found:
         million = f"{model.parameters:,} M" if model.parameters else ""
-        count = str(model.languages or "")
-        table.add_row(model.name, model.kind, model.where, million, _megabytes(model.bytes), count, model.licence, model.note)
-    console().print(table)
+        about = f"model with heads: {model.note}" if model.kind == "model" else model.note
+        table.add_row(model.name, model.where, million, _megabytes(model.bytes), str(model.languages or ""), model.licence, about)
+    _draw(table, console())
 
 
 @models_app.command("info")
 def info_command(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="A name, a folder or a Hub id.")] = "default",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, a folder or a Hub id.")] = "default",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
     """Tell what a model is: size, licence, training data, scores for each language. Nothing is downloaded."""
@@ -67,7 +68,7 @@ def _print(told: Described, console: Console) -> None:
     for label, value in _facts(told):
         if value:
             table.add_row(label, value)
-    console.print(table)
+    _draw(table, console)
     if told.data:
         data = _table("training data", "licence", "sentences>")
         for item in told.data:
@@ -76,10 +77,10 @@ def _print(told: Described, console: Console) -> None:
                 str(item.get("name", "")), str(item.get("licence", "")), f"{sentences:,}" if isinstance(sentences, int) else ""
             )
         console.print()
-        console.print(data)
+        _draw(data, console)
     if told.scores:
         console.print()
-        console.print(_scores(told.scores))
+        _draw(_scores(told.scores), console)
 
 
 def _facts(told: Described) -> list[tuple[str, str]]:
@@ -140,10 +141,18 @@ def _table(*columns: str, heading: bool = True) -> Table:
     table = Table(box=None, show_header=heading, pad_edge=False)
     for number, column in enumerate(columns):
         right = column.endswith(">")
-        table.add_column(
-            column.rstrip(">"), justify="right" if right else "left", style="bold" if number == 0 else "", no_wrap=number == 0
-        )
+        table.add_column(column.rstrip(">"), justify="right" if right else "left", style="bold" if number == 0 else "")
     return table
+
+
+def _draw(table: Table, console: Console) -> None:
+    """On a narrow terminal the last column gives way, and the others stay whole."""
+    if not console.is_terminal:
+        console.width = WIDE  # whoever reads a file or a pipe cuts it as he likes
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+        column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
+    console.print(table)
 
 
 def _megabytes(size: int | None) -> str:

@@ -61,7 +61,7 @@ SUFFIXES = {".conllu": Format.conllu, ".json": Format.json, ".jsonl": Format.jso
 
 
 def parse_command(
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="The text.", show_default=False)] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The text, between quotes.", show_default=False)] = None,
     source: Annotated[
         str | None, typer.Option("--input", "-i", metavar="FILE", help="A UTF-8 file (.gz and .xz too); - for standard input.")
     ] = None,
