@@ -1,0 +1,213 @@
+"""Text → languages → sentences and words → tags, with taggers that are fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+import calque
+from calque import pipeline
+from calque.document import Document, Sentence, Token
+from calque.errors import CalqueError, ModelError
+from calque.pipeline import Tagged, annotate, cut, cut_stream, load, parse
+
+
+class Lengths:
+    """Labels a word with its length, and remembers how it was asked."""
+
+    tasks = ("pos",)
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+        self.asked.append(sum(map(len, sentences)))
+        return [Tagged([str(len(word)) for word in words], [0.5] * len(words)) for words in sentences]
+
+
+class Headless(Lengths):
+    tasks = ()  # type: ignore[assignment]
+
+
+def sentences(*lengths: int) -> list[Sentence]:
+    return [Sentence([Token("x" * (i + 1)) for i in range(length)]) for length in lengths]
+
+
+def test_annotate_fills_tags_and_scores_in_order() -> None:
+    found = list(annotate(sentences(2, 0, 3), Lengths()))
+    assert [[t.upos for t in s.tokens] for s in found] == [["1", "2"], [], ["1", "2", "3"]]
+    assert all(t.score == 0.5 for s in found for t in s.tokens)
+
+
+def test_annotate_replaces_a_tag_that_was_there() -> None:
+    [sentence] = annotate([Sentence([Token("xy", upos="NOUN", lemma="x")])], Lengths())
+    assert (sentence.tokens[0].upos, sentence.tokens[0].lemma) == ("2", "x")
+
+
+def test_annotate_holds_only_a_window_of_words() -> None:
+    read = 0
+
+    def stream() -> Iterator[Sentence]:
+        nonlocal read
+        for sentence in sentences(*[5] * 1000):
+            read += 1
+            yield sentence
+
+    tagger = Lengths()
+    found = annotate(stream(), tagger, batch_words=50)
+    next(found)
+    assert read == 10  # no more was read than the first window holds
+    assert len(list(found)) == 999
+    assert set(tagger.asked) == {50}
+
+
+def test_empty_sentences_without_end_do_not_fill_the_memory() -> None:
+    found = annotate((Sentence() for _ in iter(int, 1)), Lengths(), batch_words=10)
+    assert next(found).tokens == []
+
+
+def test_a_model_without_a_head_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(ModelError, match="calque train pos"):
+        next(annotate(iter(()), Headless()))
+    with pytest.raises(ModelError, match="calque train pos"):
+        parse("hola", lang="es", model=Headless())
+
+
+def test_parse_gives_a_document_with_offsets_into_the_text() -> None:
+    text = "El gato está aquí.  ¿Lo ves?"
+    document = parse(text, lang="es", model=Lengths())
+    assert isinstance(document, Document)
+    assert document.text == text
+    assert [text[t.start : t.end] for t in document.tokens] == [t.text for t in document.tokens]
+    assert all(t.upos == str(len(t.text)) for t in document.tokens)
+    assert len(document.sentences) == 2
+
+
+def test_a_language_given_is_the_language_of_every_sentence() -> None:
+    document = parse("El gato duerme. The cat sleeps.", lang="Spanish", model=Lengths())
+    assert document.lang == "es"
+    assert {s.lang for s in document.sentences} == {"es"}
+    assert {t.lang for t in document.tokens} == {None}
+
+
+def test_contractions_become_their_words() -> None:
+    document = parse("Vamos del parque al río.", lang="es", model=Lengths())
+    assert [t.text for t in document.tokens][1:3] == ["de", "el"]
+    assert document.sentences[0].multiwords[0].text == "del"
+
+
+def test_auto_identifies_the_language() -> None:
+    document = parse("El gato de mi hermana duerme toda la noche en la cocina.", model=Lengths())
+    assert document.lang == "es"
+    assert {s.lang for s in document.sentences} == {"es"}
+    assert {t.lang for t in document.tokens} == {None}  # one language, told by the sentence
+
+
+def test_auto_names_the_language_of_each_word_of_a_mixed_sentence() -> None:
+    document = parse("I'm going al supermercado to buy some leche", model=Lengths())
+    langs = {t.text: t.lang for t in document.tokens}
+    assert langs["supermercado"] == "es"
+    assert langs["going"] == langs["buy"] == "en"
+
+
+def test_text_that_no_language_explains_is_cut_all_the_same() -> None:
+    document = parse("12 34 .", model=Lengths())
+    assert document.lang is None
+    assert [t.text for t in document.tokens] == ["12", "34", "."]
+
+
+@pytest.mark.parametrize("text", ["", "   \n "])
+def test_nothing_gives_an_empty_document(text: str) -> None:
+    assert parse(text, model=Lengths()).sentences == []
+
+
+def test_several_texts_share_batches_and_come_back_apart() -> None:
+    tagger = Lengths()
+    documents = parse(["El gato duerme.", "", "The cat sleeps."], lang=["es", "auto", "en"], model=tagger)
+    assert [len(d.sentences) for d in documents] == [1, 0, 1]
+    assert [d.lang for d in documents] == ["es", None, "en"]
+    assert len(tagger.asked) == 1
+
+
+def test_languages_and_texts_must_be_as_many() -> None:
+    with pytest.raises(CalqueError, match="2 texts but 1 languages"):
+        parse(["a", "b"], lang=["es"], model=Lengths())
+
+
+def test_an_unknown_language_is_an_error() -> None:
+    with pytest.raises(CalqueError, match="Spanich"):
+        parse("hola", lang="Spanich", model=Lengths())
+
+
+def test_what_cannot_tag_is_refused() -> None:
+    with pytest.raises(ModelError, match="cannot tag"):
+        parse("hola", model=42)  # type: ignore[call-overload]
+
+
+def test_a_stream_is_cut_as_the_text_is() -> None:
+    text = "El gato duerme. La gata come.\nVamos al mar.\n\nOtra línea más\n"
+    whole = cut(text, lang="es").sentences
+    stream = list(cut_stream(text.splitlines(keepends=True), lang="es"))
+    assert [(s.start, s.end, s.words) for s in stream] == [(s.start, s.end, s.words) for s in whole]
+
+
+def test_a_stream_is_read_as_it_comes() -> None:
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for _ in range(10_000):
+            read += 1
+            yield "El gato duerme en la casa y el perro corre por el campo todo el día.\n"
+
+    for lang in ("es", "auto"):
+        read = 0
+        next(cut_stream(lines(), lang=lang))
+        assert read < 200
+
+
+def test_a_stream_changes_language_where_a_line_does_and_offsets_go_on() -> None:
+    spanish = "El gato de mi hermana duerme toda la noche en la cocina de la casa del pueblo.\n"
+    english = "The children were playing in the garden when it suddenly began to rain this morning.\n"
+    found = list(cut_stream([spanish] * 2 + ["\n"] + [english, "Yes.\n"] + [spanish]))
+    text = spanish * 2 + "\n" + english + "Yes.\n" + spanish
+    assert [s.lang for s in found] == ["es", "es", "en", "en", "es"]
+    for sentence in found:
+        assert text[sentence.start : sentence.end].split()[0].startswith(sentence.surface().__next__().text)
+
+
+def test_load_opens_an_exported_folder(lexicon_model: Path) -> None:
+    model = load(lexicon_model)
+    assert [t.upos for t in model.parse("El gato está en la mesa", lang="es").tokens] == "DET NOUN AUX ADP DET NOUN".split()
+
+
+def test_a_name_is_loaded_once(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline._kept.cache_clear()
+    calls: list[object] = []
+    real = pipeline.load
+    monkeypatch.setattr(pipeline, "load", lambda *a, **k: calls.append(a) or real(*a, **k))
+    for _ in range(3):
+        assert parse("el gato", lang="es", model=lexicon_model).tokens[1].upos == "NOUN"
+    assert len(calls) == 1
+
+
+def test_load_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(CalqueError, match="auto, onnx or torch"):
+        load("mini", backend="tensorflow")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="--model mini"):
+        load(backend="torch")
+    with pytest.raises(ModelError, match=r"config\.json"):
+        load(tmp_path, backend="onnx")
+    with pytest.raises(ModelError, match="xlm_roberta_base"):
+        load("xlm_robert_base")
+    with pytest.raises(ModelError, match="no such folder"):
+        load("./nowhere")
+
+
+@pytest.mark.parametrize("name", ["xlm_roberta_base", "mini"])
+def test_without_pytorch_an_encoder_names_the_extra(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(pipeline, "_has_torch", lambda: False)
+    with pytest.raises(calque.CalqueError, match=r"pip install 'calque\[train\]'"):
+        load(name)
