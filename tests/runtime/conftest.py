@@ -11,15 +11,15 @@ LINES = [
     "die Katze sitzt auf dem Tisch und der Hund läuft nach Hause",
     "猫在桌子上 , 狗跑回家 。",
 ]
-SIZE = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
+SIZE = {"num_hidden_layers": 1, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64}
 SIZE["max_position_embeddings"] = 66
-T5 = {"num_layers": 2, "d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 64}
+T5 = {"num_layers": 1, "d_model": 32, "d_kv": 8, "num_heads": 4, "d_ff": 64}
 FAMILIES = {
     "bert": SIZE,
     "electra": SIZE | {"embedding_size": 16},
     "roberta": SIZE | {"pad_token_id": 1},
     "xlm-roberta": SIZE | {"pad_token_id": 1},
-    "modernbert": SIZE | {"local_attention": 16, "global_attn_every_n_layers": 2, "num_hidden_layers": 4, "pad_token_id": 0},
+    "modernbert": SIZE | {"local_attention": 16, "global_attn_every_n_layers": 2, "num_hidden_layers": 2, "pad_token_id": 0},
     "deberta-v2": SIZE
     | {
         "relative_attention": True,

@@ -1,27 +1,224 @@
 """PyTorch model → ONNX folder: the same labels, smaller, written whole."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from calque.errors import CalqueError, ModelError
 from calque.runtime import export as module
-from calque.runtime.export import export
+from calque.runtime import graph
+from calque.runtime.export import ExportReport, export
+from calque.runtime.samples import SENTENCES
 from calque.runtime.session import OnnxModel
 
 torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
 FAMILIES = ["bert", "electra", "roberta", "xlm-roberta", "modernbert", "deberta-v2", "t5", "mt5"]
+Make = Callable[..., Any]
+
+
+def labels(model: Any, sentences: list[list[str]]) -> list[list[str]]:
+    return [tagged.labels for tagged in model.tag(sentences)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_encoder_family_labels_alike_in_onnx(make_model, tmp_path, sentences, family):
+def test_every_encoder_family_labels_alike_in_onnx(
+    make_model: Make, tmp_path: Path, sentences: list[list[str]], family: str
+) -> None:
     model = make_model(family)
     report = export(model, tmp_path / "out", quantise="none")
     assert report.difference < 1e-4
+    onnx_model = OnnxModel.from_folder(tmp_path / "out")
     # several shapes: one sentence, all of them, and one longer than the window of 64 pieces
     for batch in (sentences[:1], sentences, [sentences[0] * 20, ["mesa"]]):
-        wanted, found = model.tag(batch), OnnxModel.from_folder(tmp_path / "out").tag(batch)
+        wanted, found = model.tag(batch), onnx_model.tag(batch)
         assert [t.labels for t in found] == [t.labels for t in wanted]
         for a, b in zip(found, wanted, strict=True):
             np.testing.assert_allclose(a.scores, b.scores, atol=2e-4)
+
+
+def test_first_piece_pooling_is_exported_too(make_model: Make, tmp_path: Path, sentences: list[list[str]]) -> None:
+    model = make_model("bert")
+    model.encoder.pieces.pooling = model.config.pooling = "first"
+    export(model, tmp_path / "out", quantise="none")
+    assert labels(OnnxModel.from_folder(tmp_path / "out"), sentences) == labels(model, sentences)
+
+
+@pytest.mark.slow
+def test_the_newer_exporter_stands_in(make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr(graph, "EXPORTERS", ("none such", "dynamo"))
+    real = graph._export
+
+    def fail_first(*arguments: Any) -> None:
+        if "none such" in arguments:
+            raise RuntimeError("gone in this version")
+        real(*arguments)
+
+    monkeypatch.setattr(graph, "_export", fail_first)
+    report = export(make_model("bert", num_hidden_layers=1), tmp_path / "out", quantise="none")
+    assert report.exporter == "dynamo"
+    assert report.difference < 1e-4
+
+
+def test_a_graph_that_computes_something_else_is_refused(
+    make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph, "EXPORTERS", ("traced",))
+    monkeypatch.setattr(graph, "_difference", lambda *_: 0.5)
+    with pytest.raises(ModelError, match=r"cannot be written as ONNX.*differ by 5\.0e-01"):
+        export(make_model(), tmp_path / "out", quantise="none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_is_smaller_and_its_agreement_is_measured(make_model: Make, tmp_path: Path, sentences: list[list[str]]) -> None:
+    model = make_model("electra", hidden_size=128, intermediate_size=512, embedding_size=128)
+    report = export(model, tmp_path / "int8", check=sentences)
+    whole = export(model, tmp_path / "float", quantise="none")
+    assert (report.weights, report.embeddings) == ("int8", "int8")
+    assert report.agreement >= module.AGREEMENT
+    assert report.words == sum(map(len, sentences))
+    assert report.bytes < 0.45 * whole.bytes
+    assert (whole.weights, whole.agreement, whole.attempts) == ("float32", 1.0, ())
+    assert labels(OnnxModel.from_folder(tmp_path / "int8"), sentences) == labels(model, sentences)
+
+
+@pytest.mark.parametrize(
+    ("shares", "kept"),
+    [
+        ([0.995], ("int8", "int8")),
+        ([0.9, 0.996], ("int8", "float16")),
+        ([0.9, 0.9, 0.999], ("float32", "int8")),
+        ([0.9, 0.98, 0.99], ("float32", "float32")),
+    ],
+)
+def test_weights_that_disagree_fall_back_step_by_step(
+    make_model: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sentences: list[list[str]],
+    shares: list[float],
+    kept: tuple[str, str],
+) -> None:
+    measured = iter(shares)
+    monkeypatch.setattr(module, "agreement", lambda *_: next(measured))
+    report = export(make_model(), tmp_path / "out")
+    assert (report.weights, report.embeddings) == kept
+    assert [a.agreement for a in report.attempts] == shares
+    assert report.agreement == (shares[-1] if shares[-1] >= module.AGREEMENT else 1.0)
+    assert str(report).count("not used") == sum(share < module.AGREEMENT for share in shares)
+    section = json.loads((tmp_path / "out" / "config.json").read_text())["onnx"]
+    assert (section["weights"], section["embeddings"]) == kept
+    assert len(labels(OnnxModel.from_folder(tmp_path / "out"), sentences)) == len(sentences)
+
+
+def test_an_exported_folder_holds_what_running_needs_and_no_more(make_model: Make, tmp_path: Path) -> None:
+    model = make_model()
+    model.config.licence = "Apache-2.0"
+    model.config.extra["ours"] = {"kept": True}
+    report = export(model, tmp_path / "deep" / "out", quantise="none")
+    assert {p.name for p in report.path.iterdir()} == {"config.json", "tokenizer.json", "model.onnx", "README.md"}
+    assert report.bytes == sum(p.stat().st_size for p in report.path.iterdir())
+    config = OnnxModel.from_folder(report.path).config
+    assert (config.licence, config.extra["ours"]) == ("Apache-2.0", {"kept": True})
+    assert config.encoder != "encoder"  # no weights lie there
+    assert "## Exported to ONNX" in (report.path / "README.md").read_text()
+    assert json.dumps(report.to_dict())
+
+
+def test_exporting_leaves_the_model_as_it_was(make_model: Make, tmp_path: Path) -> None:
+    model = make_model().train()
+    attention = model.encoder.backbone.config._attn_implementation
+    before = model.config.to_json()
+    export(model, tmp_path / "out", quantise="none")
+    assert model.training
+    assert model.encoder.backbone.config._attn_implementation == attention
+    assert model.config.to_json() == before
+
+
+def test_a_saved_model_is_exported_by_its_folder(make_model: Make, tmp_path: Path, sentences: list[list[str]]) -> None:
+    model = make_model("xlm-roberta")
+    model.save_pretrained(tmp_path / "saved")
+    export(tmp_path / "saved", tmp_path / "out", quantise="none")
+    assert labels(OnnxModel.from_folder(tmp_path / "out"), sentences) == labels(model, sentences)
+
+
+def test_an_export_replaces_an_earlier_one(make_model: Make, tmp_path: Path) -> None:
+    for _ in range(2):
+        export(make_model(), tmp_path / "out", quantise="none")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_nothing_else_is_written_over(make_model: Make, tmp_path: Path) -> None:
+    model = make_model()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "thesis.tex").write_text("mine")
+    model.save_pretrained(tmp_path / "saved")
+    export(model, tmp_path / "both", quantise="none")
+    (tmp_path / "both" / "heads.safetensors").write_bytes(b"")
+    for name in ("file", "papers", "saved", "both"):
+        with pytest.raises(CalqueError, match=name):
+            export(model, tmp_path / name, quantise="none")
+    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "saved" / "heads.safetensors").stat().st_size > 0
+
+
+def test_a_failure_leaves_the_earlier_export_whole(make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model()
+    export(model, tmp_path / "out", quantise="none")
+    before = (tmp_path / "out" / "config.json").read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_describe", fail)
+    with pytest.raises(CalqueError, match="full|space"):
+        export(model, tmp_path / "out", quantise="none")
+    assert (tmp_path / "out" / "config.json").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_cannot_be_exported_says_why(make_model: Make, lexicon_model: Path, tmp_path: Path) -> None:
+    bare = make_model()
+    bare.config.tasks.clear()
+    with pytest.raises(ModelError, match="no head.*calque train pos"):
+        export(bare, tmp_path / "out")
+    with pytest.raises(ModelError, match="export already"):
+        export(lexicon_model, tmp_path / "out")
+    with pytest.raises(CalqueError, match="int8 or none"):
+        export(make_model(), tmp_path / "out", quantise="int4")  # type: ignore[arg-type]
+    with pytest.raises(CalqueError, match="no sentences"):
+        export(make_model(), tmp_path / "out", check=[[]])
+
+
+def test_weights_too_large_for_one_file_go_beside_it(
+    make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]
+) -> None:
+    monkeypatch.setattr(graph, "ONE_FILE_BYTES", 10_000)
+    model = make_model()
+    monkeypatch.setattr(module, "agreement", lambda *_: 0.99)  # float weights in the end
+    export(model, tmp_path / "out", check=sentences)
+    assert (tmp_path / "out" / "model.onnx").stat().st_size < 1_000_000
+    assert labels(OnnxModel.from_folder(tmp_path / "out"), sentences) == labels(model, sentences)
+
+
+def test_the_check_sentences_cover_many_scripts() -> None:
+    words = [word for words in SENTENCES for word in words]
+    assert len(words) > 500
+    for script in ("猫" + "老", "ж" + "о", "ا", "ह", "ก" + "แ", "ン" + "の", "이"):
+        assert any(character in word for word in words for character in script), script
+
+
+def test_a_report_reads_as_sentences(tmp_path: Path) -> None:
+    attempts = (module.Attempt("int8", "int8", 0.91), module.Attempt("int8", "float16", 0.997))
+    report = ExportReport(tmp_path, "int8", "float16", 0.997, 1000, 5_000_000, 1e-6, "traced", 3.0, attempts)
+    assert "5.0 MB" in str(report)
+    assert "91.00% of 1,000 words" in str(report)
+    assert "99.70% of 1,000 words" in str(report)

@@ -1,0 +1,79 @@
+"""Small weights: how precise they are, and which matrices are touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calque.runtime.quantise import heads, per_row_int8, shrink_embeddings
+from calque.runtime.session import open_session
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+
+@pytest.fixture
+def table() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    # rows of very different lengths, as frequent and rare pieces have
+    return (rng.normal(size=(200, 32)) * rng.uniform(0.001, 10, size=(200, 1))).astype(np.float32)
+
+
+@pytest.fixture
+def lookup(table: np.ndarray, tmp_path: Path) -> Path:
+    """Rows of a table, and a product with another table of the same size that must stay as it is."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "ids"], ["rows"], name="lookup"),
+            helper.make_node("MatMul", ["rows", "weights"], ["mixed"], name="inner"),
+            helper.make_node("MatMul", ["mixed", "head"], ["product"], name="outer"),
+            helper.make_node("Add", ["product", "bias"], ["logits"], name="add"),
+        ],
+        "lookup",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3]),
+            helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["n", 32]),
+        ],
+        [
+            numpy_helper.from_array(table, "table"),
+            numpy_helper.from_array(np.ones((32, 200), dtype=np.float32), "weights"),
+            numpy_helper.from_array(np.ones((200, 3), dtype=np.float32), "head"),
+            numpy_helper.from_array(np.zeros(3, dtype=np.float32), "bias"),
+        ],
+    )
+    path = tmp_path / "float.onnx"
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def test_each_row_is_as_precise_as_its_own_length_allows(table: np.ndarray) -> None:
+    table[3] = 0.0
+    small, scales = per_row_int8(table)
+    assert small.dtype == np.int8
+    error = np.abs(small * scales - table).max(axis=1)
+    assert (error <= np.abs(table).max(axis=1) / 127 / 2 + 1e-9).all()
+    assert not small[3].any()
+
+
+@pytest.mark.parametrize(("kind", "size"), [("int8", 0.45), ("float16", 0.65), ("float32", 1.05)])
+def test_only_tables_that_rows_are_looked_up_in_are_shrunk(
+    lookup: Path, table: np.ndarray, tmp_path: Path, kind: str, size: float
+) -> None:
+    target = tmp_path / "small.onnx"
+    changed = shrink_embeddings(lookup, target, kind=kind)  # type: ignore[arg-type]
+    assert changed == (kind != "float32")
+    names = {i.name: i for i in onnx.load(str(target)).graph.initializer}
+    assert names["weights"].data_type == TensorProto.FLOAT
+    ids = np.arange(200)
+    [rows] = open_session(target, threads=1).run(["rows"], {"ids": ids})
+    np.testing.assert_allclose(rows, table, atol=float(np.abs(table).max()) / 127)
+    matrices = 32 * 200 * 4
+    assert target.stat().st_size - matrices < size * (lookup.stat().st_size - matrices) + 3000
+
+
+def test_the_head_is_the_last_product_before_an_output(lookup: Path) -> None:
+    assert heads(onnx.load(str(lookup)), ["logits"]) == ["outer"]
+    assert heads(onnx.load(str(lookup)), ["no such output"]) == []
