@@ -43,6 +43,12 @@ def synthetic(count: int, *, seed: int = 0, lexicon: dict[str, list[str]] = SMAL
     return "".join(text)
 
 
+@pytest.fixture(autouse=True)
+def no_flushing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flushing to a busy disk takes longer than all else here, and no test pulls the plug."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
 @pytest.fixture(scope="session")
 def treebanks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("treebanks")

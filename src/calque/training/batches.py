@@ -3,8 +3,8 @@
 Choices and trade-offs
 - Everything is cut into pieces once, before the first step; a step only pads (NumPy) what is there.
 - An epoch is shuffled, cut into chunks of some 40 batches, each chunk is sorted by length (with a little noise, so that small
-  data does not make the same batches every epoch) and filled up to the budget; then the batches are shuffled. Padding stays at a few
-  per cent. The plan depends on seed and epoch alone, so a resumed run finds its place by number.
+  data does not make the same batches every epoch) and filled up to the budget; then the batches are shuffled. Padding stays at a
+  few per cent. The plan depends on seed and epoch alone, so a resumed run finds its place by number.
 - The budget is in padded pieces (what memory and time depend on): the words asked for times the data's pieces a word.
 - Hidden words and pieces become the mask piece (the unknown piece where there is none): two regularisers that cost nothing.
 """

@@ -2,8 +2,8 @@
 
 Choices and trade-offs
 - One file holds it all (weights in training, Adam's moments, place in the epoch, scores so far) as safetensors with a JSON part:
-  never pickle. It is written beside, flushed to disk and renamed; the one before is kept, so that at every moment one of the two is
-  whole.
+  never pickle. It is written beside, flushed to disk and renamed; the one before is kept, so that at every moment one of the two
+  is whole.
 - No random states are stored: every random number is drawn from the seed and the step's number (``mixtures.generator`` and
   :func:`seed_step`), so when a checkpoint was written cannot influence what follows.
 - Weights at evaluations ("snapshots") are files of their own that never change: a checkpoint names them, and does not grow with
@@ -62,7 +62,6 @@ class State:
     tenths: int = 0  # of the run that an evaluation has closed
     log_size: int = 0  # bytes of train-log.jsonl that belong to this state
     best: list[Snapshot] = field(default_factory=list)  # best first
-    before: dict[str, Any] = field(default_factory=dict)  # source scores before training
 
 
 def write_checkpoint(

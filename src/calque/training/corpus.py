@@ -1,8 +1,8 @@
 """Treebank files to labelled rows of word pieces: read once, cut once, kept in memory as small arrays.
 
 Choices and trade-offs
-- Words without the task's label (UPOS ``_``) are read as context and neither train nor count; an unknown label is an error with its
-  line, since it is a typo or another tag set far more often than not.
+- Words without the task's label (UPOS ``_``) are read as context and neither train nor count; an unknown label is an error with
+  its line, since it is a typo or another tag set far more often than not.
 - A language's files are one pool. Draws (``limit``) and the part kept aside are taken from whole sentences before they are cut.
 - Validation sentences are shuffled once, with the seed, so that the first few hundred are a fair sample of all.
 - Half a million words take a second or two and about 30 MB: no cache on disk to go stale.
@@ -70,12 +70,13 @@ def as_files(data: Data, what: str) -> dict[str, list[Path]]:
     return files
 
 
-def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = False) -> Treebanks:
+def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = False, licence: str | None = None) -> Treebanks:
     """Read the labelled sentences of each language.
 
     :param files: paths a language, in order.
     :param labels: the head's labels.
     :param skip_errors: leave out malformed sentences (they are listed in ``skipped``) where they would be an error.
+    :param licence: noted with each file.
     :raises FormatError: for malformed files and unknown labels, with file and line.
     :raises DataError: for missing files and files without a labelled word.
     """
@@ -92,7 +93,7 @@ def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = F
                     "sha256": _sha256(Path(path)),
                     "sentences": len(found),
                     "words": sum(len(s.words) for s in found),
-                    "licence": "unknown",
+                    **({} if licence is None else {"licence": licence}),
                 }
             )
             pool.extend(found)

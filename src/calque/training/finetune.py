@@ -1,18 +1,18 @@
-"""Fine-tuning: a model and treebanks in, a better model out. Ties the room together; the loop itself is in ``loop.py``.
+"""Fine-tuning: a model and treebanks in, a better model out.
 
 Choices and trade-offs
 - The model that is given is copied, never changed: the English model is still there after the Spanish one was made from it.
-- What was decided for the user (rate, batch, frozen parts, precision, validation kept aside) is said, and kept in ``config.json``.
+- What was decided for the user (rate, batch, frozen parts, validation kept aside) is said, and kept in ``config.json``.
 - A training folder ``<output>.training`` holds checkpoints and goes away when the output is whole; the same command goes on where
   it was. Without an output it is a temporary folder.
+- Averaging the best evaluations' weights steadies transfer to languages that validation does not see (Schmidt et al. 2023); it is
+  kept only when it is not worse on validation.
 """
 
 from __future__ import annotations
 
-import copy
-import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,27 +21,14 @@ from typing import Any, Literal
 
 import torch
 
-from calque.errors import TrainingError
 from calque.models.model import Model
-from calque.pieces import WordPieces
-from calque.training.batches import Corpus, Hiding, budget_of
-from calque.training.checkpoints import State, load_average, weights_digest
-from calque.training.corpus import Data, Treebanks, as_files, encode, limited, read_treebanks, split_aside
-from calque.training.device import choose_device, choose_precision
+from calque.training.checkpoints import State, load_average
+from calque.training.corpus import Data
 from calque.training.folders import check_output, finish_log, training_folder
 from calque.training.loop import Run, Score, mean_accuracy, score, train
-from calque.training.mixtures import shares
-from calque.training.optimiser import freeze, set_dropout, trainable
-from calque.training.options import (
-    METRICS,
-    TASKS,
-    Device,
-    Options,
-    Precision,
-    Schedule,
-    default_batch_words,
-    default_learning_rate,
-)
+from calque.training.optimiser import freeze, trainable
+from calque.training.options import METRICS, Device, Options, Precision, Schedule
+from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, start_from
 from calque.training.progress import Reporter
 from calque.training.report import Report, Result, forgetting
 
@@ -87,6 +74,7 @@ def fine_tune(
     eval_limit: int = 500,
     device: Device = "auto",
     precision: Precision = "auto",
+    licence: str = "unknown",
     on_error: Literal["raise", "skip"] = "raise",
     resume: bool = True,
     overwrite: bool = False,
@@ -117,6 +105,7 @@ def fine_tune(
     :param patience: evaluations without a better score before it stops early; 0 never stops.
     :param eval_every: steps between evaluations; by default after each tenth of the run.
     :param eval_limit: validation sentences a language at each of them.
+    :param licence: of the training data, for the model's card.
     :param on_error: ``skip`` leaves malformed sentences out and says so.
     :param resume: False throws an unfinished run away.
     :param overwrite: replace an existing output.
@@ -125,12 +114,35 @@ def fine_tune(
     :raises TrainingError: when training cannot start or go on; also DataError, FormatError, ModelError of what it reads.
     """
     options = Options(
-        task=task, epochs=epochs, max_minutes=max_minutes, batch_words=batch_words, learning_rate=learning_rate, head_factor=head_factor,
-        layer_decay=layer_decay, weight_decay=weight_decay, warmup=warmup, schedule=schedule, max_length=max_length, limit=limit,
-        mix=None if mix is None else tuple(float(m) for m in mix), temperature=temperature, seed=seed, freeze_backbone=freeze_backbone,
-        freeze_embeddings=freeze_embeddings, dropout=dropout, word_dropout=word_dropout, piece_dropout=piece_dropout, average=average,
-        patience=patience, eval_every=eval_every, eval_limit=eval_limit, device=device, precision=precision, on_error=on_error,
-    )  # fmt: skip
+        task=task,
+        epochs=epochs,
+        max_minutes=max_minutes,
+        batch_words=batch_words,
+        learning_rate=learning_rate,
+        head_factor=head_factor,
+        layer_decay=layer_decay,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        schedule=schedule,
+        max_length=max_length,
+        limit=limit,
+        mix=None if mix is None else tuple(float(m) for m in mix),
+        temperature=temperature,
+        seed=seed,
+        freeze_backbone=freeze_backbone,
+        freeze_embeddings=freeze_embeddings,
+        dropout=dropout,
+        word_dropout=word_dropout,
+        piece_dropout=piece_dropout,
+        average=average,
+        patience=patience,
+        eval_every=eval_every,
+        eval_limit=eval_limit,
+        device=device,
+        precision=precision,
+        licence=licence,
+        on_error=on_error,
+    )
     with Reporter(show=progress) as reporter:
         outcome = run_training(
             model,
@@ -158,200 +170,37 @@ def run_training(
     output: str | Path | None = None,
     resume: bool = True,
     overwrite: bool = False,
+    dry_run: bool = False,
     reporter: Reporter | None = None,
 ) -> Outcome:
-    """What :func:`fine_tune` and ``calque train`` do; the parameters are those of :func:`fine_tune`."""
+    """What :func:`fine_tune` and ``calque train`` do; the parameters and errors are those of :func:`fine_tune`.
+
+    :param dry_run: stop before the first step: the report says what was decided.
+    """
     reporter = reporter if reporter is not None else Reporter(show=False)
     target = Path(output).expanduser() if output is not None else None
-    files = as_files(train_data, "train")
     check_output(target, overwrite=overwrite, resume=resume)
-    with _folder(target, resume) as folder, torch.random.fork_rng():
-        start = _start(model, options)
-        reporter.say(start.said)
-        data = _data(start, options, files, validation, source, reporter)
-        run = _run(start, data, options, folder, reporter)
-        report = _report(start, data, run, target)
-        _explain(report, run, reporter)
-        before = _before(run, start, data, reporter)
-        state = train(run, before=before)
+    with _folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
+        start = start_from(model, options, reporter)
+        data = prepare_data(start, options, train_data, validation=validation, source=source, reporter=reporter)
+        run = prepare_run(start, data, options, folder, reporter)
+        run.resumable = target is not None
+        report = new_report(start, data, run, target, freeze(start.model, run.task, options))
+        explain(report, run, reporter)
+        if dry_run:
+            report.chosen = "nothing: this was a dry run"
+            return Outcome(start.model, report)
+        before = _results(score(run, data.source), run.task) if start.continued else []
+        state = train(run)
         _choose(run, state, report)
-        _finish(run, state, data, report, reporter)
-        result = start.model.eval()
-        _describe(result, report, data, run, start)
+        reporter.close()
+        _measure(run, state, data, before, report)
+        _describe(report, data, run, start)
         if target is not None:
-            result.save_pretrained(target)
+            start.model.save_pretrained(target)
             finish_log(folder, target)
             reporter.say(f"saved to {target}")
-    return Outcome(result, report)
-
-
-@dataclass(slots=True)
-class _Start:
-    model: Model
-    name: str
-    labels: list[str]
-    continued: bool
-    digest: str
-    pieces: WordPieces
-    device: torch.device
-    said: str
-
-
-@dataclass(slots=True)
-class _Data:
-    train: list[Corpus]
-    validation: list[Corpus]
-    source: list[Corpus]
-    provenance: dict[str, list[dict[str, Any]]]
-    said: list[str]
-    warnings: list[str]
-
-
-def _start(model: str | Path | Model, options: Options) -> _Start:
-    """Load or copy the model, and give it a head where it needs one."""
-    device = choose_device(options.device)
-    if isinstance(model, Model):
-        name, fresh = model.config.name or model.encoder.name or "model in memory", copy.deepcopy(model)
-    else:
-        name, fresh = str(model), Model.load(model)
-    digest = weights_digest(fresh)
-    wanted = TASKS[options.task]
-    existing = fresh.config.tasks.get(options.task)
-    continued = existing is not None and set(wanted) <= set(existing.labels)
-    if not continued:
-        torch.manual_seed(options.seed)
-        fresh.add_head(options.task, wanted)
-    labels = list(fresh.config.tasks[options.task].labels)
-    own = fresh.encoder.pieces
-    length = min(options.max_length or 512, own.max_length)
-    if options.max_length is not None and options.max_length > own.max_length:
-        raise TrainingError(f"--max-length {options.max_length}: this encoder reads {own.max_length} pieces at most")
-    pieces = own if length == own.max_length else WordPieces(own.tokenizer, max_length=length, pooling=own.pooling)
-    pieces.pad_id = own.pad_id
-    what = "its head is kept and trained on" if continued else "a new head is added"
-    said = f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:.1f} M parameters; {what}"
-    return _Start(fresh.to(device), name, labels, continued, digest, pieces, device, said)
-
-
-def _data(
-    start: _Start,
-    options: Options,
-    files: Mapping[str, Sequence[Path]],
-    validation: Data | None,
-    source: Data | None,
-    reporter: Reporter,
-) -> _Data:
-    skip = options.on_error == "skip"
-    treebanks = read_treebanks(files, start.labels, skip_errors=skip)
-    limited(treebanks, options.limit, seed=options.seed)
-    skipped = list(treebanks.skipped)
-    provenance = {"train": treebanks.provenance}
-    said: list[str] = []
-    held: Treebanks | None = None
-    if validation is None:
-        held = split_aside(treebanks, seed=options.seed)
-        count = sum(len(s) for s in held.sentences.values())
-        said.append(
-            f"no validation data given: {count:,} of {count + sum(len(s) for s in treebanks.sentences.values()):,} training sentences are kept aside"
-            if count
-            else "no validation data given, and too few training sentences to keep some aside: the last weights are kept"
-        )
-    elif validation != "none":
-        held = read_treebanks(as_files(validation, "validation"), start.labels, skip_errors=skip)
-        skipped.extend(held.skipped)
-        provenance["validation"] = held.provenance
-    sources: Treebanks | None = None
-    if source is not None:
-        sources = read_treebanks(as_files(source, "source"), start.labels, skip_errors=skip)
-        skipped.extend(sources.skipped)
-        provenance["source"] = sources.provenance
-    found = _Data(
-        train=encode(treebanks, start.pieces),
-        validation=encode(held, start.pieces, shuffle_seed=options.seed) if held is not None else [],
-        source=encode(sources, start.pieces) if sources is not None else [],
-        provenance=provenance,
-        said=said,
-        warnings=[],
-    )
-    if skipped:
-        shown = "; ".join(str(error) for error in skipped[:3])
-        found.warnings.append(f"{len(skipped)} malformed sentences were left out: {shown}{' …' if len(skipped) > 3 else ''}")
-        reporter.warn(found.warnings[-1])
-    return found
-
-
-def _run(start: _Start, data: _Data, options: Options, folder: Path, reporter: Reporter) -> Run:
-    """Decide what was left open."""
-    parts = shares(
-        [len(c) for c in data.train], mix=options.mix, temperature=options.temperature, languages=[c.language for c in data.train]
-    )
-    width = start.model.encoder.hidden_size
-    rate = options.learning_rate or default_learning_rate(width, continued=start.continued)
-    batch_words = options.batch_words or default_batch_words(sum(c.words for c in data.train))
-    precision = choose_precision(options.precision, start.device, width)
-    hidden = start.pieces.tokenizer
-    mask = next(
-        (i for i in (hidden.token_to_id(name) for name in ("<mask>", "[MASK]")) if i is not None), start.pieces.unknown_id
-    )
-    fingerprint = {
-        **options.fingerprint(),
-        "precision": precision,
-        "model": start.digest,
-        "data": {kind: [[d["language"], d["sha256"]] for d in found] for kind, found in data.provenance.items()},
-    }
-    set_dropout(start.model, options.dropout)
-    return Run(
-        model=start.model, pieces=start.pieces, options=options, train=data.train, validation=data.validation, parts=parts,
-        budget=budget_of(data.train, start.pieces, batch_words), rate=rate,
-        head_factor=options.head_factor or (1.0 if start.continued else 10.0),
-        hiding=Hiding(options.word_dropout, options.piece_dropout, int(mask)), device=start.device, precision=precision, folder=folder,
-        fingerprint=fingerprint, reporter=reporter,
-    )  # fmt: skip
-
-
-def _report(start: _Start, data: _Data, run: Run, target: Path | None) -> Report:
-    frozen = freeze(start.model, run.task, run.options)
-    words = sum(c.words for c in data.train)
-    return Report(
-        task=run.task,
-        model=start.name,
-        output=str(target) if target is not None else None,
-        continued=start.continued,
-        decided={
-            "learning_rate": run.rate,
-            "batch_words": run.options.batch_words or default_batch_words(words),
-            "device": run.device.type,
-            "precision": run.precision,
-            "threads": torch.get_num_threads(),
-            "frozen": frozen,
-        },
-        train={c.language: {"sentences": c.sentences, "words": c.words} for c in data.train},
-        warnings=list(data.warnings),
-    )
-
-
-def _explain(report: Report, run: Run, reporter: Reporter) -> None:
-    decided = report.decided
-    sentences, words = (sum(size[key] for size in report.train.values()) for key in ("sentences", "words"))
-    many = f"{len(report.train)} languages, " if len(report.train) > 1 else ""
-    reporter.say(f"training data: {many}{sentences:,} sentences, {words:,} words")
-    why = (
-        " (a third of the usual: the model has this task's head already)"
-        if report.continued and run.options.learning_rate is None
-        else ""
-    )
-    frozen = f", {' and '.join(decided['frozen'])} frozen" if decided["frozen"] else ""
-    reporter.say(
-        f"learning rate {run.rate:g}{why}, {decided['batch_words']} words a batch, {decided['precision']} on {decided['device']}{frozen}"
-    )
-
-
-def _before(run: Run, start: _Start, data: _Data, reporter: Reporter) -> dict[str, Any]:
-    for text in data.said:
-        reporter.say(text)
-    if not data.source or not start.continued:
-        return {}
-    return {r.language: r.to_json_dict() for r in _results(score(run, data.source), run.task)}
+    return Outcome(start.model.eval(), report)
 
 
 def _choose(run: Run, state: State, report: Report) -> None:
@@ -374,46 +223,45 @@ def _choose(run: Run, state: State, report: Report) -> None:
     report.validation = _results(scores, run.task)
 
 
-def _finish(run: Run, state: State, data: _Data, report: Report, reporter: Reporter) -> None:
-    if data.source:
-        before = (Result(d["language"], d["metric"], d["value"], d["words"], d["sentences"]) for d in state.before.values())
-        report.source_before = list(before)
-        report.source_after = _results(score(run, data.source), run.task)
-        for text in forgetting(report.source_before, report.source_after, rate=run.rate):
-            report.warnings.append(text)
-            reporter.warn(text)
+def _measure(run: Run, state: State, data: Prepared, before: list[Result], report: Report) -> None:
+    """Speed, and what became of the source language."""
     report.steps, report.words, report.seconds = state.step, state.words, state.seconds
-    report.epochs = state.words / max(1, sum(c.words for c in data.train))
-    reporter.close()
+    report.epochs = state.words / max(1, data.words)
+    report.source_before = before
+    report.source_after = _results(score(run, data.source), run.task)
+    for text in forgetting(before, report.source_after, rate=run.rate):
+        report.warnings.append(text)
+        run.reporter.warn(text)
 
 
 def _results(scores: dict[str, Score], task: str) -> list[Result]:
     return [Result(name, METRICS[task], s.accuracy, s.words, s.sentences) for name, s in scores.items()]
 
 
-def _describe(model: Model, report: Report, data: _Data, run: Run, start: _Start) -> None:
+def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
     """Write into the model's config where its weights come from."""
     import transformers
 
     from calque import __version__
 
-    config = model.config
+    config = start.model.config
+    origin = Path(start.name).name if Path(start.name).exists() else start.name  # folders of this machine tell nobody anything
     if not start.continued:
-        config.base = config.base or start.name
-    config.name = Path(report.output).name if report.output else config.name or start.name
+        config.base = config.base or origin
+    config.name = Path(report.output).name if report.output else config.name or origin
     known = [c.language for c in data.train if c.language != "und"]
     config.languages = sorted({*(config.languages if start.continued else []), *known})
-    entry = {
+    entry: dict[str, Any] = {
         "task": run.task,
         "date": datetime.now(UTC).date().isoformat(),
-        "model": start.name if not os.path.isabs(start.name) else Path(start.name).name,
-        "versions": {"calque": __version__, "torch": torch.__version__, "transformers": transformers.__version__},
+        "model": origin,
+        "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
         "options": run.options.fingerprint(),
         "data": data.provenance,
-        **{k: v for k, v in report.to_json_dict().items() if k not in ("task", "model", "output", "validation", "warnings")},
+        **{k: v for k, v in report.to_json_dict().items() if k not in ("task", "model", "output", "validation")},
     }
     config.provenance = {**config.provenance, "training": [*config.provenance.get("training", []), entry]}
-    config.scores = [{**r.to_json_dict(), "data": "validation"} for r in report.validation]
+    config.scores = [{**r.to_json_dict(), "file": "validation"} for r in report.validation]
 
 
 @contextmanager

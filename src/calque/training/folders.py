@@ -8,14 +8,15 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
+from filelock import FileLock, Timeout
+
+from calque.config import is_calque_model
 from calque.errors import TrainingError
 from calque.training.checkpoints import CURRENT, PREVIOUS, remove_folder, stored_meta
 from calque.training.loop import LOG_NAME
@@ -37,7 +38,11 @@ def check_output(output: Path | None, *, overwrite: bool, resume: bool) -> None:
         raise TrainingError(f"--output {output}: give the name of a folder that the model shall become")
     if output.is_file():
         raise TrainingError(f"--output {output}: there is a file of that name; a model is a folder: give another name")
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())) or overwrite:
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    if not is_calque_model(output):
+        raise TrainingError(f"--output {output}: this folder holds something that is not a calque model: give another name")
+    if overwrite:
         return
     meta = stored_meta(training_path(output)) if resume else None
     if meta is None or not meta["state"]["done"]:
@@ -51,27 +56,27 @@ def training_folder(output: Path, *, resume: bool) -> Iterator[Path]:
     :raises TrainingError: when it cannot be written, or another run works in it.
     """
     folder = training_path(output)
+    lock = FileLock(folder / "lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / "lock").open("a+")
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise TrainingError(f"{folder}: another run is at work there: wait for it, end it, or give another --output") from None
     except OSError as error:
         raise TrainingError(f"--output {output}: cannot be written ({error.strerror}): give a folder that can") from error
-    with handle:
-        if not _locked(handle):
-            raise TrainingError(f"{folder}: another run is at work there: wait for it, end it, or give another --output")
+    try:
         if not resume:
             for path in folder.iterdir():
                 if path.name != "lock":
                     path.unlink()
-        elif not any((folder / name).exists() for name in (CURRENT, PREVIOUS)):
-            (folder / LOG_NAME).unlink(missing_ok=True)
-        try:
-            yield folder
-        except BaseException:
-            if not any((folder / name).exists() for name in (CURRENT, PREVIOUS)):
-                remove_folder(folder)  # nothing in it that could be gone on with
-            raise
-        remove_folder(folder)
+        yield folder
+    except BaseException:
+        lock.release()
+        if not any((folder / name).exists() for name in (CURRENT, PREVIOUS)):
+            remove_folder(folder)  # nothing in it that could be gone on with
+        raise
+    lock.release()
+    remove_folder(folder)
 
 
 def finish_log(folder: Path, output: Path) -> None:
@@ -79,16 +84,3 @@ def finish_log(folder: Path, output: Path) -> None:
     beside = output / (LOG_NAME + ".new")
     shutil.copyfile(folder / LOG_NAME, beside)
     os.replace(beside, output / LOG_NAME)
-
-
-def _locked(handle: IO[str]) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: no lock; two runs with one output are the user's to avoid
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    handle.write(json.dumps({"process": os.getpid()}) + "\n")
-    return True

@@ -2,11 +2,12 @@
 
 Choices and trade-offs
 - A step's batch, dropout, hidden words and learning rate depend on its number alone; clocks decide only when a checkpoint is
-  written (and, with ``--max-minutes``, when to stop). So a run that is killed and resumed ends with the weights of an unbroken one.
+  written (and, with ``--max-minutes``, when to stop). So a run that is killed and resumed ends with the weights of an unbroken
+  one.
 - The score that selects is the mean over languages of the accuracy on validation words: a large language does not outvote small
   ones.
-- Losses are looked at when they are at hand anyway (each step on a processor, every twentieth on a GPU, where reading one waits for
-  all that was queued). One that is not a number stops the run before a checkpoint can be written from it.
+- Losses are looked at when they are at hand anyway (each step on a processor, every twentieth on a GPU, where reading one waits
+  for all that was queued). One that is not a number stops the run before a checkpoint can be written from it.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Run:
     folder: Path
     fingerprint: dict[str, Any]
     reporter: Reporter
+    resumable: bool = True  # whether checkpoints are written
     pending: list[Tensor] = field(default_factory=list)  # losses and gradient norms not yet looked at
 
     @property
@@ -113,17 +115,16 @@ def mean_accuracy(scores: dict[str, Score]) -> float:
     return sum(s.accuracy for s in scores.values()) / max(1, len(scores))
 
 
-def train(run: Run, *, before: dict[str, Any] | None = None) -> State:
+def train(run: Run) -> State:
     """Train to the end, from the last checkpoint where there is one.
 
-    :param before: kept in the state (scores from before training).
     :raises TrainingError: when memory runs out, the loss is not a number, or a checkpoint cannot be written or does not fit.
     """
     parameters = trainable(run.model)
     optimiser = make_optimiser(run.model, run.task, run.options, rate=run.rate, head_factor=run.head_factor)
     state = read_checkpoint(run.folder, parameters, optimiser, run.fingerprint)
     if state is None:
-        state = State(before=before or {})
+        state = State()
         drop_snapshots(run.folder, [])
     else:
         run.reporter.say(f"going on from step {state.step} of the unfinished run in {run.folder}")
@@ -167,12 +168,14 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
                 state.done = done >= 1.0 - 1e-9
                 if _due(run, state, done):
                     _evaluate(run, state, parameters, log, clock)
-                if time.monotonic() - saved >= options.checkpoint_seconds and not state.done:
+                if run.resumable and time.monotonic() - saved >= options.checkpoint_seconds and not state.done:
                     _save(run, state, parameters, optimiser, log, clock)
                     saved = time.monotonic()
             if not state.done:
                 state.epoch, state.position = state.epoch + 1, 0
-        _save(run, state, parameters, optimiser, log, clock)
+        state.seconds = clock.seconds()
+        if run.resumable:
+            _save(run, state, parameters, optimiser, log, clock)
 
 
 def _step(
@@ -209,8 +212,8 @@ def _look(run: Run, state: State) -> None:
         loss, norm = pair.tolist()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingError(
-                f"the loss is not a number any more at step {state.step} (learning rate {run.rate:g}): start again with a lower one, "
-                f"--learning-rate {run.rate / 3:.1g} --no-resume"
+                f"the loss is not a number any more at step {state.step} (learning rate {run.rate:g}): start again with a lower "
+                f"one, --learning-rate {run.rate / 3:.1g} --no-resume"
                 + (", or with --precision fp32" if run.precision == "bf16" else "")
             )
         state.loss += loss

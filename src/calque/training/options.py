@@ -5,8 +5,8 @@ Choices and trade-offs
   the model's ``config.json``. The command line and :func:`calque.fine_tune` give the same names.
 - The default learning rate falls with the width of the encoder (5e-5 at 768, about 2.6e-4 at 256): wide encoders forget at rates
   that narrow ones need to learn anything. A model that already has the task's head starts at a third of it.
-- The default batch grows with the data (a 400th of its words, 128 to 1,024): 500 sentences still make some hundred updates an epoch,
-  and a large treebank does not waste time on tiny batches.
+- The default batch grows with the data (a 400th of its words, 128 to 1,024): 500 sentences still make some hundred updates an
+  epoch, and a large treebank does not waste time on tiny batches.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Schedule = Literal["linear", "cosine"]
 
 RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
 # Options that change how a run is watched, not what it computes: they may differ when it is resumed.
-UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "max_minutes"})
+UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,7 @@ class Options:
     eval_limit: int = 500  # validation sentences a language at each evaluation (all of them at the end), 0: all
     device: Device = "auto"
     precision: Precision = "auto"
+    licence: str = "unknown"  # of the training data
     on_error: Literal["raise", "skip"] = "raise"
     checkpoint_seconds: float = 120.0
 

@@ -2,8 +2,8 @@
 
 Choices and trade-offs
 - Everything goes to standard error: standard output belongs to results.
-- The time left is what the recent steps cost, times the part that is left, plus the evaluations still to come at what the last ones
-  cost. The first figure appears after ten steps: before that it would be a guess.
+- The time left is what the recent steps cost, times the part that is left, plus the evaluations still to come at what the last
+  ones cost. The first figure appears after ten steps: before that it would be a guess.
 """
 
 from __future__ import annotations

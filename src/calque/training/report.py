@@ -128,8 +128,8 @@ def forgetting(before: list[Result], after: list[Result], *, rate: float) -> lis
         fell = was.get(result.language, 0.0) - result.value
         if fell > FORGOTTEN:
             found.append(
-                f"the model forgot some {result.language}: {result.metric} fell by {100 * fell:.1f} points, to {100 * result.value:.1f}. "
-                f"Remedies: train on its data too (--train {result.language}=… --mix 0.8,0.2), a lower rate (--learning-rate {rate / 3:.1g}), "
-                "fewer --epochs, or --freeze-backbone"
+                f"the model forgot some {result.language}: {result.metric} fell by {100 * fell:.1f} points, "
+                f"to {100 * result.value:.1f}. Remedies: train on its data too (--train {result.language}=… --mix 0.8,0.2), "
+                f"a lower rate (--learning-rate {rate / 3:.1g}), fewer --epochs, or --freeze-backbone"
             )
     return found

@@ -1,0 +1,142 @@
+"""``calque train``: fine-tuning of an encoder or model on treebanks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from calque.errors import TrainingError
+
+train_app = typer.Typer(no_args_is_help=True, help="Train a task on any encoder or model.")
+
+_FILES = "CoNLL-U, also .gz and .xz; may be repeated"
+
+
+@train_app.command("pos")
+def pos_command(
+    train: Annotated[list[str], typer.Option(metavar="LANG=FILE", help=f"Training data: {_FILES}.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="Encoder or calque model: a name, Hub id or folder.")] = "mini",
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANG=FILE", help="Data that chooses the weights; by default a tenth of --train; 'none'."),
+    ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANG=FILE", help="Data of the model's own language: scored before and after."),
+    ] = None,
+    epochs: Annotated[float, typer.Option(help="Passes over the training data.")] = 3.0,
+    max_minutes: Annotated[float | None, typer.Option(help="End by then, with a learning rate of zero by then.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Sentences of each training language, drawn with the seed.")] = None,
+    seed: Annotated[int, typer.Option(help="For draws, order, new weights and dropout.")] = 0,
+    mix: Annotated[str | None, typer.Option(help="Share of each training language, in their order: 0.8,0.2")] = None,
+    temperature: Annotated[float, typer.Option(help="Draw languages by sentences^(1/temperature).")] = 1.0,
+    batch_words: Annotated[
+        int | None, typer.Option(help="Words a batch; by default a 400th of the data, 128 to 1024.", show_default=False)
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak; by default by the encoder's width, and a third of it for a model with a head.")
+    ] = None,
+    head_factor: Annotated[float | None, typer.Option(help="Rate of the head over the encoder's; 10 for a new one.")] = None,
+    layer_decay: Annotated[float, typer.Option(help="Rate of a layer over that of the layer above it.")] = 1.0,
+    weight_decay: Annotated[float, typer.Option(help="Of AdamW, on matrices.")] = 0.01,
+    warmup: Annotated[float, typer.Option(help="Part of the run in which the rate rises.")] = 0.1,
+    schedule: Annotated[str, typer.Option(help="How the rate falls after it: linear or cosine.")] = "linear",
+    max_length: Annotated[int | None, typer.Option(help="Pieces a window; by default the encoder's.")] = None,
+    freeze_backbone: Annotated[bool, typer.Option("--freeze-backbone", help="Train the head alone.")] = False,
+    freeze_embeddings: Annotated[
+        bool | None, typer.Option("--freeze-embeddings/--no-freeze-embeddings", help="By default when they are large.")
+    ] = None,
+    dropout: Annotated[float | None, typer.Option(help="Of the encoder's layers; by default as configured.")] = None,
+    word_dropout: Annotated[float, typer.Option(help="Part of the words hidden in training.")] = 0.0,
+    piece_dropout: Annotated[float, typer.Option(help="Part of the pieces hidden in training.")] = 0.0,
+    average: Annotated[int, typer.Option(help="Best evaluations whose weights are averaged; 1: none.")] = 3,
+    patience: Annotated[int, typer.Option(help="Evaluations without a better score before it stops; 0: never.")] = 4,
+    eval_every: Annotated[int | None, typer.Option(help="Steps between evaluations; by default each tenth of the run.")] = None,
+    eval_limit: Annotated[int, typer.Option(help="Validation sentences a language at each; 0: all.")] = 500,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+    licence: Annotated[str, typer.Option(help="Of the training data, for the model's card.")] = "unknown",
+    on_error: Annotated[str, typer.Option(help="Malformed sentences: raise an error, or skip them and say so.")] = "raise",
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with an unfinished run of this output.")] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read all data and say what would be done.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a part-of-speech tagger.
+
+    Zero-shot:  calque train pos --model mini --train en=en.conllu --output m
+    Few-shot:   calque train pos --model m --train es=es.conllu --limit 500 --output m-es
+
+    Killed or interrupted, the same command goes on where it was.
+    """
+    from calque.cli._common import console, echo_json, parse_lang_files
+    from calque.training.options import Options
+
+    # everything that can be wrong in what was typed is found before PyTorch is loaded
+    options = Options(
+        task="pos",
+        epochs=epochs,
+        max_minutes=max_minutes,
+        batch_words=batch_words,
+        learning_rate=learning_rate,
+        head_factor=head_factor,
+        layer_decay=layer_decay,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        schedule=cast("Any", schedule),
+        max_length=max_length,
+        limit=limit,
+        mix=_mix(mix),
+        temperature=temperature,
+        seed=seed,
+        freeze_backbone=freeze_backbone,
+        freeze_embeddings=freeze_embeddings,
+        dropout=dropout,
+        word_dropout=word_dropout,
+        piece_dropout=piece_dropout,
+        average=average,
+        patience=patience,
+        eval_every=eval_every,
+        eval_limit=eval_limit,
+        device=cast("Any", device),
+        precision=cast("Any", precision),
+        licence=licence,
+        on_error=cast("Any", on_error),
+    )
+    files = parse_lang_files(train)
+    held: Any = "none" if validation == ["none"] else parse_lang_files(validation) if validation else None
+    sources = parse_lang_files(source) if source else None
+
+    from calque.training import run_training
+    from calque.training.progress import Reporter
+
+    with Reporter(show=not quiet) as reporter:
+        outcome = run_training(
+            model,
+            files,
+            options,
+            validation=held,
+            source=sources,
+            output=output,
+            resume=resume,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            reporter=reporter,
+        )
+    if as_json:
+        echo_json(outcome.report.to_json_dict())
+    elif not dry_run:
+        outcome.report.print(console())
+
+
+def _mix(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise TrainingError(f"--mix {text}: give numbers with commas between, one for each language, such as 0.8,0.2") from None

@@ -1,0 +1,221 @@
+"""Before the first step: the model with its head, the data in pieces, and every decision that was left open.
+
+Choices and trade-offs
+- A head is kept when its labels include the task's (published taggers list them in an order of their own), and replaced
+  otherwise.
+- What is decided here is said to the user, and kept in the run's fingerprint or follows from it.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from calque.errors import FormatError, TrainingError
+from calque.models.model import Model
+from calque.pieces import WordPieces
+from calque.training.batches import Corpus, Hiding, budget_of
+from calque.training.checkpoints import weights_digest
+from calque.training.corpus import Data, Treebanks, as_files, encode, limited, read_treebanks, split_aside
+from calque.training.device import choose_device, choose_precision
+from calque.training.loop import Run
+from calque.training.mixtures import shares
+from calque.training.optimiser import set_dropout
+from calque.training.options import TASKS, Options, default_batch_words, default_learning_rate
+from calque.training.progress import Reporter
+from calque.training.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The model that training starts from, with a head for the task."""
+
+    model: Model
+    name: str
+    continued: bool  # it had the head already
+    digest: str  # of its weights, before a head was added
+    pieces: WordPieces
+    device: torch.device
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """Labels of each head."""
+        return {task: list(config.labels) for task, config in self.model.config.tasks.items()}
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Data in pieces, and where it comes from."""
+
+    train: list[Corpus]
+    validation: list[Corpus] = field(default_factory=list)
+    source: list[Corpus] = field(default_factory=list)
+    provenance: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> int:
+        """Labelled training words."""
+        return sum(c.words for c in self.train)
+
+
+def start_from(model: str | Path | Model, options: Options, reporter: Reporter) -> Start:
+    """Load or copy the model, and give it a head where it needs one.
+
+    :raises TrainingError: when the device is not there or the window too long; ModelError when the model cannot be loaded.
+    """
+    device = choose_device(options.device)
+    if isinstance(model, Model):
+        name, fresh = model.config.name or model.encoder.name or "model in memory", copy.deepcopy(model)
+    else:
+        name, fresh = str(model), Model.load(model)
+    digest = weights_digest(fresh)
+    existing = fresh.config.tasks.get(options.task)
+    continued = existing is not None and set(TASKS[options.task]) <= set(existing.labels)
+    if not continued:
+        torch.manual_seed(options.seed)
+        fresh.add_head(options.task, TASKS[options.task])
+    what = f"its {options.task} head is kept" if continued else f"a new {options.task} head is added"
+    reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters; {what}")
+    if existing is not None and not continued:
+        reporter.say(f"(its own {options.task} head has other labels: {' '.join(existing.labels)})")
+    set_dropout(fresh, options.dropout)
+    return Start(fresh.to(device), name, continued, digest, _pieces(fresh, options.max_length), device)
+
+
+def _pieces(model: Model, wanted: int | None) -> WordPieces:
+    """The encoder's own cutter, or one with a smaller window."""
+    own = model.encoder.pieces
+    if wanted is not None and wanted > own.max_length:
+        raise TrainingError(f"--max-length {wanted}: this encoder reads {own.max_length} pieces at most")
+    if wanted is None or wanted == own.max_length:
+        return own
+    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling)
+    pieces.pad_id = own.pad_id
+    return pieces
+
+
+def prepare_data(
+    start: Start, options: Options, train: Data, *, validation: Data | None, source: Data | None, reporter: Reporter
+) -> Prepared:
+    """Read every file, draw, keep some aside, and cut all into pieces.
+
+    :raises DataError: or FormatError, for files that cannot be used.
+    """
+    labels = start.labels[options.task]
+    skipped: list[FormatError] = []
+
+    def read(data: Data, what: str) -> Treebanks:
+        treebanks = read_treebanks(
+            as_files(data, what),
+            labels,
+            skip_errors=options.on_error == "skip",
+            licence=options.licence if what == "train" else None,
+        )
+        prepared.provenance[what] = treebanks.provenance
+        skipped.extend(treebanks.skipped)
+        return treebanks
+
+    prepared = Prepared([])
+    treebanks = read(train, "train")
+    limited(treebanks, options.limit, seed=options.seed)
+    if validation is None:
+        held = split_aside(treebanks, seed=options.seed)
+        _say_aside(held, treebanks, reporter)
+    else:
+        held = Treebanks({}, []) if validation == "none" else read(validation, "validation")
+    prepared.train = encode(treebanks, start.pieces)
+    prepared.validation = encode(held, start.pieces, shuffle_seed=options.seed)
+    if source is not None:
+        prepared.source = encode(read(source, "source"), start.pieces)
+    if skipped:
+        shown = "; ".join(str(error) for error in skipped[:3])
+        prepared.warnings.append(f"{len(skipped)} malformed sentences were left out: {shown}{' …' if len(skipped) > 3 else ''}")
+        reporter.warn(prepared.warnings[-1])
+    return prepared
+
+
+def _say_aside(held: Treebanks, rest: Treebanks, reporter: Reporter) -> None:
+    count, left = (sum(len(s) for s in t.sentences.values()) for t in (held, rest))
+    if count:
+        reporter.say(f"no validation data given: {count:,} of {count + left:,} training sentences are kept aside for it")
+    else:
+        reporter.say("no validation data given, and too few sentences to keep some aside: the last weights will be kept")
+
+
+def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, reporter: Reporter) -> Run:
+    """Decide what was left open."""
+    names = [c.language for c in data.train]
+    parts = shares([len(c) for c in data.train], mix=options.mix, temperature=options.temperature, languages=names)
+    width = start.model.encoder.hidden_size
+    precision = choose_precision(options.precision, start.device, width)
+    return Run(
+        model=start.model,
+        pieces=start.pieces,
+        options=options,
+        train=data.train,
+        validation=data.validation,
+        parts=parts,
+        budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.words)),
+        rate=options.learning_rate or default_learning_rate(width, continued=start.continued),
+        head_factor=options.head_factor or (1.0 if start.continued else 10.0),
+        hiding=Hiding(options.word_dropout, options.piece_dropout, _mask(start.pieces)),
+        device=start.device,
+        precision=precision,
+        folder=folder,
+        fingerprint=_fingerprint(start, data, options, precision),
+        reporter=reporter,
+    )
+
+
+def _mask(pieces: WordPieces) -> int:
+    for name in ("<mask>", "[MASK]"):
+        found = pieces.tokenizer.token_to_id(name)
+        if found is not None:
+            return int(found)
+    return pieces.unknown_id
+
+
+def _fingerprint(start: Start, data: Prepared, options: Options, precision: str) -> dict[str, Any]:
+    files = {f"{kind} data": [[d["language"], d["sha256"]] for d in found] for kind, found in data.provenance.items()}
+    return {**options.fingerprint(), "precision": precision, "model": start.digest, "threads": torch.get_num_threads(), **files}
+
+
+def new_report(start: Start, data: Prepared, run: Run, target: Path | None, frozen: list[str]) -> Report:
+    """The report, as far as it is known before training."""
+    return Report(
+        task=run.task,
+        model=start.name,
+        output=str(target) if target is not None else None,
+        continued=start.continued,
+        decided={
+            "learning_rate": run.rate,
+            "batch_words": run.options.batch_words or default_batch_words(data.words),
+            "device": run.device.type,
+            "precision": run.precision,
+            "threads": torch.get_num_threads(),
+            "frozen": frozen,
+        },
+        train={c.language: {"sentences": c.sentences, "words": c.words} for c in data.train},
+        warnings=list(data.warnings),
+    )
+
+
+def explain(report: Report, run: Run, reporter: Reporter) -> None:
+    """Tell the user what was decided."""
+    decided = report.decided
+    sentences, words = (sum(size[key] for size in report.train.values()) for key in ("sentences", "words"))
+    many = f"{len(report.train)} languages, " if len(report.train) > 1 else ""
+    reporter.say(f"training data: {many}{sentences:,} sentences, {words:,} words")
+    lower = report.continued and run.options.learning_rate is None
+    why = f" (a third of the usual: the model has a {run.task} head already)" if lower else ""
+    reporter.say(f"learning rate {run.rate:g}{why}, {decided['batch_words']} words a batch")
+    frozen = f"; frozen: {' and '.join(decided['frozen'])}" if decided["frozen"] else ""
+    reporter.say(f"{decided['precision']} on {decided['device']}{frozen}")
+    zero = [c.language for c, part in zip(run.train, run.parts, strict=True) if part == 0]
+    if zero:
+        reporter.warn(f"--mix gives no share to {', '.join(zero)}: that data is not trained on")

@@ -1,0 +1,52 @@
+"""Options are refused with their name and range; defaults follow the model and the data."""
+
+from __future__ import annotations
+
+import pytest
+
+from calque.errors import TrainingError
+from calque.training.options import UPOS, Options, default_batch_words, default_learning_rate
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"epochs": 0}, "--epochs 0"),
+        ({"epochs": float("nan")}, "--epochs nan"),
+        ({"learning_rate": 2.0}, "--learning-rate 2: must be above 0 and at most 1"),
+        ({"batch_words": 0}, "--batch-words 0"),
+        ({"max_length": 8}, "--max-length 8: must be 16 or more"),
+        ({"word_dropout": 1.0}, "--word-dropout 1"),
+        ({"limit": 0}, "--limit 0"),
+        ({"average": 0}, "--average 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"mix": (0.0, 0.0)}, "--mix 0,0"),
+        ({"mix": (0.5, 0.5), "temperature": 3.0}, "--mix and --temperature"),
+        ({"device": "gpu"}, "choose from auto, cpu, cuda, mps"),
+        ({"precision": "fp16"}, "choose from auto, bf16, fp32"),
+        ({"task": "ner"}, "choose from pos"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(option, message):
+    with pytest.raises(TrainingError, match=message.replace("+", r"\+")):
+        Options(**option)
+
+
+def test_there_are_seventeen_tags_in_a_fixed_order():
+    assert len(set(UPOS)) == 17
+    assert list(UPOS) == sorted(UPOS)
+
+
+def test_the_learning_rate_falls_with_width_and_is_a_third_for_a_trained_model():
+    assert default_learning_rate(768, continued=False) == 5e-5
+    assert default_learning_rate(768, continued=True) == pytest.approx(1.7e-5)
+    assert default_learning_rate(1024, continued=False) < 5e-5 < default_learning_rate(256, continued=False)
+
+
+def test_the_batch_grows_with_the_data_within_bounds():
+    assert [default_batch_words(n) for n in (100, 200_000, 10_000_000)] == [128, 500, 1024]
+
+
+def test_how_a_run_is_watched_is_no_part_of_its_fingerprint():
+    assert Options(checkpoint_seconds=1.0).fingerprint() == Options().fingerprint()
+    assert Options(seed=1).fingerprint() != Options().fingerprint()
