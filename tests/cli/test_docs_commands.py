@@ -2,12 +2,12 @@
 
 How a document's commands are written
 - Every block fenced as ``bash``, ``sh`` or ``console`` in README.md and docs/*.md is read. Its lines that start with ``calque ``
-  (after an optional ``$ ``), or pipe an ``echo``, ``printf`` or ``cat`` into it, are commands; others are output or other programs,
-  and are not run. A ``\\`` at the end joins lines, a ``#`` comment is dropped. What was typed once and need not work for ever (the
-  lab log) stands in a block without a language, or with ``text``.
-- A document's commands run in order, in one fresh folder: ``--output m`` of one is there for the next. The folder holds the files
-  of examples/data (``en.conllu``, ``es.conllu``, ``ca.conllu``, ``fr.conllu``, ``de.conllu``, ``zh.conllu``, ``es.txt``, ``reviews.txt``),
-  at its top and under examples/data/. No other file exists: documents name these.
+  (after an optional ``$ ``), or pipe an ``echo``, ``printf`` or ``cat`` into it, are commands; others are output or other
+  programs, and are not run. A ``\\`` at the end joins lines, a ``#`` comment is dropped. What was typed once and need not work
+  for ever (the lab log) stands in a block without a language, or with ``text``.
+- A document's commands run in order, in one fresh folder: ``--output m`` of one is there for the next. The folder holds the
+  files of examples/data (``en.conllu``, ``es.conllu``, ``ca.conllu``, ``fr.conllu``, ``de.conllu``, ``zh.conllu``, ``es.txt``,
+  ``reviews.txt``), at its top and under examples/data/. No other file exists: documents name these.
 - Each must end with status 0. A command with a pipe, a redirection, a wildcard or a variable goes through bash.
 - The line before a fence says what is special about its block, in a comment that no reader sees:
   ``<!-- test: skip-network -->`` (needs the network), ``<!-- test: skip-data -->`` (needs files that do not ship, such as
