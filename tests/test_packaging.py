@@ -56,7 +56,7 @@ def test_the_readme_opens_with_two_commands_and_ci_runs_the_second() -> None:
 
 def test_every_requirement_is_pinned_and_the_pin_fits() -> None:
     pinned = pins()
-    for requirement in requirements([*PROJECT["dependencies"], "calque[dev]"]):
+    for requirement in requirements([*PROJECT["dependencies"], "calque[dev,recipes]"]):
         name = canonicalize_name(requirement.name)
         assert name in pinned, f"{name} is missing in constraints.txt"
         assert requirement.specifier.contains(pinned[name]), f"{requirement} against {pinned[name]}"

@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,9 +39,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 def test_help_names_every_command_and_is_quick(calque: Any) -> None:
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = os.times()
         shown = calque("--help")
-        times.append(time.perf_counter() - start)
+        used = os.times()
+        # processor time, so that a busy machine does not fail the test
+        times.append(used.children_user - start.children_user + used.children_system - start.children_system)
     assert shown.status == 0
     assert COMMANDS <= {line.split()[0] for line in shown.out.splitlines() if line.startswith("  ") and line.split()}
     assert min(times) < 1.0

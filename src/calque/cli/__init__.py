@@ -14,18 +14,34 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from calque.cli.data import data_app
+from calque.cli.evaluate import evaluate_command
+from calque.cli.export import export_command
+from calque.cli.models import models_app
+from calque.cli.parse import parse_command
+from calque.cli.train import train_app
 from calque.errors import CalqueError
 
 DEBUG = "CALQUE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 INTERNAL = 70  # EX_SOFTWARE
 
+ORDER = ("parse", "train", "evaluate", "models", "export", "data")  # as a newcomer meets them
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=ORDER.index)
+
+
 app = typer.Typer(
     name="calque",
+    cls=_InOrder,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -51,30 +67,6 @@ def _calque(
     """
 
 
-def _register() -> None:
-    import importlib
-
-    for name, module, attribute in (
-        ("parse", "calque.cli.parse", "parse_command"),
-        ("train", "calque.cli.train", "train_app"),
-        ("evaluate", "calque.cli.evaluate", "evaluate_command"),
-        ("models", "calque.cli.models", "models_app"),
-        ("export", "calque.cli.export", "export_command"),
-        ("data", "calque.cli.data", "data_app"),
-    ):
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            if error.name != module:
-                raise
-            continue
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
-        else:
-            app.command(name)(found)
-    _plain_help(app)
-
-
 def _plain_help(group: typer.Typer) -> None:
     """Keep field lists and code marks of docstrings, written for programmers, out of ``--help``."""
     for command in group.registered_commands:
@@ -86,7 +78,13 @@ def _plain_help(group: typer.Typer) -> None:
             _plain_help(inner.typer_instance)
 
 
-_register()
+app.command("parse")(parse_command)
+app.add_typer(train_app, name="train")
+app.command("evaluate")(evaluate_command)
+app.add_typer(models_app, name="models")
+app.command("export")(export_command)
+app.add_typer(data_app, name="data")
+_plain_help(app)
 
 
 def main() -> None:

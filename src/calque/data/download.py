@@ -175,6 +175,7 @@ def _write(url: str, target: Path, size: int, progress: Callable[[int], None] | 
         target.unlink()
         have = 0
     if have == size:
+        target.touch()  # of an empty file, too
         return
     with _open(url, start=have) as response:
         if response.status != 206:  # the server sends the whole file
