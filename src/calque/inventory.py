@@ -133,7 +133,7 @@ def _listed(folder: Path, name: str, where: str) -> Listed:
         config = ModelConfig.from_folder(folder)
     except ModelError as error:
         return Listed(name, "model", where, str(folder), None, None, None, "", f"damaged: {error}")
-    heads = ", ".join(config.tasks) or "no heads"
+    heads = f"heads: {', '.join(config.tasks) or 'none'}"
     return Listed(name, "model", where, str(folder), None, _size(folder), len(config.languages) or None, config.licence, heads)
 
 

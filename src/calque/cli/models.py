@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 models_app = typer.Typer(no_args_is_help=True, help="List models, or tell what one of them is.")
 
-WIDE = 200
+WIDE = 1000
 HEADINGS = {"upos.accuracy": "UPOS", "upos.accuracy.no_mwt": "UPOS, no mwt"}
 
 
@@ -42,8 +42,9 @@ def list_command(
     table = _table("name", "where", "params>", "size>", "langs>", "licence", "about")
     for model in found:
         million = f"{model.parameters:,} M" if model.parameters else ""
-        about = f"model with heads: {model.note}" if model.kind == "model" else model.note
-        table.add_row(model.name, model.where, million, _megabytes(model.bytes), str(model.languages or ""), model.licence, about)
+        table.add_row(
+            model.name, model.where, million, _megabytes(model.bytes), str(model.languages or ""), model.licence, model.note
+        )
     _draw(table, console())
 
 

@@ -213,8 +213,11 @@ def _write_stream(sentences: Iterator[Sentence], style: Format, stream: TextIO) 
 
         write_conllu(sentences, stream)
     else:
+        between = ""
         while some := list(islice(sentences, TABLE_SENTENCES)):
+            stream.write(between)
             _draw(Document(some), stream)
+            between = "\n"
 
 
 def _draw(document: Document, stream: TextIO) -> None:

@@ -1,0 +1,154 @@
+"""``calque models``: what there is, and what a model is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calque import inventory
+from calque.errors import ModelError
+from calque.inventory import describe, known_models
+
+
+@pytest.fixture
+def described(lexicon_model: Path, tmp_path: Path) -> Path:
+    """A model that tells everything of itself."""
+    folder = Path(shutil.copytree(lexicon_model, tmp_path / "mine" / "described"))
+    config = json.loads((folder / "config.json").read_text())
+    scores = [
+        {
+            "language": "es",
+            "file": "x/es_gsd-ud-test.conllu",
+            "metric": metric,
+            "value": value,
+            "interval": [0.93, 0.95],
+            "words": 12000,
+        }
+        for metric, value in (("upos.accuracy", 0.9412), ("upos.accuracy.no_mwt", 0.9523))
+    ]
+    data = [{"name": "UD_Spanish-GSD", "licence": "CC BY-SA 4.0", "sentences": 14187}]
+    onnx = {"format": 1, "weights": "int8", "embeddings": "float16", "agreement": 0.9975, "checked_words": 4000}
+    config |= {"scores": scores, "provenance": {"data": data, "seed": 3}, "onnx": onnx, "base": "mini"}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the Hub's client."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def test_list_names_the_encoders_and_what_they_cost(main: Any) -> None:
+    out = main("models", "list").out
+    [line] = [line for line in out.splitlines() if line.startswith("xlm_roberta_base")]
+    assert "278 M" in line
+    assert "MIT" in line
+    assert "Hub" in line
+    assert len({len(line.split("  ")) > 3 for line in out.splitlines()}) == 1  # one line a model, whatever the width
+
+
+def test_list_as_json_is_a_list(main: Any) -> None:
+    found = {model["name"]: model for model in json.loads(main("models", "list", "--json").out)}
+    assert found["mini"]["where"] == "embedded"
+    assert found["mbert"]["parameters"] == 178
+
+
+def test_a_folder_s_own_models_come_first(main: Any, described: Path) -> None:
+    (described.parent / "damaged").mkdir()
+    (described.parent / "damaged" / "config.json").write_text('{"format": "calque-model", "format_version": 99}')
+    out = main("models", "list", str(described.parent)).out.splitlines()
+    assert "damaged" in out[1]
+    assert "newer calque" in out[1]
+    assert str(described) in out[2]
+    assert main("models", "list", "nowhere").status == 1
+
+
+def test_what_the_cache_holds_is_told(cache: Path) -> None:
+    snapshot = cache / "models--FacebookAI--xlm-roberta-base" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text('{"model_type": "xlm-roberta", "architectures": ["XLMRobertaForMaskedLM"]}')
+    assert next(m for m in known_models() if m.name == "xlm_roberta_base").where == "Hub"  # no weights yet
+    (snapshot / "model.safetensors").write_bytes(b"0" * 1000)
+    listed = next(m for m in known_models() if m.name == "xlm_roberta_base")
+    assert (listed.where, listed.parameters) == ("downloaded", 278)
+    assert describe("xlm-roberta-base").where == "downloaded"
+
+
+def test_info_tells_size_licences_data_and_scores(main: Any, described: Path) -> None:
+    done = main("models", "info", str(described))
+    assert done.status == 0
+    text = " ".join(done.out.split())
+    for told in (
+        "Apache-2.0",
+        "es en",
+        "es_gsd-ud-test.conllu",
+        "94.12 (93.0–95.0)",
+        "95.23",
+        "12,000",
+        "UD_Spanish-GSD",
+        "CC BY-SA 4.0",
+    ):
+        assert told in text
+    assert "weights int8, embeddings float16, 99.75% of 4,000 words labelled as in float" in text
+
+
+def test_info_as_json_is_one_object(main: Any, described: Path) -> None:
+    found = json.loads(main("models", "info", str(described), "--json").out)
+    assert found["licence"] == "Apache-2.0"
+    assert found["scores"][0]["value"] == 0.9412
+    assert found["provenance"] == {"seed": 3}
+    assert found["bytes"] > 0
+
+
+def test_info_of_an_encoder_comes_from_the_registry(main: Any) -> None:
+    out = main("models", "info", "xlm-r-base").out
+    assert "FacebookAI/xlm-roberta-base" in out
+    assert "278 million" in out
+
+
+def test_info_of_any_hub_id_tells_what_is_known() -> None:
+    told = describe("someone/something")
+    assert (told.where, told.path) == ("Hub", "someone/something")
+
+
+def test_parameters_are_counted_from_the_weights(tmp_path: Path) -> None:
+    header = json.dumps({"__metadata__": {}, "a": {"shape": [2000, 1000]}, "b": {"shape": [500_000]}}).encode()
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert describe(tmp_path).parameters == 2
+    (tmp_path / "model.safetensors").write_bytes(b"damaged")
+    assert describe(tmp_path).parameters is None
+
+
+@pytest.mark.parametrize("name", ["xlm_robert_base", "./nowhere"])
+def test_an_unknown_name_is_an_error(main: Any, name: str) -> None:
+    done = main("models", "info", name)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("error: ")
+
+
+def test_a_missing_default_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from calque import pipeline
+
+    monkeypatch.setattr(pipeline, "__file__", str(tmp_path / "pipeline.py"))
+    monkeypatch.setattr(inventory, "BUNDLED", tmp_path)
+    assert "default" not in {model.name for model in known_models()}
+    with pytest.raises(ModelError, match="reinstall"):
+        describe()
+
+
+@pytest.mark.bundled
+def test_the_embedded_default_tells_its_scores(main: Any) -> None:
+    if not (inventory.BUNDLED / "default" / "model.onnx").is_file():
+        pytest.skip("the embedded model is not built here")
+    found = json.loads(main("models", "info", "default", "--json").out)
+    assert found["licence"]
+    assert found["data"]
+    assert found["scores"]
+    assert found["bytes"] < 50_000_000
