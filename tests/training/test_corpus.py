@@ -96,3 +96,11 @@ def test_files_take_their_language_from_their_names():
 def test_no_files_is_an_error(data):
     with pytest.raises(DataError, match="no files for train"):
         as_files(data, "train")
+
+
+def test_a_treebanks_folder_is_named_and_no_other(tmp_path):
+    for folder in ("UD_Test-Toy", "private"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "train.conllu", "NOUN")
+    files = {"en": [tmp_path / "UD_Test-Toy" / "train.conllu", tmp_path / "private" / "train.conllu"]}
+    assert [d["name"] for d in read_treebanks(files, UPOS).provenance] == ["UD_Test-Toy/train.conllu", "train.conllu"]

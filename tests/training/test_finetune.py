@@ -66,8 +66,9 @@ def test_an_output_says_where_it_comes_from(trained, treebanks):
     assert config["tasks"]["pos"]["labels"] == list(UPOS)
     assert config["languages"] == ["en"]
     assert entry["data"]["train"][0] | {"sha256": ""} == {
-        "language": "en", "file": "en.conllu", "sha256": "", "sentences": 30, "words": 283, "licence": "unknown",
+        "language": "en", "name": "en.conllu", "sha256": "", "sentences": 30, "words": 283, "licence": "unknown",
     }  # fmt: skip
+    assert config["provenance"]["data"] == entry["data"]["train"]
     assert entry["options"]["seed"] == 0
     assert entry["versions"]["torch"] == torch.__version__
     assert str(treebanks["en"].parent) not in json.dumps(config)
@@ -267,7 +268,9 @@ def test_a_time_limit_ends_training(encoder, treebanks):
 
 
 def test_mix_gives_each_language_its_share(encoder, treebanks):
-    outcome = run(encoder, {"en": treebanks["en"], "es": treebanks["es"]}, options={"mix": (1.0, 0.0), "epochs": 1.0}, validation="none")
+    outcome = run(
+        encoder, {"en": treebanks["en"], "es": treebanks["es"]}, options={"mix": (1.0, 0.0), "epochs": 1.0}, validation="none"
+    )
     only_english = run(encoder, {"en": treebanks["en"]}, options={"epochs": 1.0}, validation="none")
     assert outcome.report.words == pytest.approx(2 * only_english.report.words, rel=0.01)
 

@@ -29,7 +29,8 @@ def child(output):
     pid = os.fork()
     if pid:
         return pid
-    options = Options(epochs=24, eval_every=7, patience=0, checkpoint_seconds=0.05, dropout=0.2, word_dropout=0.1, piece_dropout=0.1)
+    random_parts = dict(dropout=0.2, word_dropout=0.1, piece_dropout=0.1)
+    options = Options(epochs=24, eval_every=7, patience=0, checkpoint_seconds=0.05, **random_parts)
     try:
         run_training(job["encoder"], {"en": job["en"], "es": job["es"]}, options, output=output)
         os._exit(0)

@@ -89,7 +89,7 @@ def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = F
             result.provenance.append(
                 {
                     "language": language,
-                    "file": Path(path).name,
+                    "name": _name(Path(path)),
                     "sha256": _sha256(Path(path)),
                     "sentences": len(found),
                     "words": sum(len(s.words) for s in found),
@@ -145,6 +145,11 @@ def _unknown_label(path: Path, label: str, numbers: Mapping[str, int]) -> Format
         f"{path}:{line}: unknown UPOS tag '{label}'{hint}: the labels are {' '.join(numbers)}; mend the file, "
         "or leave such sentences out with --on-error skip"
     )
+
+
+def _name(path: Path) -> str:
+    """A file's name, with its treebank's folder where that says more; not where it lay on this machine."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name.startswith("UD_") else path.name
 
 
 def _sha256(path: Path) -> str:

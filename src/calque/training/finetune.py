@@ -260,7 +260,12 @@ def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
         "data": data.provenance,
         **{k: v for k, v in report.to_json_dict().items() if k not in ("task", "model", "output", "validation")},
     }
-    config.provenance = {**config.provenance, "training": [*config.provenance.get("training", []), entry]}
+    earlier = config.provenance
+    config.provenance = {
+        **earlier,
+        "data": [*earlier.get("data", []), *data.provenance["train"]],  # for the model card: all that it ever learnt from
+        "training": [*earlier.get("training", []), entry],
+    }
     config.scores = [{**r.to_json_dict(), "file": "validation"} for r in report.validation]
 
 

@@ -47,7 +47,9 @@ def keep_aside(sentences: Sequence[Sequence[str]], *, seed: int) -> NDArray[np.b
         return aside
     key = seed.to_bytes(8, "little")
     texts = ("\x1f".join(words).encode("utf-8", "surrogatepass") for words in sentences)
-    hashes = np.array([int.from_bytes(hashlib.blake2b(t, digest_size=8, key=key).digest(), "little") for t in texts], dtype=np.uint64)
+    hashes = np.array(
+        [int.from_bytes(hashlib.blake2b(t, digest_size=8, key=key).digest(), "little") for t in texts], dtype=np.uint64
+    )
     # the smallest hashes, a tenth of the sentences; equal sentences have equal hashes
     return hashes <= np.partition(hashes, len(hashes) // ASIDE - 1)[len(hashes) // ASIDE - 1]
 

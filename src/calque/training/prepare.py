@@ -182,7 +182,7 @@ def _mask(pieces: WordPieces) -> int:
 
 def _fingerprint(start: Start, data: Prepared, options: Options, precision: str) -> dict[str, Any]:
     files = {f"{kind} data": [[d["language"], d["sha256"]] for d in found] for kind, found in data.provenance.items()}
-    return {**options.fingerprint(), "precision": precision, "model": start.digest, "threads": torch.get_num_threads(), **files}
+    return {**options.fingerprint(), "precision": precision, "model": start.digest, **files}
 
 
 def new_report(start: Start, data: Prepared, run: Run, target: Path | None, frozen: list[str]) -> Report:
