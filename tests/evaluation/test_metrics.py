@@ -114,10 +114,10 @@ def test_a_thousand_resamples_of_three_thousand_sentences_are_quick():
     tally = random_tally(3000, 0.93)
     times = []
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         accuracy(tally)
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 0.15  # 15 ms on a quiet machine; room for a busy one
+        times.append(time.process_time() - begin)
+    assert min(times) < 0.15  # of processor time: 15 ms here; room for slower machines
 
 
 def test_long_files_are_resampled_in_blocks(monkeypatch):
