@@ -105,7 +105,7 @@ def test_windows_are_stitched_by_their_own_words(checkpoint: Checkpoint) -> None
         torch.nn.init.zeros_(layer.attention.output.dense.weight)
     with torch.no_grad():
         model.encoder.backbone.embeddings.position_embeddings.weight.zero_()
-    words = [w for s in SENTENCES for w in s]
+    words = [w for s in SENTENCES for w in s][:90]
     assert model.tag([words])[0].labels == [model.tag([[w]])[0].labels[0] for w in words]
 
 
@@ -165,8 +165,8 @@ def test_the_encoder_in_a_model_can_be_taken_alone(checkpoint: Checkpoint, tmp_p
     model = _model(checkpoint)
     model.save_pretrained(tmp_path / "m")
     assert Model.load(tmp_path / "m", heads=False).tasks == []
-    for name, tensor in model.encoder.state_dict().items():
-        assert torch.equal(tensor, Encoder.load(tmp_path / "m").state_dict()[name])
+    alone = Encoder.load(tmp_path / "m").state_dict()
+    assert all(torch.equal(tensor, alone[name]) for name, tensor in model.encoder.state_dict().items())
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,8 @@ class Source:
         from huggingface_hub import constants, errors
 
         page = f"{constants.ENDPOINT}/{self.repo}"
-        status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
+        answer = next((e for e in (error, error.__cause__) if isinstance(e, errors.HfHubHTTPError)), None)
+        status = answer.response.status_code if answer is not None else 0
         number = getattr(error, "errno", None)
         match error:
             case errors.GatedRepoError():
@@ -111,6 +112,8 @@ class Source:
             case _ if constants.is_offline_mode():
                 return f"not in the cache ({constants.HF_HUB_CACHE}), and HF_HUB_OFFLINE is set: unset it, or give a folder"
         why = _first_line(error.__cause__ or error)
+        if status:
+            return f"not in the cache, and {constants.ENDPOINT} is in trouble ({why}): try again later"
         return f"not in the cache, and {constants.ENDPOINT} does not answer ({why}): check the network (HTTPS_PROXY, HF_ENDPOINT)"
 
 

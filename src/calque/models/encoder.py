@@ -5,7 +5,7 @@ Choices and trade-offs
   which layers are embeddings, encoder halves of T5) is settled here and not met anywhere else.
 - Weights are float32 once loaded, whatever the file holds: float16 training is unstable, and bf16 is a matter of autocast.
 - The tokenizer is the folder's ``tokenizer.json`` as it was trained, without the library's wrapper, which rebuilds some of them
-  from their vocabulary. Only where a checkpoint has none (mT5, mDeBERTa) does the library convert the SentencePiece model.
+  from their vocabulary. Where a checkpoint has none (mT5, mDeBERTa), :mod:`calque.models.spm` makes it.
 - ``.bin`` checkpoints are read with ``weights_only``: numbers, never objects. Code of a model's own is never run.
 """
 
@@ -16,7 +16,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from calque.errors import MissingExtraError, ModelError
-from calque.models import hub
+from calque.models import hub, spm
 from calque.models.architectures import check_architecture, window
 from calque.pieces import Pooling, WordPieces
 
@@ -225,18 +224,16 @@ def _converted(folder: Path) -> Tokenizer:
         raise ModelError(
             f"{folder}: no tokenizer there (tokenizer.json, a SentencePiece model or vocab.txt): add the encoder's own"
         )
-    if any(folder.glob("*.model")):
-        try:
-            for needed in ("google.protobuf", "sentencepiece"):
-                import_module(needed)
-        except ImportError as error:
-            raise MissingExtraError("Converting a SentencePiece tokenizer", "train") from error
+    found = next((folder / name for name in spm.FILES if (folder / name).is_file()), None)
+    own = spm.convert(found, str(read_config(folder, folder).get("model_type"))) if found else None
+    if own is not None:
+        return own
     from transformers import AutoTokenizer
 
     try:
         with quiet():
-            found = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-        backend = found.backend_tokenizer
+            wrapped = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        backend = wrapped.backend_tokenizer
     except Exception as error:  # conversion fails in as many ways as there are formats
         raise ModelError(
             f"{folder}: its tokenizer cannot be converted ({error}): give an encoder that has a tokenizer.json"

@@ -53,8 +53,10 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
     :raises ModelError: when it is none of these.
     """
     text = str(name).strip()
-    folder = Path(text).expanduser()
-    if (folder / "config.json").is_file():
+    if not text:
+        raise ModelError("no model given: give a folder, a Hub id (org/name) or a name (see  calque models list)")
+    folder = Path(os.path.expanduser(text))  # os.path takes any text, pathlib raises for some
+    if os.path.isfile(folder / "config.json"):
         if revision:
             raise ModelError(f"{text} is a folder, and a folder has no revisions: leave revision={revision!r} out")
         return Resolved(text, folder=folder)
@@ -65,7 +67,7 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
         return Resolved(entry.name, folder=entry.folder, entry=entry)
     if entry is not None:
         return Resolved(entry.name, repo=entry.repo, revision=revision, entry=entry)
-    if folder.is_dir():
+    if os.path.isdir(folder):
         raise ModelError(f"{text}: no model in this folder (config.json is missing)")
     if text.startswith((".", "/", "~")) or bare.count("/") > 1 or "\\" in text or os.path.isabs(text):
         raise ModelError(
