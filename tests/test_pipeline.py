@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import calque
 from calque import pipeline
 from calque.document import Document, Sentence, Token
 from calque.errors import CalqueError, ModelError
-from calque.pipeline import Tagged, annotate, cut, cut_stream, load, parse
+from calque.pipeline import Tagged, annotate, as_tagger, cut, cut_stream, load, parse
 
 
 class Lengths:
@@ -191,6 +193,14 @@ def test_a_name_is_loaded_once(lexicon_model: Path, monkeypatch: pytest.MonkeyPa
     for _ in range(3):
         assert parse("el gato", lang="es", model=lexicon_model).tokens[1].upos == "NOUN"
     assert len(calls) == 1
+
+
+def test_a_model_written_anew_is_loaded_anew(lexicon_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(lexicon_model, tmp_path / "model")
+    first = as_tagger(folder)
+    assert as_tagger(str(folder)) is first
+    os.utime(folder / "config.json", (1, 1))
+    assert as_tagger(folder) is not first
 
 
 def test_load_says_what_is_wrong(tmp_path: Path) -> None:

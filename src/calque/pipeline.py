@@ -161,7 +161,7 @@ def as_tagger(model: str | Path | Tagger | None) -> Tagger:
     :raises CalqueError: for an unknown model.
     """
     if model is None or isinstance(model, str | Path):
-        return _kept(None if model is None else str(model))
+        return _kept(None if model is None else str(model), _written(model))
     if not callable(getattr(model, "tag", None)):
         raise ModelError(f"{model!r} cannot tag words: give a model of calque.load, its name, or its folder")
     return model
@@ -232,8 +232,16 @@ def _without_torch(name: str, revision: str | None) -> OnnxModel:
     raise MissingExtraError(f"{name}: a model that is not exported to ONNX", "train")
 
 
+def _written(model: str | Path | None) -> float:
+    """When a folder's model was written, so that one trained anew is not taken for the old one; 0 for what is no folder."""
+    try:
+        return 0.0 if model is None else (Path(model) / "config.json").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 @lru_cache(maxsize=4)
-def _kept(name: str | None) -> Tagger:
+def _kept(name: str | None, written: float) -> Tagger:
     tagger: Tagger = load(name)
     return tagger
 
