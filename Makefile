@@ -15,6 +15,9 @@ lint:
 types:
 	mypy
 
+# two workers on two cores: one thread each, or they get in each other's way
+test: export OMP_NUM_THREADS ?= 1
+test: export TOKENIZERS_PARALLELISM ?= false
 test:
 	python -m pytest -n 2 --dist loadfile
 
