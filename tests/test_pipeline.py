@@ -107,11 +107,13 @@ def test_auto_identifies_the_language() -> None:
     assert {t.lang for t in document.tokens} == {None}  # one language, told by the sentence
 
 
-def test_auto_names_the_language_of_each_word_of_a_mixed_sentence() -> None:
-    document = parse("I'm going al supermercado to buy some leche", model=Lengths())
-    langs = {t.text: t.lang for t in document.tokens}
-    assert langs["supermercado"] == "es"
-    assert langs["going"] == langs["buy"] == "en"
+def test_auto_names_the_language_of_each_word_of_a_mixed_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def by_letter(words: Sequence[str]) -> list[str | None]:
+        return ["es" if "l" in word else "en" if word.isalpha() else None for word in words]
+
+    monkeypatch.setattr("calque.languages.word_languages", by_letter)
+    document = parse("We buy some leche . We buy some bread .", model=Lengths())
+    assert [[t.lang for t in s.tokens] for s in document.sentences][0] == ["en", "en", "en", "es", None]
 
 
 def test_text_that_no_language_explains_is_cut_all_the_same() -> None:
