@@ -169,6 +169,17 @@ def test_a_megabyte_word_is_cut_quickly(tokenizers: dict[str, Tokenizer]) -> Non
     assert row.words == 2
 
 
+def test_remembered_words_are_cut_as_fresh_ones(tokenizers: dict[str, Tokenizer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calque.pieces.WORDS_KEPT", 3)
+    pieces = WordPieces(tokenizers["gemma"])
+    wanted = WordPieces(tokenizers["gemma"]).rows([WORDS])[0].ids.tolist()
+    for _ in range(3):
+        assert pieces.rows([WORDS])[0].ids.tolist() == wanted
+    (row,) = pieces.rows([["gato"]])
+    pieces.pad_with(int(row.ids[0]))
+    assert pieces.rows([["gato"]])[0].ids[0] == pieces.unknown_id
+
+
 @pytest.mark.parametrize("pooling", ["mean", "first"])
 def test_pooling_takes_every_word_and_nothing_else(tokenizers: dict[str, Tokenizer], pooling: str) -> None:
     pieces = WordPieces(tokenizers["bert"], pooling=pooling)

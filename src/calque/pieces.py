@@ -28,6 +28,7 @@ from calque.errors import ModelError
 
 Pooling = Literal["mean", "first"]
 MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
+WORDS_KEPT = 50_000  # whose pieces are remembered: text repeats itself, and cutting costs more than looking up
 MAX_CHARACTERS_A_WORD = 1000  # far more than 32 pieces hold: a megabyte of base64 is not worth tokenising whole
 
 
@@ -87,6 +88,7 @@ class WordPieces:
         """Pad with this piece: an encoder's configuration may name another one than the tokenizer does."""
         self.pad_id = pad_id
         self.controls = frozenset((pad_id, *self.prefix, *self.suffix)) - {self.unknown_id}
+        self._known: dict[str, list[int]] = {}
 
     @classmethod
     def from_folder(cls, folder: Path | str, *, max_length: int = 512, pooling: Pooling = "mean") -> WordPieces:
@@ -105,20 +107,24 @@ class WordPieces:
 
     def rows(self, sentences: Sequence[Sequence[str]], *, first: int = 0) -> list[Row]:
         """Cut sentences into pieces and windows; ``first`` is the number given to the first sentence."""
-        lead = " " if self.space else ""
-        flat = [lead + _clip(word.strip() or word) for words in sentences for word in words]
-        encoded = self.tokenizer.encode_batch(flat, add_special_tokens=False) if flat else []
-        most = min(MAX_PIECES_A_WORD, self.room)
+        if len(self._known) > WORDS_KEPT:
+            self._known = {}  # a new one, so that another thread's reference to the old one stays good
+        known = self._known
+        short = [[word if len(word) <= MAX_CHARACTERS_A_WORD else _clip(word) for word in words] for words in sentences]
+        fresh = list(dict.fromkeys(word for words in short for word in words if word not in known))
+        if fresh:
+            lead = " " if self.space else ""
+            encoded = self.tokenizer.encode_batch([lead + (word.strip() or word) for word in fresh], add_special_tokens=False)
+            known.update((word, self._pieces(e.ids)) for word, e in zip(fresh, encoded, strict=True))
         rows: list[Row] = []
-        at = 0
-        for number, words in enumerate(sentences, first):
-            pieces = [_fit(self._text(e.ids), self.unknown_id, most) for e in encoded[at : at + len(words)]]
-            at += len(words)
-            rows.extend(_windows(number, pieces, self.room))
+        for number, words in enumerate(short, first):
+            rows.extend(_windows(number, [known[word] for word in words], self.room))
         return rows
 
-    def _text(self, ids: list[int]) -> list[int]:
-        return ids if self.controls.isdisjoint(ids) else [self.unknown_id if i in self.controls else i for i in ids]
+    def _pieces(self, ids: list[int]) -> list[int]:
+        if not self.controls.isdisjoint(ids):
+            ids = [self.unknown_id if i in self.controls else i for i in ids]
+        return _fit(ids, self.unknown_id, min(MAX_PIECES_A_WORD, self.room))
 
     def batch(self, rows: Sequence[Row]) -> Batch:
         """Pad rows to one rectangle, special pieces added.
@@ -163,7 +169,7 @@ def budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 def _clip(word: str) -> str:
     half = MAX_CHARACTERS_A_WORD // 2
-    return word if len(word) <= MAX_CHARACTERS_A_WORD else word[:half] + word[-half:]
+    return word[:half] + word[-half:]
 
 
 def _fit(ids: list[int], unknown: int, most: int) -> list[int]:
