@@ -2,11 +2,12 @@
 
 Choices:
 
-- Sources in order of likeness to what users type: Tatoeba, NLLB Seed, TICO-19, storybooks, news, treebanks (train and dev), novels;
-  translations of the Bible and of software fill up languages that lack other text.
+- Sources in order of likeness to what users type: Tatoeba, NLLB Seed, TICO-19, storybooks, news, treebanks (train and dev),
+  novels; translations of the Bible and of software fill up languages that lack other text.
 - At most ``CAP`` characters a language and ``SHARE`` of them from one corpus, so that no domain owns a language.
-- A line is dropped when its cleaned text is a test sentence (Tatoeba/LASER, all UD test files), when it was seen already for the
-  language, when it equals the English line of the same place (untranslated), or when it is mostly in a script foreign to the language.
+- A line is dropped when its cleaned text is a test sentence (Tatoeba/LASER, all UD test files), when it was seen already for
+  the language, when it equals the English line of the same place (untranslated), or when it is mostly in a script foreign to
+  the language.
 """
 
 from __future__ import annotations
@@ -22,22 +23,76 @@ from calque.languages.scripts import script_of
 
 CAP = 700_000
 SHARE = 0.35
-LEAST = 40_000  # characters without which a language is left out
+# Characters without which a script of a language is left out; a third of it for widely written languages.
+LEAST = 40_000
 
-FREE = ("CC0", "Public Domain", "PD", "CC BY 2.0", "CC BY 3.0", "CC BY 4.0", "CC BY-SA 3.0", "CC BY-SA 4.0", "CC BY (Leipzig", "MIT",
-        "MPL-2.0", "BSD", "UDHR texts", "Creative Commons Attribution 3.0", "official gazettes")  # fmt: skip
+FREE = (
+    "CC0",
+    "Public Domain",
+    "PD",
+    "CC BY 2.0",
+    "CC BY 3.0",
+    "CC BY 4.0",
+    "CC BY-SA 3.0",
+    "CC BY-SA 4.0",
+    "CC BY (Leipzig",
+    "MIT",
+    "MPL-2.0",
+    "BSD",
+    "UDHR texts",
+    "Creative Commons Attribution 3.0",
+    "official gazettes",
+)
 NOT_FREE = ("NC", "ND", "GPL", "originals", "per culture", "restricted")
-ORDER = ["tatoeba", "nllb-seed", "tico19", "storybooks-asp", "globalvoices-en-ca", "ud", "lingua-leipzig", "indian-wikipedia",
-         "softcatala", "eltec", "dogc-ca-oc", "dogv-ca-es", "udhr", "faker-novels", "opensource-guide", "bible", "bible-christos",
-         "gnome-help", "tldr-pages", "python-docs", "mozilla-www", "scratch-l10n", "godot-editor", "bitcoin-org"]  # fmt: skip
+ORDER = [
+    "tatoeba",
+    "nllb-seed",
+    "tico19",
+    "storybooks-asp",
+    "globalvoices-en-ca",
+    "ud",
+    "lingua-leipzig",
+    "indian-wikipedia",
+    "softcatala",
+    "eltec",
+    "dogc-ca-oc",
+    "dogv-ca-es",
+    "udhr",
+    "faker-novels",
+    "opensource-guide",
+    "bible",
+    "bible-christos",
+    "gnome-help",
+    "tldr-pages",
+    "python-docs",
+    "mozilla-www",
+    "scratch-l10n",
+    "godot-editor",
+    "bitcoin-org",
+]
 SKIP = {("lingua-leipzig", "es")}  # its letters with accents are missing
 
-LABELS = {"nb": "no", "es_AR": "es", "pt_PT": "pt", "zh-Hant": "zh", "zh_Hant_HK": "zh", "sr-Latn": "sr", "ti_ER": "ti", "ti_ET": "ti",
-          "prs": "fa", "ku": "kmr", "ks-Deva": "ks", "taq-Tfng": "taq", "bm-Nkoo": "bm"}  # fmt: skip
+LABELS = {
+    "nb": "no",
+    "es_AR": "es",
+    "pt_PT": "pt",
+    "zh-Hant": "zh",
+    "zh_Hant_HK": "zh",
+    "sr-Latn": "sr",
+    "ti_ER": "ti",
+    "ti_ET": "ti",
+    "prs": "fa",
+    "ku": "kmr",
+    "ks-Deva": "ks",
+    "taq-Tfng": "taq",
+    "bm-Nkoo": "bm",
+}
 # Collections, constructed languages few people write, historical stages and creoles of English that would take answers from living
 # neighbours, and codes whose text here is of mixed varieties.
-LEFT_OUT = set("ber tok toki jbo tlh hbs vo ie io lfn nov tzl pcm frm fro pro orv ota ang grc qtd qti qte qaf qfn qpm cbk prg xal dtp "
-               "kzj swl yrl bor say myx nuj lwg ttj xog kwn adx khg tuv guz kln keo lsm koo kpz".split())  # fmt: skip
+LEFT_OUT = set(
+    "ber tok toki jbo tlh hbs vo ie io lfn nov tzl pcm frm fro pro orv ota ang grc qtd qti qte qaf qfn qpm cbk prg xal dtp "
+    "kzj swl yrl bor say myx nuj lwg ttj xog kwn adx khg tuv guz kln keo lsm koo kpz sco rn luc tsc teo gur rom mas din".split()
+)
 
 
 def is_free(licence: str) -> bool:
@@ -116,35 +171,40 @@ def sources(data: Path) -> dict[str, list[tuple[str, Path, str]]]:
     return found
 
 
-def gather(label: str, files: Iterable[tuple[str, Path, str]], forbidden: set[str]) -> tuple[list[str], dict[str, int]]:
-    """Return the cleaned lines of one label and the characters taken from each corpus.
+def gather(
+    label: str, files: Iterable[tuple[str, Path, str]], forbidden: set[str]
+) -> dict[str, tuple[list[str], dict[str, int]]]:
+    """Return, for each script of one label, the cleaned lines and the characters taken from each corpus.
 
     :param label: the identifier's label.
     :param files: of :func:`sources`.
     :param forbidden: of :func:`evaluation_texts`.
     """
     english: dict[Path, list[str]] = {}
-    by_corpus: dict[str, list[str]] = {}
+    found: dict[str, dict[str, list[str]]] = {}  # script -> corpus -> lines
     seen: set[str] = set()
     for corpus, path, _licence in files:
-        lines = conllu_texts(path) if corpus == "ud" else read_lines(path)
+        lines = list(conllu_texts(path)) if corpus == "ud" else read_lines(path)
         twin = path.parent / "en.txt.xz"
         if path.parent.parent.name == "parallel" and label != "en" and twin.exists():
             originals = english.setdefault(twin, read_lines(twin))
             lines = [line for line, original in zip(lines, originals, strict=False) if line != original]
-        kept = by_corpus.setdefault(corpus, [])
-        size = sum(map(len, kept))
-        order = sorted(set(lines), key=lambda line: zlib.crc32(line.encode("utf-8", "replace")))  # a fixed shuffle
-        for line in order:
+        sizes: dict[str, int] = {}
+        for line in sorted(set(lines), key=lambda line: zlib.crc32(line.encode("utf-8", "replace"))):  # a fixed shuffle
+            if sizes and sum(sizes.values()) > 3 * CAP:
+                break
             text = clean(line[:600])
-            if len(text) < 4 or text in seen or text in forbidden:
+            script = script_of(text)
+            if script is None or len(text) < 4 or text in seen or text in forbidden or sizes.get(script, 0) > CAP:
                 continue
             seen.add(text)
-            kept.append(text)
-            size += len(text)
-            if size > CAP:
-                break
-    return _share(by_corpus)
+            found.setdefault(script, {}).setdefault(corpus, []).append(text)
+            sizes[script] = sizes.get(script, 0) + len(text)
+    shared = {script: _share(by_corpus) for script, by_corpus in found.items()}
+    total = sum(sum(taken.values()) for _, taken in shared.values())
+    # Latin lines in the text of a language written otherwise are names, code and quotations.
+    least = {script: (0.2 if script == "Latn" else 0.03) * total for script in shared}
+    return {script: some for script, some in shared.items() if sum(some[1].values()) >= least[script]}
 
 
 def _share(by_corpus: dict[str, list[str]]) -> tuple[list[str], dict[str, int]]:
@@ -161,16 +221,3 @@ def _share(by_corpus: dict[str, list[str]]) -> tuple[list[str], dict[str, int]]:
                 total += len(text)
                 result.append(text)
     return result, {corpus: size for corpus, size in taken.items() if size}
-
-
-def main_scripts(lines: list[str], *, share: float = 0.03) -> dict[str, list[str]]:
-    """Group lines by their script and keep the scripts that hold a fair share of the lines.
-
-    :param lines: cleaned lines.
-    :param share: the least share of the characters.
-    """
-    groups: dict[str, list[str]] = {}
-    for line in lines:
-        groups.setdefault(script_of(line) or "", []).append(line)
-    total = sum(map(len, lines))
-    return {script: group for script, group in groups.items() if script and sum(map(len, group)) >= share * total}

@@ -1,8 +1,8 @@
 """Write ``src/calque/languages/scripts.tsv``: which Unicode range belongs to which script (ISO 15924 code).
 
-Source: the Unicode Script property, read through the ``regex`` package (``pip install regex``). Neighbouring ranges of one script
-are joined when only Common, Inherited or unassigned characters lie between, unless another script begins there: the table is
-asked about letters only, and stays at a few hundred lines.
+Source: the Unicode Script property, read through the ``regex`` package (``pip install regex``). Neighbouring ranges of one
+script are joined when only Common, Inherited or unassigned characters lie between, unless another script begins there: the
+table is asked about letters only, and stays at a few hundred lines.
 
     python recipes/langid/make_scripts.py
 """

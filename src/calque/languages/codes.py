@@ -1,9 +1,10 @@
 """Codes, names and families of languages.
 
-Choices: the code of a language is the one Universal Dependencies uses (ISO 639-1 where there is one, else 639-3), because treebanks
-are what the package is trained on and scored by. So Norwegian Bokmål is ``no`` and Nynorsk ``nn``, Northern Kurdish is ``kmr``, Filipino is
-``tl``, and region and script are dropped (``zh-Hant-TW`` is ``zh``). Some 430 languages come from a table in the package, made by
-``recipes/langid/make_languages.py`` from Glottolog and WALS (CC BY 4.0) and CLDR; others go to ``langcodes``, imported only then.
+Choices: the code of a language is the one Universal Dependencies uses (ISO 639-1 where there is one, else 639-3), because
+treebanks are what the package is trained on and scored by. So Norwegian Bokmål is ``no`` and Nynorsk ``nn``, Northern Kurdish
+is ``kmr``, Filipino is ``tl``, and region and script are dropped (``zh-Hant-TW`` is ``zh``). Some 430 languages come from a
+table in the package, made by ``recipes/langid/make_languages.py`` from Glottolog and WALS (CC BY 4.0) and CLDR; others go to
+``langcodes``, imported only then.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class Language:
 
 # Deprecated, bibliographic and macro or member codes, and two names of treebank folders, to UD's code.
 _ALIASES = {
-    "iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "sh": "hbs", "scr": "hr", "scc": "sr", "nb": "no", "nob": "no", "ku": "kmr",
-    "kur": "kmr", "se": "sme", "fil": "tl", "tgl": "tl", "alb": "sq", "arm": "hy", "baq": "eu", "bur": "my", "chi": "zh", "cze": "cs",
-    "dut": "nl", "fre": "fr", "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk", "mao": "mi", "may": "ms", "per": "fa",
-    "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy", "arb": "ar", "cmn": "zh", "pes": "fa", "zsm": "ms", "ekk": "et", "lvs": "lv",
-    "swh": "sw", "azj": "az", "uzn": "uz", "khk": "mn", "als": "sq", "npi": "ne", "ory": "or", "plt": "mg", "ydd": "yi", "gug": "gn",
-    "gaz": "om", "pbt": "ps", "quz": "qu", "ayr": "ay", "nno": "nn", "nor": "no", "gsw-fr": "gsw", "no-nynorsk": "nn", "no-nynorsklia": "nn",
-    "apc": "ajp", "tosk": "sq",
+    "iw": "he", "in": "id", "ji": "yi", "jw": "jv", "mo": "ro", "sh": "hbs", "scr": "hr", "scc": "sr", "nb": "no", "nob": "no",
+    "ku": "kmr", "kur": "kmr", "se": "sme", "fil": "tl", "tgl": "tl", "alb": "sq", "arm": "hy", "baq": "eu", "bur": "my",
+    "chi": "zh", "cze": "cs", "dut": "nl", "fre": "fr", "geo": "ka", "ger": "de", "gre": "el", "ice": "is", "mac": "mk",
+    "mao": "mi", "may": "ms", "per": "fa", "rum": "ro", "slo": "sk", "tib": "bo", "wel": "cy", "arb": "ar", "cmn": "zh",
+    "pes": "fa", "zsm": "ms", "ekk": "et", "lvs": "lv", "swh": "sw", "azj": "az", "uzn": "uz", "khk": "mn", "als": "sq",
+    "npi": "ne", "ory": "or", "plt": "mg", "ydd": "yi", "gug": "gn", "gaz": "om", "pbt": "ps", "quz": "qu", "ayr": "ay",
+    "nno": "nn", "nor": "no", "gsw-fr": "gsw", "no-nynorsk": "nn", "no-nynorsklia": "nn",
 }  # fmt: skip
 
 
@@ -127,26 +128,29 @@ def _ask_langcodes(asked: str, tag: str) -> str | None:
         except (LookupError, ValueError):
             return None
         code = found.language or ""
-        return codes.get(code, code) if langcodes.Language.get(code).is_valid() else None
+        private = "qaa" <= code <= "qtz" and len(code) == 3
+        return codes.get(code, code) if langcodes.Language.get(code).is_valid() and not private else None
+    if len(asked) < 4 and asked.isascii():  # langcodes knows languages called "E" and "U"
+        return None
     try:
         code = langcodes.find(asked).language or ""  # needs the package language_data
-    except (LookupError, ImportError):
+    except (LookupError, ValueError, ImportError):
         return None
     return codes.get(code, code)
 
 
 def _unknown(language: str) -> str:
-    from difflib import get_close_matches
-
     asked = language.strip()
     if not asked:
         return "the language is empty: give a code such as 'es' or a name such as 'Spanish'"
-    near = [languages()[code].name + f" ({code})" for code in _nearest(_fold(asked), get_close_matches)]
-    hint = f"nearest known: {', '.join(near)}" if near else "give an ISO 639 code such as 'es' or an English name such as 'Spanish'"
+    near = [languages()[code].name + f" ({code})" for code in _nearest(_fold(asked))]
+    hint = (
+        f"nearest known: {', '.join(near)}" if near else "give an ISO 639 code such as 'es' or an English name such as 'Spanish'"
+    )
     return f"unknown language {language!r}: {hint}"
 
 
-def _nearest(asked: str, matches: object) -> list[str]:
+def _nearest(asked: str) -> list[str]:
     from difflib import get_close_matches
 
     found = [_by_name()[name] for name in get_close_matches(asked, list(_by_name()), n=6, cutoff=0.6)]

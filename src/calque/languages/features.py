@@ -2,11 +2,13 @@
 
 Choices:
 
-- Letters only, lower case, NFC; digits, punctuation and symbols separate words. Apostrophes stay inside words (``l'home``).
+- Letters only, lower case, NFC; digits, punctuation and symbols separate words. Apostrophes stay; an elided word (``l'home``)
+  is split off.
 - A word's features are its character n-grams of length 1 to 4 with a space on both sides, and the whole word. Nothing crosses a
   word boundary, so a sentence's features are exactly those of its words: one pass serves sentences and words alike.
-- The hash is polynomial, ``sum(c[i] * B**i)`` modulo 2**64 with odd ``B``. The hash of any span is a difference of prefix sums times
-  a power of ``B``'s inverse, so all spans come out of one cumulative sum; a multiplicative mix spreads it over the high bits.
+- The hash is polynomial, ``sum(c[i] * B**i)`` modulo 2**64 with odd ``B``. The hash of any span is a difference of prefix sums
+  times a power of ``B``'s inverse, so all spans come out of one cumulative sum; a multiplicative mix spreads it over the high
+  bits.
 
 The recipe that trains the identifier (``recipes/langid``) uses this same file.
 """
@@ -26,13 +28,17 @@ CELL_BITS = SLOT_BITS + 8  # a cell is a slot with an eight-bit check
 _BASE = 0x9E3779B97F4A7C15
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 
-# Everything that is not part of a word. Marks (Indic vowel signs, Arabic points) are not in \w, hence ranges rather than \W.
+# Everything that is not part of a word. Marks (Indic vowel signs, Arabic points) are not in \\w, hence ranges rather than \\W.
 _SEPARATORS = re.compile(
     "[\\d\\s_\x00-\x26\x28-\x2f\x3a-\x40\\[-`{-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7\u0589\u05be\u05c0\u05c3\u0600-\u060f\u061b"
     "\u061d-\u061f\u066a-\u066d\u06d4\u0964\u0965\u0970\u0e2f\u0e5a\u0e5b\u104a-\u104f\u1361-\u1368\u17d4-\u17da\u1800-\u180a"
     "\u2000-\u200b\u200e-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030\u303d\u30fb\ua830-\ua839\ufe10-\ufe6f\uff00-\uff20"
-    "\uff3b-\uff40\uff5b-\uff65\ufff0-\uffff\U0001f000-\U0001ffff]+|(?<![^\\W\\d_])'+|'+(?![^\\W\\d_])"
+    "\uff3b-\uff40\uff5b-\uff65\ufff0-\uffff\U0001f000-\U0001ffff]+"
 )
+# Elided articles and pronouns are words of their own, as treebanks have them: "l'home" is "l' home", but "don't" and "j'ai" stay.
+_ELISION = re.compile(r"(?<![^ ])([^ ']{1,5}')(?=[^ ']{3})")
+# Quotation marks, unless the word before is as short as an elided one.
+_QUOTES = re.compile(r"(?<![^ ])'+|(?<=[^ ']{5})'+(?![^ ])|''+")
 
 
 def clean(text: str) -> str:
@@ -42,8 +48,11 @@ def clean(text: str) -> str:
     """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).replace("\u2019", "'").replace("\u02bc", "'")
-    words = _SEPARATORS.sub(" ", text.lower()).split()
-    return f" {' '.join(words)} " if words else " "
+    words = _SEPARATORS.sub(" ", text.lower())
+    if "'" in words:
+        words = _ELISION.sub(r"\1 ", _QUOTES.sub(" ", words))
+    words = " ".join(words.split())
+    return f" {words} " if words else " "
 
 
 @lru_cache(maxsize=4)

@@ -2,11 +2,12 @@
 
 Choices:
 
-- Measured against py3langid and lingua on Tatoeba and Universal Dependencies (``docs/languages.md``, ``benchmarks/langid.py``): the
-  model here is as accurate or better where treebanks are, a fraction of their size, loads in milliseconds and needs only NumPy.
-- The model is a table of 2**17 n-gram vectors (one check byte, sixteen signed bytes), memory-mapped, and a linear layer; see
-  ``recipes/langid/train.py``. The softmax runs over the languages that are written in the script of the text, so that scripts of one
-  language (Georgian, Thai) need no model at all.
+- Measured against py3langid and lingua on Tatoeba and Universal Dependencies (``docs/languages.md``, ``benchmarks/langid.py``):
+  the model here is as accurate or better where treebanks are, a fraction of their size, loads in milliseconds and needs only
+  NumPy.
+- The model is a table of 2**17 n-gram vectors (a check byte, 32 numbers of four bits), memory-mapped, and a linear layer; see
+  ``recipes/langid/train.py``. The softmax runs over the languages that are written in the script of the text, so that scripts
+  of one language (Georgian, Thai) need no model at all.
 - A wrong language costs a user more than none: below ``threshold`` the code is None, and callers take the multilingual path.
 """
 
@@ -30,8 +31,10 @@ THRESHOLD = 0.6
 _LONGEST = 1200  # characters read: more do not change the answer
 
 # Scripts that one living language of the package's tables is written in; those the model knows are added from its own file.
-SOLE = {"Cans": "iu", "Cher": "chr", "Copt": "cop", "Egyp": "egy", "Goth": "got", "Java": "jv", "Olck": "sat", "Syrc": "aii", "Thaa": "dv",
-        "Ital": "xum", "Xsux": "akk", "Orkh": "otk"}  # fmt: skip
+SOLE = {
+    "Cans": "iu", "Cher": "chr", "Copt": "cop", "Egyp": "egy", "Goth": "got", "Java": "jv", "Olck": "sat", "Syrc": "aii",
+    "Thaa": "dv", "Ital": "xum", "Xsux": "akk", "Orkh": "otk",
+}  # fmt: skip
 
 
 class Guess(NamedTuple):
@@ -53,6 +56,7 @@ class Identifier:
         self.labels: list[str] = facts["labels"]
         self.position = {label: at for at, label in enumerate(self.labels)}
         self.scripts: dict[str, list[str]] = facts["scripts"]
+        self.common: frozenset[str] = frozenset(facts["common"])  # widely written languages
         self.sole = SOLE | {script: labels[0] for script, labels in self.scripts.items() if len(labels) == 1}
         self.temperature: tuple[float, float] = tuple(facts["temperature"])
         self.table: NDArray[np.uint8] = np.load(folder / "identifier.npy", mmap_mode="r").view(np.ndarray)
@@ -74,16 +78,19 @@ class Identifier:
             self._allowed[script or ""] = found
         return found
 
-    def _vectors(self, keys: NDArray[np.uint64]) -> NDArray[np.float32]:
-        """Return the vector of each hashed feature, zeros for features the model does not know: [features, 16]."""
+    def _vectors(self, keys: NDArray[np.uint64]) -> NDArray[np.int16]:
+        """Return the vector of each hashed feature, zeros for features the model does not know: [features, 32]."""
         import numpy as np
 
         from calque.languages.features import CELL_BITS, SLOT_BITS
 
         rows = self.table[keys >> np.uint64(64 - SLOT_BITS)]
         check = (keys >> np.uint64(64 - CELL_BITS)).astype(np.uint8)
-        known = (rows[:, 0] == check).astype(np.float32)
-        vectors: NDArray[np.float32] = rows[:, 1:].view(np.int8) * known[:, None]
+        known = rows[:, 0] == check
+        packed = rows[:, 1:]
+        vectors = np.concatenate([packed >> 4, packed & 15], axis=1).astype(np.int16)
+        vectors -= 8
+        vectors *= known[:, None]
         return vectors
 
     def text_vector(self, cleaned: str) -> tuple[NDArray[np.float32], int]:
@@ -91,13 +98,15 @@ class Identifier:
 
         :param cleaned: what :func:`calque.languages.features.clean` returned.
         """
+        import numpy as np
+
         from calque.languages.features import hash_words
 
         keys, _, _ = hash_words(cleaned)
-        return self._vectors(keys).sum(0), len(keys)
+        return self._vectors(keys).sum(0, dtype=np.int32).astype(np.float32), len(keys)
 
     def word_vectors(self, cleaned: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return, for each word of a cleaned text, the sum of its vectors [words, 16] and the number of its features [words].
+        """Return, for each word of a cleaned text, the sum of its vectors [words, 32] and the number of its features [words].
 
         :param cleaned: what :func:`calque.languages.features.clean` returned.
         """
@@ -108,14 +117,15 @@ class Identifier:
         keys, words, number = hash_words(cleaned)
         order = np.argsort(words, kind="stable")
         counts = np.bincount(words, minlength=number)
-        return np.add.reduceat(self._vectors(keys)[order], np.cumsum(counts) - counts, axis=0), counts
+        starts = np.cumsum(counts) - counts
+        return np.add.reduceat(self._vectors(keys)[order], starts, axis=0, dtype=np.int32).astype(np.float32), counts
 
     def log_probabilities(
         self, vectors: NDArray[np.float32], counts: NDArray[np.int64], allowed: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
         """Return calibrated log-probabilities [texts, labels]; labels that are not allowed get -inf.
 
-        :param vectors: sums of feature vectors [texts, 16].
+        :param vectors: sums of feature vectors [texts, 32].
         :param counts: number of features of each text [texts].
         :param allowed: [labels] or [texts, labels].
         """
@@ -164,7 +174,7 @@ def identify(text: str, *, candidates: Iterable[str] | None = None, threshold: f
 
     :param text: a sentence or more; the first 1,200 characters count.
     :param candidates: languages that come into question (codes or names); all by default.
-    :param threshold: least calibrated probability of an answer; below it the code is None. 0 always answers when there are letters.
+    :param threshold: least calibrated probability of an answer; below it the code is None. 0 answers whenever there are letters.
     :returns: the code (None when undecided), the probability of the most likely language, and the second most likely.
     :raises LanguageError: when a candidate is not known or none of them can be identified.
     """

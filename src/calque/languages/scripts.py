@@ -1,8 +1,8 @@
 """The dominant writing system of a text, as an ISO 15924 code.
 
-Choices: the Unicode Script property as a table of ranges in the package (``scripts.tsv``, a few hundred lines, read on first use),
-looked up by bisection with a cache per character; no dependency on ``regex`` or ICU. ASCII text, the common case, never touches
-the table. Kana beside Han gives ``Jpan`` (Japanese): Han alone stays ``Hani``, and Hangul beside Han is ``Kore``.
+Choices: the Unicode Script property as a table of ranges in the package (``scripts.tsv``, a few hundred lines, read on first
+use), looked up by bisection with a cache per character; no dependency on ``regex`` or ICU. ASCII text, the common case, never
+touches the table. Kana beside Han gives ``Jpan`` (Japanese): Han alone stays ``Hani``, and Hangul beside Han is ``Kore``.
 """
 
 from __future__ import annotations
