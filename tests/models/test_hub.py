@@ -348,6 +348,7 @@ def test_a_frozen_encoder_can_stay_on_the_hub(fake_hub: FakeHub, checkpoint: Che
     model.save_pretrained(tmp_path / "small", link_encoder=True)
     assert not (tmp_path / "small" / "encoder").exists()
     again = Model.load(tmp_path / "small")
+    assert Encoder.load(tmp_path / "small").repo == XLMR
     assert again.config.encoder_revision == commit
     assert again.tag([["gato"]]) == model.eval().tag([["gato"]])
     next(iter(again.encoder.parameters())).data.add_(1.0)

@@ -16,6 +16,7 @@ transformers = pytest.importorskip("transformers")
 from calque.config import ModelConfig  # noqa: E402
 from calque.errors import ModelError  # noqa: E402
 from calque.models import saving  # noqa: E402
+from calque.models.encoder import Encoder  # noqa: E402
 from calque.models.model import Model  # noqa: E402
 
 Checkpoint = Callable[..., Path]
@@ -160,8 +161,6 @@ def test_a_smaller_window_is_kept(checkpoint: Checkpoint, tmp_path: Path) -> Non
 
 
 def test_the_encoder_in_a_model_can_be_taken_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    from calque.models.encoder import Encoder
-
     model = _model(checkpoint)
     model.save_pretrained(tmp_path / "m")
     assert Model.load(tmp_path / "m", heads=False).tasks == []
@@ -191,6 +190,17 @@ def test_a_model_with_only_onnx_says_so(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"")
     with pytest.raises(ModelError, match="without PyTorch"):
         Model.load(tmp_path)
+    with pytest.raises(ModelError, match="no encoder/"):
+        Encoder.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["~nobody/x", "./" + "x" * 300, "./\0", ".", "/", ""])
+def test_odd_names_are_errors_without_a_traceback(name: str) -> None:
+    with pytest.raises(ModelError):
+        Model.load(name)
+    if name.endswith("x" * 9) or "\0" in name:
+        with pytest.raises(ModelError):
+            saving.whole_folder(name).__enter__()
 
 
 def test_saving_again_replaces_the_model_and_keeps_what_else_lies_there(checkpoint: Checkpoint, tmp_path: Path) -> None:

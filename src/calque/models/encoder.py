@@ -23,6 +23,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from calque.config import ModelConfig, is_calque_model
 from calque.errors import MissingExtraError, ModelError
 from calque.models import hub, spm
 from calque.models.architectures import check_architecture, window
@@ -65,6 +66,13 @@ class Encoder(nn.Module):
         resolved = hub.resolve(str(name_or_path), revision=revision)
         folder = hub.fetch(resolved)
         at = folder / "encoder" if (folder / "encoder" / "config.json").is_file() else folder
+        if at is folder and is_calque_model(folder):  # its encoder stayed on the Hub
+            config = ModelConfig.from_folder(folder)
+            if config.encoder == "encoder":
+                raise ModelError(
+                    f"{resolved.name}: no encoder/ in this model, so it cannot be trained on: give the one it was made from"
+                )
+            return cls.load(config.encoder, revision=config.encoder_revision, pooling=pooling)
         commit = folder.name if resolved.repo else None
         return cls(
             load_backbone(at, resolved.name),

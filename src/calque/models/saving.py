@@ -32,15 +32,15 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
 
     :raises ModelError: when the target is a file or another kind of model, or cannot be written.
     """
-    final = Path(target).expanduser().absolute()
+    final = _absolute(target)
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         recover(final)
         _tidy(final)
         _check(final)
         fresh = Path(tempfile.mkdtemp(prefix=f".{final.name}.new-", dir=final.parent))
-    except OSError as error:
-        raise ModelError(f"{final}: cannot be written ({error.strerror or error}): give another folder") from error
+    except (OSError, ValueError) as error:  # ValueError: a name no system takes
+        raise ModelError(f"{final}: cannot be written ({error}): give another folder") from error
     try:
         yield fresh
         _to_disk(fresh)
@@ -54,15 +54,19 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
 
 def recover(target: str | Path) -> None:
     """Finish what a crash interrupted: put back an old model left under its hidden name, or what lay beside its weights."""
-    final = Path(target).expanduser().absolute()
-    if not final.name or not final.parent.is_dir():
+    final = _absolute(target)
+    if not final.name or not os.path.isdir(final.parent):
         return
     left = [p for p in _hidden(final, "old") if (p / "config.json").is_file()]
-    if not final.exists() and len(left) == 1:
+    if not os.path.exists(final) and len(left) == 1:
         left.pop().rename(final)
-    if final.is_dir():
+    if os.path.isdir(final):
         for old in left:
             _carry_over(old, final)
+
+
+def _absolute(target: str | Path) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(target)))  # os.path takes any text, pathlib raises for some
 
 
 def _hidden(final: Path, kind: str) -> list[Path]:
