@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from calque.document import Document, MultiwordToken, Sentence
-from calque.segmentation.rules import RuleSegmenter, goes_on
+from calque.segmentation.rules import LINE_ENDS, RuleSegmenter, goes_on
 
 # A text with no line end and no full stop must not fill the memory: beyond this many characters a stream is cut.
 MAX_PENDING = 65_536
@@ -124,7 +124,8 @@ def segment_stream(lines: Iterable[str], lang: str | None = None) -> Iterator[Se
 
 
 def _line_start(text: str) -> int:
-    return max(text.rfind("\n", 0, -1), text.rfind("\r", 0, -1)) + 1
+    body = text[:-2] if text.endswith("\r\n") else text[:-1]
+    return max(body.rfind(end) for end in LINE_ENDS) + 1
 
 
 def _shifted(sentences: Iterable[Sentence], offset: int) -> Iterator[Sentence]:

@@ -4,14 +4,14 @@ Every alternative consumes at least one character that is not white space, the l
 matching never loses text. Quantifiers are possessive and look-ahead that may fail is bounded in length, so that 100 KB of
 one character, or of any two, stays linear.
 
-The name of a group says what the caller must look at again: ``dot`` (a full stop may belong to an abbreviation), ``end``
-(may end a sentence), ``run`` (letters of a script without spaces). Ordinary tokens have no group: the common case is the
-cheapest.
+The name of a group says what the caller must look at again: ``dot`` (a full stop may belong to an abbreviation), ``end`` and
+``abbreviation`` (may end a sentence), ``run`` (letters of a script without spaces). Ordinary tokens have no
+group: the common case is the cheapest.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import regex
 
@@ -33,6 +33,7 @@ _URL = (
 )
 _EMAIL = r"[A-Za-z0-9][\w.+-]{0,63}+@[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+)*+"
 _DOMAIN = rf"[A-Za-z0-9](?:[\w-]|(?<=\w)\.(?=\w)){{0,80}}+(?<=\.(?:(?i:{_TLD})))(?:/[\w./%~?=&#+-]*+(?<![.?]))?"
+_DOTTED = r"[a-z]{2,20}+(?:\.[a-z]{2,20}+){2,5}+(?!\w)"  # alt.animals.cat
 _EMOJI = (
     r"\p{Regional_Indicator}\p{Regional_Indicator}"
     r"|[0-9#*]\ufe0f?\u20e3"
@@ -46,9 +47,16 @@ _DATE = r"\d{1,4}(?:[-/.]\d{1,4}){2,4}(?!\d)|(?<!\d)\d{3}-\d{4}(?!\d)"  # and te
 
 def _word(profile: Profile) -> str:
     """The pattern of a word: chunks of letters and digits, and what joins them in this language."""
-    joins = [r"(?<=\d)[.,:'’](?=\d)", r"(?<=\p{L})[·‧•･](?=\p{L})", r"(?<=[\p{L}])&(?=\p{Lu})"]
+    joins = [
+        r"(?<=\d)[.,:'’/](?=\d)",
+        r"(?<=[\p{L}\p{N}])_++(?=[\p{L}\p{N}])",
+        r"(?<=l)\.(?=l\p{Ll})",  # Catalan "col.legi"
+        r"(?<=\p{L})[·‧•･](?=\p{L})",
+        r"(?<=[\p{L}])&(?=\p{Lu})",
+    ]
     if profile.apostrophe == "join":
-        joins.append(rf"(?<=[\p{{L}}\p{{N}}]){_APOSTROPHE}(?=\p{{L}})")
+        after = r"(?!s(?![\p{L}\p{M}\p{N}]))" if profile.apostrophe_s else ""
+        joins.append(rf"(?<=[\p{{L}}\p{{N}}]){_APOSTROPHE}{after}(?=\p{{L}})")
     guard = rf"(?!{profile.no_hyphen_before})" if profile.no_hyphen_before else ""
     if profile.hyphens == "keep":
         joins.append(rf"(?<=[\p{{L}}\p{{M}}\p{{N}}]){_HYPHEN}{guard}(?=[\p{{L}}\p{{N}}])")
@@ -60,28 +68,41 @@ def _word(profile: Profile) -> str:
     return rf"{_LETTERS}++(?:(?:{'|'.join(joins)}){_LETTERS}++)*+"
 
 
-@lru_cache(maxsize=None)
+@cache
 def token_pattern(profile: Profile) -> regex.Pattern[str]:
     """The compiled pattern of a profile; kept for the life of the process.
 
     :param profile: the language's choices.
     """
-    parts = [_URL, _EMAIL, _DOMAIN, _SOCIAL, _EMOJI, _EMOTICON, _DATE]
+    parts = [_URL, _EMAIL, _DOMAIN, _DOTTED, _SOCIAL, _EMOJI, _EMOTICON, _DATE]
     if profile.spaced_numbers:
         parts.append(r"(?<![\d.,])\d{1,3}(?:[  \u00a0\u202f]\d{3})+(?!\d)(?:,\d+)?")
     parts.append(r"(?<![\p{L}\p{N}])['’]\d\ds?(?![\p{L}\p{N}])")  # '93
-    parts.append(r"(?<![\p{L}\p{N}.])(?:\p{L}{1,2}\.){2,8}(?!\p{L}{3})(?:\p{Lu}(?!\p{L}))?")  # U.S.A., z.B., J.C
+    parts.append(
+        r"(?P<abbreviation>(?<![\p{L}\p{N}.])(?:(?:\p{L}{1,2}\.){2,8}(?!\p{L}{3})(?:\p{Lu}(?!\p{L}))?"  # U.S.A., z.B.
+        r"|\p{Lu}\.(?:-?\p{Lu}\.|\p{Lu}(?![\p{L}\p{M}\p{N}.]))))"  # J.-C., U.S
+    )
+    parts.append(r"(?<![\p{L}\p{N}])(?:\p{L}{1,3}|\d{1,4})\.[ºª]")  # n.º, 5.º
+    parts.append(r"(?<![\p{L}\p{N}])(?:US|R|AU|NZ|HK|CA?)\$|\$\$++")
     if profile.extra:
         parts.append(profile.extra)
     if profile.elisions:
         parts.append(rf"(?<![\p{{L}}\p{{N}}]){profile.elisions}['’](?=[\p{{L}}\p{{N}}\"«“])")
     if profile.apostrophe == "after":
         parts.append(rf"{_LETTERS}++['’](?=[\p{{L}}\p{{N}}\"«“])")
-        parts.append(r"(?<![\p{L}\p{N}])(?i:po|mo|be|fe|di|e|cosi|citta|puo|piu|perche|gia|sara|verra|c|va|fa|sta|da)['’](?!\p{L})")
+        parts.append(
+            r"(?<![\p{L}\p{N}])(?i:po|mo|be|fe|di|e|cosi|citta|puo|piu|perche|gia|sara|verra|c|va|fa|sta|da)['’](?!\p{L})"
+        )
     parts.append(rf"(?P<run>{RUN}[{RUN}\p{{M}}]*+)")
     parts.append(_word(profile))
     enders = regex.escape(profile.enders)
-    parts.append(r"(?P<end>\.{2,}+|[…⋯]++\.?|[!?！？؟‼⁉⁇⁈]++\.?|[。｡।॥۔።᙮။៕៖՜՞՝։܀-܂\u1362\u1367-\u1368" + enders + r"])")
+    parts.append(
+        r"(?P<end>\.{2,}+|[…⋯]++\.?|[!?！？؟‼⁉⁇⁈]"
+        + ("" if profile.split_marks else "++")
+        + r"|[。｡।॥۔።᙮။៕៖՜՞՝։܀-܂\u1362\u1367-\u1368"
+        + enders
+        + r"])"
+    )
     parts.append(r"(?P<dot>[.．])")
     parts.append("|".join(f"{regex.escape(mark)}{{2,}}+" for mark in "-–—―=_*~+#•·'`,<>"))
     parts.append(rf"[^{_SPACE}]\p{{M}}*+")

@@ -10,7 +10,8 @@ Offsets always point into the text given; nothing is normalised, dropped or inse
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import regex
 
@@ -27,10 +28,13 @@ _OPENERS = frozenset("\"'“‘„«‹([{¿¡「『【《〈（［｛〝-–—
 _NEEDS_NO_SPACE = frozenset("。！？｡।॥။።։؟۔!?‼⁇⁈⁉៕")
 # Abbreviations after which a capital letter is the usual thing, so that it says nothing about a sentence's end.
 _TITLES = frozenset(
-    "dr prof st mr mrs ms mme mlle m sr sra srta d dª dña dn don hr fr sig dott ing avv gen col capt lt sgt gov sen rep pres rev hon"
-    " mgr mgr av avda no nº núm nr p pp pág pàg fig vs v cf art sta sto st dra prof.ssa sig.ra on sen hble drs mons vol cap tel ca"
-    " e.g i.e p.ej p.ex z.b d.h u.s ee.uu им ул г".split()
+    "dr prof st mr mrs ms mme mlle m sr sra srta d dª dña dn don hr fr sig dott ing avv gen col capt lt sgt gov sen rep pres"
+    " rev hon"
+    " mgr mgr av avda no nº núm nr p pp pág pàg fig vs v cf art sta sto st dra prof.ssa sig.ra on sen hble drs mons vol cap"
+    " tel ca"
+    " e.g i.e p.ej p.ex z.b d.h им ул г".split()
 )
+LINE_ENDS = "\n\r\u2028\u2029\x0b\x0c\x85"
 _LINE = regex.compile(r"[^\n\r\u2028\u2029\x0b\x0c\x85]*+(?:\r\n|[\n\r\u2028\u2029\x0b\x0c\x85]|\Z)")
 _NOT_IN_COMMENT = str.maketrans(dict.fromkeys("\n\r\t\x0b\x0c\x1c\x1d\x1e\x1f\x85\u2028\u2029", " "))
 _GOES_ON = frozenset(",;-–—")
@@ -81,11 +85,14 @@ class RuleSegmenter:
     """Segments one language by its :class:`~calque.segmentation.profiles.Profile` and contraction rules.
 
     :param lang: ISO 639 code, or None for rules that fit most languages.
+    :param starts: says for each character of a paragraph whether a word starts there; used inside runs of Chinese,
+        Japanese and Thai characters alone. None for the character tagger that ships.
     """
 
-    def __init__(self, lang: str | None = None) -> None:
+    def __init__(self, lang: str | None = None, *, starts: Callable[[str], Sequence[bool]] | None = None) -> None:
         self.lang = lang
         self.profile = profile_of(lang)
+        self.word_starts = starts or partial(word_starts, name=self.profile.tagger)
         self.pattern = token_pattern(self.profile)
         self.split: Splitter | None = splitter_for(lang)
 
@@ -112,7 +119,8 @@ class RuleSegmenter:
         """Token spans of ``text[start:end]`` and the positions, among them, of those that may end a sentence."""
         spans: list[Span] = []
         enders: list[int] = []
-        starts: list[bool] | None = None
+        starts: Sequence[bool] | None = None
+        origin = start
         append = spans.append
         for match in self.pattern.finditer(text, start, end):
             kind = match.lastgroup
@@ -123,14 +131,19 @@ class RuleSegmenter:
             if kind == "end":
                 enders.append(len(spans))
                 append(span)
+            elif kind == "abbreviation":
+                if text[span[1] - 1] == "." and text[span[0] : span[1] - 1].lower() not in _TITLES:
+                    enders.append(len(spans))
+                append(span)
             elif kind == "dot":
                 self._dot(text, span, end, spans, enders)
             else:
                 if starts is None:
-                    starts = word_starts(text[start:end], self.profile.tagger)
+                    origin = start + len(text[start:end]) - len(text[start:end].lstrip())
+                    starts = self.word_starts(text[origin:end].rstrip())
                 begin = span[0]
                 for position in range(begin + 1, span[1]):
-                    if starts[position - start]:
+                    if starts[position - origin]:
                         append((begin, position))
                         begin = position
                 append((begin, span[1]))
@@ -155,13 +168,21 @@ class RuleSegmenter:
         if word.isdigit():
             if not (self.profile.ordinal_dot and len(word) <= 2 and after[:1].isspace() and rest):
                 return False
-            return rest[0].islower() or (rest[0].isalpha() and rest.split(maxsplit=1)[0] not in _SENTENCE_STARTERS)
-        if len(word) == 1 and word.isupper():
-            return self.profile.initials and bool(rest)
-        if word.lower() not in self.profile.abbreviations:
+            return rest[0].islower() or (rest[0].isalpha() and _first_word(rest) not in _SENTENCE_STARTERS)
+        if len(word) == 1:
+            if not word.isalpha() or not rest or not self.profile.initials:
+                return False
+            if word.isupper():
+                return _first_word(rest) not in _SENTENCE_STARTERS
+            return word in "bcdfgklmnpqrstvwxz" and not rest[0].islower()  # "v. Gore", "p. 12"
+        lower = word.lower()
+        if lower not in self.profile.abbreviations:
             return False
-        # "No." and "fig." are words too: at the end of the paragraph they are only abbreviations if nothing else.
-        return bool(rest) or word.lower() not in _ALSO_WORDS
+        if lower in _ALSO_WORDS:  # "No." and "cap." are words too
+            return rest[:1].isdigit() or rest[:1].islower()
+        if word.isupper() and "." not in word:
+            return bool(rest) and (lower in _TITLES or lower in _CORPORATE)
+        return True
 
     def _sentences(self, text: str, spans: list[Span], enders: list[int]) -> Iterator[list[Span]]:
         """Cut the token spans of a paragraph after the enders that do end a sentence."""
@@ -171,13 +192,24 @@ class RuleSegmenter:
             if ender < begin:
                 continue
             cut = ender + 1
-            while cut < count and spans[cut][0] == spans[cut - 1][1] and text[spans[cut][0]] in _CLOSERS:
+            while (
+                cut < count
+                and text[spans[cut][0]] in _CLOSERS
+                and (spans[cut][0] == spans[cut - 1][1] or self._closes(text, spans, begin, cut))
+            ):
                 cut += 1
             if cut < count and self._ends(text, spans, ender, cut):
                 yield spans[begin:cut]
                 begin = cut
         if begin < count:
             yield spans[begin:]
+
+    def _closes(self, text: str, spans: list[Span], begin: int, position: int) -> bool:
+        """Whether a bracket or quote after a space closes what was opened in the sentence."""
+        mark = text[spans[position][0]]
+        if mark in "\"'”’":
+            return mark == '"' and sum(text[start] == '"' for start, _ in spans[max(begin, position - 400) : position]) % 2 == 1
+        return True
 
     def _ends(self, text: str, spans: list[Span], ender: int, cut: int) -> bool:
         """Whether the ender closes a sentence, ``cut`` being the token after its closing quotes and brackets."""
@@ -191,7 +223,7 @@ class RuleSegmenter:
         while following < last and text[spans[following][0]] in _OPENERS:
             following += 1
         first = text[spans[following][0]]
-        if first in "!?.,;:，、；：":  # "?" "." of an odd typist: the run goes on
+        if first in "!?.,;:，、；：/%)]":  # "?" "." of an odd typist: the run goes on
             return False
         if first.islower():
             return False
@@ -211,8 +243,10 @@ class RuleSegmenter:
         for position, (start, end) in enumerate(spans):
             form = text[start:end]
             following = spans[position + 1][0] if position < last else end
-            misc = "SpaceAfter=No" if following == end and (position < last or (end < total and not text[end].isspace())) else None
-            if split is not None and end - start > 1:
+            misc = (
+                "SpaceAfter=No" if following == end and (position < last or (end < total and not text[end].isspace())) else None
+            )
+            if split is not None and (end - start > 1 or form in "àÀáÁóÓ"):
                 before = text[spans[position - 1][0] : spans[position - 1][1]] if position else ""
                 after = text[following : spans[position + 1][1]] if position < last else ""
                 words = split(form, before, after)
@@ -233,12 +267,22 @@ class RuleSegmenter:
         )
 
 
+def _first_word(text: str) -> str:
+    return text.split(maxsplit=1)[0]
+
+
+_CORPORATE = frozenset("inc ltd corp co bros etc vs".split())
 # Words that mostly stand at the start of a sentence when they carry a capital letter.
 _SENTENCE_STARTERS = frozenset(
-    "The A An It He She We They I You This That These Those There In On At But And If When While For As After Before However My Our His"
+    "The A An It He She We They I You This That These Those There In On At But And If When While For As After Before However"
+    " My Our His"
     " El La Los Las Un Una En Por Para Con Es Se No Este Esta Pero Y Su Sus Al Como Según Els Les És Per Amb Aquest Aquesta Va"
     " Le L' Il Elle Ils Elles On Ce Cette Ces Dans Pour Mais Et En Au Aux Du Des Lo Gli I La Nel Nella Ma Non È Si"
-    " O Os As Um Uma Em No Na Mas Ele Ela Não Der Die Das Ein Eine Es Er Sie Wir Ich Im In Am Mit Für Auf Und Aber Dies Diese Nach Bei"
+    " O Os As Um Uma Em No Na Mas Ele Ela Não Der Die Das Ein Eine Es Er Sie Wir Ich Im In Am Mit Für Auf Und Aber Dies"
+    " Diese Nach Bei"
     " De Het Een Hij Zij Den Det En Ett Han Hon Vi Jag Jeg Hun".split()
 )
-_ALSO_WORDS = frozenset("no fig sat sun mon mar jan dec may set jun jul out art so do mi di col ex st cap in co mil am on op ca al v l s es n p min max".split())
+_ALSO_WORDS = frozenset(
+    "no fig sat sun mon mar jan dec may set jun jul out art so do mi di col ex st cap in co mil am on op ca al v l s es n p"
+    " min max".split()
+)

@@ -37,6 +37,8 @@ def split(form: str, before: str, after: str) -> tuple[str, ...] | None:
     if "-" not in form and "'" not in form and "’" not in form:
         return None
     match = _ENCLITIC.fullmatch(form)
-    if match is None or len(match["verb"]) < 2 or not _VERB.fullmatch(match["verb"]) or form[1:2].isupper():
+    if match is None or len(match["verb"]) < 2 or not _VERB.fullmatch(match["verb"]):
         return None
+    if form[0].isupper() and form[match.end("verb") + 1].isupper() and not form.isupper():
+        return None  # a double name
     return (match["verb"], *(_FULL.get(p.lower(), p) for p in _EACH.findall(match["pronouns"])))

@@ -1,7 +1,7 @@
 """English: negation, auxiliaries, possessives and the like, as in UD English-EWT (multiword tokens).
 
-``don't`` = ``do`` + ``n't``, ``I'm`` = ``I`` + ``'m``, ``cannot`` = ``can`` + ``not``, ``gonna`` = ``gon`` + ``na``. Forms without the apostrophe
-(``dont``, ``im``) are split where they cannot be another word.
+``don't`` = ``do`` + ``n't``, ``I'm`` = ``I`` + ``'m``, ``cannot`` = ``can`` + ``not``, ``gonna`` = ``gon`` + ``na``.
+Forms without the apostrophe (``dont``, ``im``) are split where they cannot be another word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ _SPELLINGS: dict[str, tuple[int, ...]] = {  # where to cut
     "theres": (5,), "lets": (3,), "hes": (2,), "shes": (3,), "wont": (2,), "d'you": (2,), "y'all": (2,), "whatcha": (4,),
 }  # fmt: skip
 _CONTEXT = frozenset({"lets", "wont", "hes"})
-_NAMES = re.compile(r"(?i)(?:o|d|l|n)['’].*")
 
 
 def split(form: str, before: str, after: str) -> tuple[str, ...] | None:
@@ -42,7 +41,7 @@ def split(form: str, before: str, after: str) -> tuple[str, ...] | None:
     if match is None:
         return None
     head, tail = match.groups()
-    if tail.lower().startswith("n") and not head:
+    if head.isdigit():  # "the 70's"
         return None
     inner = split(head, before, "") if any(mark in head for mark in "'’") else None
     return (*(inner or (head,)), tail)

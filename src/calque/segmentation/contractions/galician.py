@@ -1,7 +1,8 @@
 """Galician: prepositions with determiners, the second form of the article, and pronouns, as in UD Galician-CTG.
 
 Galician joins pronouns to the verb without a hyphen; they are split off infinitives, gerunds and forms whose written accent
-shows that something was added (``prodúcese`` = ``produce`` + ``se``). Other finite verbs with a pronoun (``fíxoo``) stay one word.
+shows that something was added (``prodúcese`` = ``produce`` + ``se``). Other finite verbs with a pronoun
+(``fíxoo``) stay one word.
 """
 
 from __future__ import annotations
@@ -38,11 +39,15 @@ def _table() -> dict[str, tuple[str, ...]]:
 
 _TABLE = _table()
 _SECOND_ARTICLE = re.compile(r"(?P<verb>.*[aeií])-l(?P<article>[oa]s?)")
-_INFINITIVE = re.compile(r"(?P<verb>.*[aeiouáéíóú].*[aeií]r|se[rn]|ver|dar|ir)(?P<pronoun>se|lles?|nos|me|te)")
+_INFINITIVE = re.compile(r"(?P<verb>.*[aeiouáéíóú].*[aeií]r|se[rn]|ver|dar|ir)(?P<pronoun>se|lles?)")
 _GERUND = re.compile(r"(?P<verb>.*(?:[áa]ndo|[éei]ndo|[í]ndo))(?P<pronoun>se|lles?|nos|me|te|[oa]s?)")
 _FINITE = re.compile(r"(?P<verb>[^áéíóú]*[áéíóú][^áéíóú]*[aeo]n?)(?P<pronoun>se|lles?)")
+_PAST = re.compile(r"(?P<verb>.*(?:[aeo]u|[^aeou]iu|[aeo]i))(?P<pronoun>se)")
 _FUTURE = re.compile(r"(?P<verb>.*[aei]r(?:a|an))(?P<pronoun>se)")
-_NOT = frozenset("interese marte parte arte forte norte firme informe cárcere análise síntese hipótese catálise diálise fase clase".split())
+_NOT = frozenset(
+    "interese marte parte arte forte norte firme informe cárcere análise síntese hipótese catálise diálise fase clase"
+    " énfase".split()
+)
 _STRIP = str.maketrans("áéíóú", "aeiou")
 _HIATUS = re.compile("[íú][aeo]|[aeo][íú]")
 
@@ -75,7 +80,7 @@ def _enclitics(lower: str) -> tuple[str, ...] | None:
     match = _SECOND_ARTICLE.fullmatch(lower)
     if match is not None:
         return (match["verb"] + "r", match["article"])
-    for pattern in (_INFINITIVE, _GERUND, _FINITE):
+    for pattern in (_INFINITIVE, _GERUND, _FINITE, _PAST):
         match = pattern.fullmatch(lower)
         if match is not None:
             verb = match["verb"]
@@ -87,5 +92,5 @@ def _enclitics(lower: str) -> tuple[str, ...] | None:
     match = _FUTURE.fullmatch(lower)
     if match is not None and len(lower) > 7:
         verb = match["verb"]
-        return (verb + "n" if False else re.sub("an$", "án", re.sub("a$", "á", verb)), match["pronoun"])
+        return (verb[:-1] + "á" if verb[-1] == "a" else verb[:-2] + "án", match["pronoun"])
     return None

@@ -1,8 +1,7 @@
 """Italian: articulated prepositions and enclitic pronouns, as in UD Italian-ISDT.
 
-An enclitic is split off what has the shape of an infinitive without its vowel (``dir`` + ``lo``), a gerund
-(``servendo`` + ``si``) or the imperatives that double the consonant (``dammi`` = ``da'`` + ``mi`` is written ``dam`` + ``mi``
-in treebanks and is left alone: too rare to be certain). ``parlarne``, ``esserci`` and the combinations ``-sene``, ``-glielo`` too.
+An enclitic is split off what has the shape of an infinitive without its vowel (``dir`` + ``lo``) or a gerund
+(``servendo`` + ``si``). Imperatives (``dammi``) are left alone: too rare to be certain.
 """
 
 from __future__ import annotations
@@ -25,21 +24,21 @@ for _noun in ("collo", "colla", "colle"):  # neck, glue, hill: far more frequent
     del _TABLE[_noun]
 
 _PRONOUNS = "gliel[oaie]|gliene|[mtcvs]el[oaie]|[mtcvs]ene|gli|[mtscv]i|l[oaie]|ne"
-_ENCLITIC = re.compile(
-    r"(?P<verb>.{1,}(?:[aei]r|[ao]r|durr|arr|orr|ando|endo)|(?:far|dir|dar|star|aver|esser|por|trar|dur))(?P<pronouns>" + _PRONOUNS + ")"
-)
-# Words of the same shape that are no verb with a pronoun.
-_NOT = re.compile(
-    r".*(?:[aeiou]r[ltv]o|ern[eai]|[aei]rsi?a|ar[mt]i|erti|erci|orci|orti|ormi|erme|ermi|arci|arli|irne|orno|irti|irmi|ervi|erne|orsi|arne|orle|orli|orla|orlo)"
-)
-_VERB_EXCEPTIONS = re.compile(r".*(?:(?:ar|er|ir|rr)(?:si|lo|la|li|le|gli|ne|ci|mi|ti|vi))")
+_ENCLITIC = re.compile(rf"(?P<verb>.+(?:[aeio]r|rr|ando|endo)|far|dir|dar|star|dur)(?P<pronouns>{_PRONOUNS})")
+_INFINITIVE_OR_GERUND = re.compile("[aeiou].*[aeiou]r$|^(?:far|dir|dar|star|dur)$|[ae]ndo$|[aou]rr$|(?:por|dur|trar)$")
+# Words of the shape of a verb with a pronoun.
 _NOUNS = frozenset(
-    "parti merci carne carni marmi armi arti sorti corti morti porti forti certi aperti esperti offerti sofferti incerti deserti concerti"
-    " inserti termini terme ferme fermi fermo carne perle merlo parla parlo parli parlane orli urla urlo orlo burla sberle verme vermi"
-    " nervi cervi servi servo serve corvi corsi corso corse sparsi scarsi scarsa persi diversi versi universi immersi dispersi emersi"
+    "parti merci carne carni marmi armi arti sorti corti morti porti forti certi aperti esperti offerti sofferti incerti"
+    " deserti concerti"
+    " inserti termini terme ferme fermi fermo carne perle merlo parla parlo parli parlane orli urla urlo orlo burla sberle"
+    " verme vermi"
+    " nervi cervi servi servo serve corvi corsi corso corse sparsi scarsi scarsa persi diversi versi universi immersi"
+    " dispersi emersi"
     " persone perse apparsi parsi arsi ricorsi discorsi percorsi concorsi soccorsi borse torsi morsi morse orsi marci arci barche"
     " superne interne esterne eterne moderne inverno governi lanterne caverne taverne materne paterne fraterne odierne alterne"
-    " carli berli charli marli sterline perline berline marine sirene parmi".split()
+    " carli berli charli marli sterline perline berline marine sirene parmi trasporti infarti girandola rapporti supporti"
+    " reparti quarti scarti sarti allarmi esperti coperti"
+    " conforti aeroporti passaporti sforzi esporti importi".split()
 )
 
 
@@ -69,7 +68,7 @@ def _split(lower: str) -> tuple[str, ...] | None:
     if match is None:
         return None
     verb, pronouns = match["verb"], match["pronouns"]
-    if len(verb) < 3 or not re.search("[aeiou].*[aeiou]r$|^(?:far|dir|dar|star|por|dur|trar)$|[ae]ndo$|[aou]rr?$|(?:por|dur|trar)$", verb):
+    if len(verb) < 3 or not _INFINITIVE_OR_GERUND.search(verb):
         return None
     return (verb, *_pronouns(pronouns))
 

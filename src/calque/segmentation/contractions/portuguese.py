@@ -1,8 +1,8 @@
 """Portuguese: prepositions with determiners and pronouns, and hyphenated pronouns, as in UD Portuguese-Bosque.
 
-Pronouns behind the verb are always written with a hyphen, in the middle of it too: ``poder-se-á`` = ``poderá`` + ``se``. The verb
-keeps the spelling of the token (``convencê-los`` = ``convencê`` + ``los``), as in the treebank. ``nos`` is ``em`` + ``os`` unless the word
-before calls for the pronoun ("que nos disse").
+Pronouns behind the verb are always written with a hyphen, in the middle of it too: ``poder-se-á`` =
+``poderá`` + ``se``. The verb keeps the spelling of the token (``convencê-los`` = ``convencê`` + ``los``), as in the treebank.
+``nos`` is ``em`` + ``os`` unless the word before calls for the pronoun ("que nos disse").
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ _TABLE = _table()
 _CLITICS = "se|me|te|lhes?|nos|vos|l[oa]s?|n[oa]s?|[oa]s?"
 _ENCLITIC = re.compile(rf"(?i)(?P<verb>[^\W\d]{{2,}}|é|há|dá|vê|lê|pô|fá|dê)-(?P<first>{_CLITICS})(?:-(?P<second>{_CLITICS}))?")
 _MESOCLISIS = re.compile(rf"(?i)(?P<verb>[^\W\d]+)-(?P<pronoun>{_CLITICS})-(?P<ending>[áa]s?|ão|ei|emos|ia|ias|íamos|iam)")
-_PRONOUN_AFTER = frozenset("que não se nunca já também quem isto isso ele ela eles elas nós onde como quando só sempre lhe tudo nada aqui".split())
+_PRONOUN_AFTER = frozenset(
+    "que não se nunca já também quem isto isso ele ela eles elas nós onde como quando só sempre lhe tudo nada aqui".split()
+)
 
 
 def split(form: str, before: str, after: str) -> tuple[str, ...] | None:
