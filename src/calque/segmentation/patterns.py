@@ -50,6 +50,7 @@ def _word(profile: Profile) -> str:
     joins = [
         r"(?<=\d)[.,:'’/](?=\d)",
         r"(?<=[\p{L}\p{N}])_++(?=[\p{L}\p{N}])",
+        r"(?<=\p{Hebrew})[\"״](?=\p{Hebrew})",  # an abbreviation
         r"(?<=l)\.(?=l\p{Ll})",  # Catalan "col.legi"
         r"(?<=\p{L})[·‧•･](?=\p{L})",
         r"(?<=[\p{L}])&(?=\p{Lu})",
@@ -63,9 +64,12 @@ def _word(profile: Profile) -> str:
     elif profile.hyphen_prefixes:
         prefixes = "|".join(sorted(p.rstrip("-") for p in profile.hyphen_prefixes))
         joins.append(rf"(?<=(?<![\p{{L}}\p{{N}}-])(?i:{prefixes})){_HYPHEN}(?=\p{{L}})")
+    if profile.colon_suffix:
+        joins.append(r"(?<=[\p{Lu}\d]):(?=\p{Ll})")
     if profile.slashes == "keep":
         joins.append(r"(?<=\p{L})/(?=\p{L})")
-    return rf"{_LETTERS}++(?:(?:{'|'.join(joins)}){_LETTERS}++)*+"
+    last = rf"(?:{_HYPHEN}(?=[\s,/;)]))?+" if profile.suspended_hyphen else ""
+    return rf"{_LETTERS}++(?:(?:{'|'.join(joins)}){_LETTERS}++)*+{last}"
 
 
 @cache

@@ -27,6 +27,8 @@ class Profile:
     initials: bool = True  # one capital letter and a full stop is one token ("J.")
     apostrophe_s: bool = False  # "'s" is a token of its own (German "ist" "'s")
     split_marks: bool = False  # "!!" is two tokens
+    colon_suffix: bool = False  # "EU:n" is one token
+    suspended_hyphen: bool = False  # "mor- och farföräldrar": the hyphen stays on the word
     ordinal_dot: bool = False  # "13." is one token (German, Danish, Finnish, Czech …)
     spaced_numbers: bool = False  # "80 000" is one token
     enders: str = ""  # further characters that end a sentence
@@ -149,17 +151,21 @@ PROFILES: dict[str, Profile] = {
         spaced_numbers=True,
     ),
     "it": Profile(apostrophe="after", abbreviations=_ITALIAN),
-    "nl": Profile(abbreviations=_DUTCH),
+    "nl": Profile(abbreviations=_DUTCH, suspended_hyphen=True, extra=r"(?<![\p{L}\p{N}])['’][tsnkrm](?![\p{L}\p{M}\p{N}])"),
     "af": Profile(abbreviations=_DUTCH),
-    "sv": Profile(abbreviations=_SCANDINAVIAN),
+    "sv": Profile(abbreviations=_SCANDINAVIAN, suspended_hyphen=True, colon_suffix=True),
     "da": Profile(abbreviations=_SCANDINAVIAN, ordinal_dot=True),
     "nb": Profile(abbreviations=_SCANDINAVIAN, ordinal_dot=True),
     "nn": Profile(abbreviations=_SCANDINAVIAN, ordinal_dot=True),
     "no": Profile(abbreviations=_SCANDINAVIAN, ordinal_dot=True),
     "is": Profile(abbreviations=_SCANDINAVIAN, ordinal_dot=True),
-    "fi": Profile(abbreviations=_FINNISH, ordinal_dot=True),
+    "fi": Profile(abbreviations=_FINNISH, ordinal_dot=True, suspended_hyphen=True, colon_suffix=True),
     "et": Profile(abbreviations=_FINNISH, ordinal_dot=True),
-    "el": Profile(abbreviations=_GREEK, enders=";\u037e"),
+    "el": Profile(
+        abbreviations=_GREEK,
+        enders=";\u037e",
+        extra=r"(?<![\p{L}\p{N}])(?:\p{Greek}{1,4}['’΄](?=\s+\p{L})|\p{Lu}['’΄])(?!\p{L})",
+    ),
     "ro": Profile(abbreviations=_ROMANIAN, elisions=None),
     "tr": Profile(abbreviations=_TURKISH),
     "ru": Profile(abbreviations=_SLAVIC),

@@ -169,7 +169,7 @@ class RuleSegmenter:
             if not (self.profile.ordinal_dot and len(word) <= 2 and after[:1].isspace() and rest):
                 return False
             return rest[0].islower() or (rest[0].isalpha() and _first_word(rest) not in _SENTENCE_STARTERS)
-        if len(word) == 1:
+        if len(word) == 1 and word not in self.profile.abbreviations:
             if not word.isalpha() or not rest or not self.profile.initials:
                 return False
             if word.isupper():
@@ -208,6 +208,8 @@ class RuleSegmenter:
         """Whether a bracket or quote after a space closes what was opened in the sentence."""
         mark = text[spans[position][0]]
         if mark in "\"'”’":
+            if text[spans[position][0] : spans[position][1]] == "''":
+                return True  # opened by ,, or ``
             return mark == '"' and sum(text[start] == '"' for start, _ in spans[max(begin, position - 400) : position]) % 2 == 1
         return True
 
@@ -223,7 +225,9 @@ class RuleSegmenter:
         while following < last and text[spans[following][0]] in _OPENERS:
             following += 1
         first = text[spans[following][0]]
-        if first in "!?.,;:，、；：/%)]":  # "?" "." of an odd typist: the run goes on
+        if (
+            first in "!?.,;:，、；：/%)]" and text[spans[following][0] : spans[following][1]] != ",,"
+        ):  # "?" "." of an odd typist: the run goes on
             return False
         if first.islower():
             return False

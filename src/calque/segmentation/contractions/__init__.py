@@ -15,8 +15,10 @@ Splitter = Callable[[str, str, str], tuple[str, ...] | None]
 _MODULES = {
     "ca": "catalan",
     "de": "german",
+    "el": "greek",
     "en": "english",
     "es": "spanish",
+    "fi": "finnish",
     "fr": "french",
     "gl": "galician",
     "it": "italian",
