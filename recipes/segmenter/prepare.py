@@ -43,7 +43,7 @@ def japanese(paths: list[Path], exclude: list[Path], limit: int, per_file: int, 
 
 def simplified(paths: list[Path]) -> list[str]:
     """CoNLL-U lines with the forms in simplified characters."""
-    import opencc  # type: ignore[import-not-found, unused-ignore]
+    import opencc  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
     converter = opencc.OpenCC("t2s")
     lines: list[str] = []

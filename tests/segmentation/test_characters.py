@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+from calque.errors import CalqueError
 from calque.segmentation import characters, register_segmenter, segment, segmenter_for, unregister_segmenter
+from calque.segmentation.libraries import sudachi
 from calque.segmentation.rules import RuleSegmenter
 
 
@@ -61,3 +66,16 @@ def test_another_source_of_word_starts_can_be_used_and_registered() -> None:
 def test_a_language_code_may_have_a_region_or_be_auto() -> None:
     assert segmenter_for("pt-BR") is segmenter_for("pt")
     assert segmenter_for("auto") is segmenter_for(None)
+
+
+def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sudachipy", None)
+    with pytest.raises(CalqueError, match="pip install sudachipy sudachidict_core"):
+        sudachi()
+
+
+def test_numpy_is_not_imported_for_languages_with_spaces() -> None:
+    code = (
+        "import sys; from calque.segmentation import segment; segment('Vamos al cine.', 'es'); sys.exit('numpy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -64,7 +64,7 @@ def test_a_stream_of_lines_gives_what_the_whole_text_gives(text: str, lang: str 
     assert list(segment_stream([line + "\n" for line in lines[:-1]] + lines[-1:], lang)) == segment(text, lang).sentences
 
 
-@pytest.mark.parametrize("lang", ["fr", "it", "zh"])
+@pytest.mark.parametrize("lang", ["fr", "zh"])
 @pytest.mark.parametrize(
     "unit",
     ["a", ".", " ", "\n", "-", "'", "我", "ก", "1", "@", "#", "\u200d", "\u0301", "😀", "🇪", "_", "/",

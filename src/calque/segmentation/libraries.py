@@ -6,7 +6,7 @@ some 70 MB) finds more. It is opt-in and not picked up by itself: a result must 
 
 from __future__ import annotations
 
-from calque.errors import MissingExtraError
+from calque.errors import CalqueError
 from calque.segmentation.rules import RuleSegmenter
 
 
@@ -16,7 +16,7 @@ def sudachi(dictionary: str = "core") -> RuleSegmenter:
     Use it with ``register_segmenter("ja", sudachi())``.
 
     :param dictionary: ``small``, ``core`` or ``full``; the package ``sudachidict_<name>`` must be installed.
-    :raises MissingExtraError: when SudachiPy or the dictionary is not installed.
+    :raises CalqueError: when SudachiPy or the dictionary is not installed.
     """
     try:
         from sudachipy import SplitMode  # type: ignore[import-not-found, unused-ignore]
@@ -24,7 +24,10 @@ def sudachi(dictionary: str = "core") -> RuleSegmenter:
 
         tokenizer = Dictionary(dict=dictionary).create(mode=SplitMode.A)
     except (ImportError, ModuleNotFoundError) as error:
-        raise MissingExtraError("Segmentation with SudachiPy", "japanese") from error
+        raise CalqueError(
+            "Segmentation with SudachiPy needs packages that are not installed: run"
+            f"  pip install sudachipy sudachidict_{dictionary}  and try again"
+        ) from error
 
     def starts(text: str) -> list[bool]:
         found = [False] * len(text)

@@ -11,12 +11,10 @@ Offsets always point into the text given; nothing is normalised, dropped or inse
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 
 import regex
 
 from calque.document import MultiwordToken, Sentence, Token
-from calque.segmentation.characters import word_starts
 from calque.segmentation.contractions import Splitter, splitter_for
 from calque.segmentation.patterns import token_pattern
 from calque.segmentation.profiles import profile_of
@@ -92,9 +90,14 @@ class RuleSegmenter:
     def __init__(self, lang: str | None = None, *, starts: Callable[[str], Sequence[bool]] | None = None) -> None:
         self.lang = lang
         self.profile = profile_of(lang)
-        self.word_starts = starts or partial(word_starts, name=self.profile.tagger)
+        self.word_starts = starts or self._word_starts
         self.pattern = token_pattern(self.profile)
         self.split: Splitter | None = splitter_for(lang)
+
+    def _word_starts(self, text: str) -> list[bool]:
+        from calque.segmentation.characters import word_starts  # NumPy, only for texts that need it
+
+        return word_starts(text, self.profile.tagger)
 
     def segment(self, text: str) -> list[Sentence]:
         """Sentences of a text, with offsets into it.
