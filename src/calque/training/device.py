@@ -4,16 +4,20 @@ Choices and trade-offs
 - bfloat16 is chosen where the processor multiplies it in hardware (avx512_bf16, amx) or the GPU does; elsewhere it is emulated
   and up to a hundred times slower. Where PyTorch cannot tell, a small product is timed, and bfloat16 must win clearly.
 - Weights stay in float32 and only the products are cast (autocast): the update of a weight is smaller than bfloat16 can hold.
+- Attention over sentences of ordinary length is faster as plain products than in the fused kernel, whose backward pass on a
+  processor takes four times as long in bfloat16 (measured, see docs/training.md). Scoring keeps the fused kernel.
 - Narrow encoders stay in float32 on processors: casting costs more than the products gain (measured, see docs/training.md).
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from calque.errors import TrainingError
 from calque.training.options import Device, Precision
@@ -52,6 +56,22 @@ def choose_precision(wanted: Precision, device: torch.device, width: int) -> Cho
 def autocast(device: torch.device, precision: Chosen) -> AbstractContextManager[object]:
     """The context for forward passes in that precision."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+@contextmanager
+def plain_attention(device: torch.device) -> Iterator[None]:
+    """On a processor, attention as plain products in the precision of their inputs; elsewhere as PyTorch chooses."""
+    if device.type != "cpu":
+        yield
+        return
+    cuda = torch.backends.cuda  # where the switch lives, also for processors
+    before = cuda.fp16_bf16_reduction_math_sdp_allowed()
+    cuda.allow_fp16_bf16_reduction_math_sdp(True)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        cuda.allow_fp16_bf16_reduction_math_sdp(before)
 
 
 def _processor_has_bf16() -> bool:

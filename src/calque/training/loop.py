@@ -41,7 +41,7 @@ from calque.training.checkpoints import (
     write_checkpoint,
     write_snapshot,
 )
-from calque.training.device import Chosen, autocast
+from calque.training.device import Chosen, autocast, plain_attention
 from calque.training.mixtures import generator
 from calque.training.optimiser import make_optimiser, rate_factor, set_rate, trainable
 from calque.training.options import Options
@@ -185,7 +185,8 @@ def _step(
     if run.options.freeze_backbone:
         run.model.encoder.eval()  # what is not trained sees what it will see in use
     seed_step(run.options.seed, state.step)
-    logits, labels = _forward(run, batch)
+    with plain_attention(run.device):
+        logits, labels = _forward(run, batch)
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum") / max(
         1, batch.words
     )
