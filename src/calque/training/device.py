@@ -6,7 +6,7 @@ Choices and trade-offs
 - Weights stay in float32 and only the products are cast (autocast): the update of a weight is smaller than bfloat16 can hold.
 - Attention over sentences of ordinary length is faster as plain products than in the fused kernel, whose backward pass on a
   processor takes four times as long in bfloat16 (measured, see docs/training.md). Scoring keeps the fused kernel.
-- Narrow encoders stay in float32 on processors: casting costs more than the products gain (measured, see docs/training.md).
+- Encoders narrower than 64 stay in float32 on processors: there is nothing to gain (measured, see docs/training.md).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from calque.errors import TrainingError
 from calque.training.options import Device, Precision
 
 Chosen = Literal["bf16", "fp32"]
-NARROWEST_BF16 = 256  # width from which bfloat16 pays on a processor
+NARROWEST_BF16 = 64  # width from which bfloat16 pays on a processor
 
 
 def choose_device(wanted: Device) -> torch.device:
