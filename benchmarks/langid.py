@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from calque import languages
+from calque.languages.identification import identifier
 
 CLOSE = [
     ("es", "ca", "gl", "pt", "oc"),
@@ -115,19 +116,19 @@ def systems(names: list[str]) -> dict[str, tuple[Callable[[str], Answer], set[st
     """Load the systems: how to ask, the codes each knows, seconds to load."""
     found: dict[str, tuple[Callable[[str], Answer], set[str], float]] = {}
     for name in names:
-        begun = time.perf_counter()
+        begun = time.process_time()
         if name == "calque":
 
             def ask(text: str) -> Answer:
                 guess = languages.identify(text)
                 return guess.best, guess.probability
 
-            codes = set(languages.identifiable())
+            codes = set(identifier().labels)
         elif name == "py3langid":
             from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-            model = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
-            codes = {code for label in model.nb_classes if (code := code_of(label))}
+            model = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+            codes = {code for label in model.labels if (code := code_of(label))}
 
             def ask(text: str, model: LanguageIdentifier = model) -> Answer:
                 label, probability = model.classify(text)
@@ -148,7 +149,7 @@ def systems(names: list[str]) -> dict[str, tuple[Callable[[str], Answer], set[st
                 return (code_of(top.language.iso_code_639_1.name), top.value) if top.value > 0 else (None, 0.0)
 
         ask("Load everything that is loaded late, please.")
-        found[name] = (ask, codes, time.perf_counter() - begun)
+        found[name] = (ask, codes, time.process_time() - begun)
     return found
 
 
@@ -193,6 +194,16 @@ def summary(result: dict[str, dict]) -> str:
     )
 
 
+def sweep(result: dict[str, dict]) -> str:
+    """Format the share of texts answered wrongly and not at all for several thresholds, means over languages."""
+    cells = []
+    for threshold in (0.5, 0.6, 0.7, 0.8, 0.9):
+        wrong = np.mean([((row["_sure"] >= threshold) * (1 - row["_right"])).mean() for row in result.values()])
+        silent = np.mean([(row["_sure"] < threshold).mean() for row in result.values()])
+        cells.append(f"at {threshold}: wrong {100 * wrong:.1f} abstains {100 * silent:.1f}")
+    return "; ".join(cells)
+
+
 def words_table(data: Path, limit: int, split: str) -> None:
     """Print how often words of monolingual sentences get another language."""
     for code, some in sorted(treebanks(data, limit, words=True, split=split).items()):
@@ -200,7 +211,7 @@ def words_table(data: Path, limit: int, split: str) -> None:
             continue
         total = wrong = none = touched = 0
         others: Counter[str] = Counter()
-        begun = time.perf_counter()
+        begun = time.process_time()
         for sentence in some:
             tags = languages.word_languages(sentence)
             letters = [tag for tag, word in zip(tags, sentence, strict=True) if any(map(str.isalpha, word))]
@@ -210,7 +221,7 @@ def words_table(data: Path, limit: int, split: str) -> None:
             wrong += len(foreign)
             touched += len(set(filter(None, letters))) > 1
             others.update(foreign)
-        spent = (time.perf_counter() - begun) / len(some)
+        spent = (time.process_time() - begun) / len(some)
         print(
             f"{code:4s} {len(some):4d} sentences {total:6d} words  wrong {100 * wrong / total:5.2f} %  "
             f"none {100 * none / total:5.2f} %  "
@@ -243,17 +254,18 @@ def main() -> None:
     sets = {"Tatoeba": tatoeba(options.data, options.limit), "UD": ud, "UD, five words": five}
     kept = {}
     for name, (ask, _, load) in asked.items():
-        print(f"\n{name}: {load * 1000:.0f} ms to load, knows {len(asked[name][1])} languages")
+        print(f"\n{name}: {load * 1000:.0f} ms (processor time) to load, knows {len(asked[name][1])} languages")
         for title, items in sets.items():
             chosen = {code: some for code, some in items.items() if code in common and len(some) >= 20}
-            begun = time.perf_counter()
+            begun = time.process_time()
             result = measure(ask, chosen, options.threshold)
-            spent = (time.perf_counter() - begun) / sum(map(len, chosen.values()))
+            spent = (time.process_time() - begun) / sum(map(len, chosen.values()))
             print(f"  {title:15s} {summary(result)}  {1000 * spent:.3f} ms a text")
+            print("      " + sweep(result))
             for group in CLOSE:
                 some = {code: result[code] for code in group if code in result}
                 cells = [f"{code} {100 * row['all']:.1f}/{100 * row['wrong']:.1f}" for code, row in some.items()]
-                print("      " + "  ".join(cells)) if some and (name, title) != () else None
+                print("      " + "  ".join(cells))
             if options.languages:
                 for code, row in sorted(result.items(), key=lambda item: item[1]["all"]):
                     print(f"      {code:4s} {100 * row['all']:5.1f} {100 * row['wrong']:5.1f} {row['other']}")

@@ -49,7 +49,7 @@ SENTENCES = {
 def test_a_plain_sentence_is_identified(code: str, text: str):
     guess = identify(text)
     assert guess.code == code
-    assert guess.probability >= 0.6
+    assert guess.probability >= 0.7
 
 
 @pytest.mark.parametrize("text", ["", "1234", "OK", "Paris", "?!", "😀😀", "Google", "3,14 €", "a", "xkq zzv"])
@@ -82,7 +82,7 @@ def test_an_undecided_guess_still_says_what_was_likely():
 
 def test_candidates_that_are_unknown_or_cannot_be_identified_are_errors():
     with pytest.raises(LanguageError, match="unknown language"):
-        identify("hello", candidates=["Klingonese"])
+        identify("hello", candidates=["Qxwerty"])
     with pytest.raises(LanguageError, match="none of the candidate"):
         identify("hello", candidates=["qaf"])
 

@@ -116,8 +116,18 @@ def test_nothing_to_decide(words: list[str]):
 
 def test_unknown_candidates_are_an_error():
     with pytest.raises(LanguageError):
-        word_languages(["hello"], candidates=["Klingonese"])
+        word_languages(["hello"], candidates=["Qxwerty"])
 
 
 def test_a_script_of_one_language_decides_its_words():
     assert word_languages("I met გიორგი and we spoke about the weather".split())[2] == "ka"
+
+
+def test_a_single_word_in_another_script_is_not_of_the_sentences_language():
+    tags = word_languages("मुझे यह movie बहुत पसंद आई".split())
+    assert tags == ["hi", "hi", "en", "hi", "hi", "hi"]
+    assert "ru" not in word_languages("Я вчера купил laptop".split())[3:]
+
+
+def test_a_word_said_three_times_counts_once():
+    assert set(word_languages("y estuvo don Pedro aquí y estuvo otro don Luis ahí y vino don José también".split())) == {"es"}

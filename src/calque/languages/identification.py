@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-THRESHOLD = 0.6
+THRESHOLD = 0.7
+_FEW = 4  # fewer letters than these (formulas, initials) need near certainty
 _LONGEST = 1200  # characters read: more do not change the answer
 
 # Scripts that one living language of the package's tables is written in; those the model knows are added from its own file.
@@ -56,7 +57,7 @@ class Identifier:
         self.labels: list[str] = facts["labels"]
         self.position = {label: at for at, label in enumerate(self.labels)}
         self.scripts: dict[str, list[str]] = facts["scripts"]
-        self.common: frozenset[str] = frozenset(facts["common"])  # widely written languages
+        self.common: frozenset[str] = frozenset(facts["common"])  # the languages most text is written in
         self.sole = SOLE | {script: labels[0] for script, labels in self.scripts.items() if len(labels) == 1}
         self.temperature: tuple[float, float] = tuple(facts["temperature"])
         self.table: NDArray[np.uint8] = np.load(folder / "identifier.npy", mmap_mode="r").view(np.ndarray)
@@ -174,7 +175,8 @@ def identify(text: str, *, candidates: Iterable[str] | None = None, threshold: f
 
     :param text: a sentence or more; the first 1,200 characters count.
     :param candidates: languages that come into question (codes or names); all by default.
-    :param threshold: least calibrated probability of an answer; below it the code is None. 0 answers whenever there are letters.
+    :param threshold: least calibrated probability of an answer, below which the code is None (0.9 for fewer than four letters); 0
+        answers whenever there are letters.
     :returns: the code (None when undecided), the probability of the most likely language, and the second most likely.
     :raises LanguageError: when a candidate is not known or none of them can be identified.
     """
@@ -199,6 +201,8 @@ def _decide(model: Identifier, text: str, allowed: NDArray[np.bool_], threshold:
     from calque.languages.features import clean
 
     cleaned = clean(text)
+    if 0 < threshold < 0.9 and len(cleaned.replace(" ", "")) < _FEW and cleaned < "\u0900":  # not syllabic or ideographic scripts
+        threshold = 0.9
     if cleaned == " " or not allowed.any():
         return Guess(None, 0.0)
     vector, count = model.text_vector(cleaned)

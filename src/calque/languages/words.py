@@ -14,26 +14,31 @@ Choices:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from math import log
 from typing import TYPE_CHECKING
 
 from calque.languages.codes import info
-from calque.languages.identification import THRESHOLD, Identifier, identifier, wanted
+from calque.languages.identification import Identifier, identifier, wanted
 from calque.languages.scripts import script_of
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BLEND = 0.02  # share of the uniform distribution in a word's probabilities
-SWITCH = 1.2  # price of each switch, in nats
-LANGUAGE = 6.0  # price of a further language
+BLEND = 0.1  # share of the uniform distribution in a word's probabilities
+SWITCH = 1.8  # price of each switch, in nats
+LANGUAGE = 7.0  # price of a further language
 RELATIVE = 3.0  # added for a language of a genus that is there already
-RARE = 3.0  # added for a language that is not widely written
+RARE = 3.0  # added for a language that little text is written in
+ENGLISH = 4.0  # price of English, the usual guest, also among its relatives
 LONE = 2.0  # added when the further language has a single word
-CAPITAL = 0.5  # weight of a capitalised word inside the sentence
+CAPITAL = 0.35  # weight of a capitalised word inside the sentence
 ACRONYM = 0.2  # weight of a word in capitals
+UNDECIDED = 0.5  # least probability of the language of a sentence in one language
 PRIOR = 0.5  # weight of the whole sentence's log-probability
 POOL = 6  # likely languages that pairs are built on
 
@@ -49,23 +54,42 @@ def word_languages(words: Sequence[str], *, candidates: Iterable[str] | None = N
     codes = wanted(candidates)
     model = identifier()
     result: list[str | None] = [None] * len(words)
-    places, sole, sentence, scores = _score(model, words, codes)
-    for place, code in sole:
+    seen = _weigh(model, words, codes)
+    for place, code in seen.sole:
         result[place] = code
-    if not places:
-        return result
-    path = _explain(model, sentence, scores)
+    path = _explain(model, seen.sentence, seen.scores) if seen.places else None
     if path is None:
         return result
-    for place, label in zip(places, path, strict=True):
-        result[place] = model.labels[label]
+    for row, (place, label) in enumerate(zip(seen.places, path.tolist(), strict=True)):
+        # One word in another script than its sentence (a Latin word in Hindi) is in no language of that script so far.
+        fitting = label if seen.allowed[row, label] else _foreign(model, seen.logs[row])
+        result[place] = None if fitting is None else model.labels[fitting]
     return result
 
 
-def _score(
-    model: Identifier, words: Sequence[str], codes: frozenset[str] | None
-) -> tuple[list[int], list[tuple[int, str]], NDArray[np.float32], NDArray[np.float32]]:
-    """Return places of words to decide, words their script decides, and the log-probabilities [labels] and [words, labels]."""
+@dataclass(slots=True)
+class _Evidence:
+    """What is known of a sentence's words."""
+
+    places: list[int]  # of the words to decide
+    sole: list[tuple[int, str]]  # words whose script is that of one language
+    allowed: NDArray[np.bool_]  # [words, labels]: written in the word's script, and a candidate
+    logs: NDArray[np.float32]  # [words, labels]: log-probabilities of the word alone
+    scores: NDArray[np.float32]  # the same, blended and weighted
+    sentence: NDArray[np.float32]  # [labels]: log-probabilities of all words together
+
+
+def _foreign(model: Identifier, logs: NDArray[np.float32]) -> int | None:
+    """Return the language of a word that stands alone in its script: English unless another is far likelier, or None."""
+    english = model.position["en"]
+    best = int(logs.argmax())
+    if logs[english] >= logs[best] - ENGLISH:
+        return english
+    return best if logs[best] >= log(UNDECIDED) else None
+
+
+def _weigh(model: Identifier, words: Sequence[str], codes: frozenset[str] | None) -> _Evidence:
+    """Collect the evidence of each word."""
     import numpy as np
 
     from calque.languages.features import clean
@@ -93,8 +117,8 @@ def _score(
         parts.append(text[:-1])
         masks.append(mask)
     if not places:
-        nothing = np.zeros(0, np.float32)
-        return [], sole, nothing, nothing
+        nothing = np.zeros((0, len(model.labels)), np.float32)
+        return _Evidence([], sole, nothing > 0, nothing, nothing, nothing.sum(0))
     pieces, sizes = model.word_vectors("".join(parts) + " ")
     vectors, counts = np.zeros((len(places), pieces.shape[1]), np.float32), np.zeros(len(places), np.int64)
     np.add.at(vectors, owners, pieces)
@@ -102,10 +126,12 @@ def _score(
     allowed = np.stack(masks)
     logs = model.log_probabilities(vectors, counts, allowed)
     blended = np.log((1 - BLEND) * np.exp(logs) + BLEND / len(model.labels))
-    blended *= np.array([_weight(words[place], place) for place in places], np.float32)[:, None]
+    repeated = Counter(words[place].lower() for place in places)  # a word that comes back says nothing new
+    weights = [_weight(words[place], place) / repeated[words[place].lower()] for place in places]
+    blended *= np.array(weights, np.float32)[:, None]
     # The sentence as a whole: the share of words a language's script can write weighs in through the words.
     sentence = model.log_probabilities(vectors.sum(0)[None], counts.sum()[None], np.any(allowed, axis=0, keepdims=True))[0]
-    return places, sole, sentence, blended
+    return _Evidence(places, sole, allowed, logs, blended, sentence)
 
 
 def _weight(word: str, place: int) -> float:
@@ -138,7 +164,7 @@ def _explain(model: Identifier, sentence: NDArray[np.float32], scores: NDArray[n
             third = _third(model, scores, chosen)
             if third is not None:
                 path = np.array([*chosen, third])[_viterbi(scores[:, [*chosen, third]])]
-    if (path == path[0]).all() and float(np.exp(sentence[path[0]])) < THRESHOLD:
+    if (path == path[0]).all() and float(np.exp(sentence[path[0]])) < UNDECIDED:
         return None
     return path
 
@@ -150,8 +176,11 @@ def _prices(model: Identifier, there: tuple[int, ...]) -> NDArray[np.float32]:
 
     genera = _genera(model)
     present = {genera[label] for label in there}
-    price = [LANGUAGE + RELATIVE * (genus in present) for genus in genera]
-    return np.array(price, np.float32) + RARE * np.array([label not in model.common for label in model.labels], np.float32)
+    price = [
+        ENGLISH if label == "en" else LANGUAGE + RELATIVE * (genus in present) + RARE * (label not in model.common)
+        for label, genus in zip(model.labels, genera, strict=True)
+    ]
+    return np.array(price, np.float32)
 
 
 @lru_cache(maxsize=2)
