@@ -21,7 +21,7 @@ from calque.models.card import model_card
 from calque.runtime.export import export
 
 LEAST = 500  # training sentences of a language that counts in the macro average
-LICENCE = "CC BY-SA 4.0"
+LICENCE = "CC-BY-SA-4.0"
 
 
 def test_files(data: Path) -> dict[str, list[Path]]:
