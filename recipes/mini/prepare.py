@@ -39,6 +39,8 @@ def new_tokenizer() -> Tokenizer:
             pre_tokenizers.Digits(individual_digits=False),
             # last, so that what follows an apostrophe or precedes a comma starts a word here as it does in a treebank
             pre_tokenizers.Metaspace(prepend_scheme="always"),
+            # no mark of a word's start where words are not marked: one piece a character instead of two
+            pre_tokenizers.Split(Regex(f"^▁(?={UNSPACED})"), "removed"),
         ]
     )
     tok.decoder = decoders.Metaspace()
