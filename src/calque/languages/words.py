@@ -99,6 +99,7 @@ def _weigh(model: Identifier, words: Sequence[str], codes: frozenset[str] | None
     parts: list[str] = []
     owners: list[int] = []
     masks: list[NDArray[np.bool_]] = []
+    scripts: list[str] = []
     chosen = None if codes is None else np.array([label in codes for label in model.labels])
     for place, word in enumerate(words):
         script = script_of(word)
@@ -116,6 +117,7 @@ def _weigh(model: Identifier, words: Sequence[str], codes: frozenset[str] | None
         places.append(place)
         parts.append(text[:-1])
         masks.append(mask)
+        scripts.append(script)
     if not places:
         nothing = np.zeros((0, len(model.labels)), np.float32)
         return _Evidence([], sole, nothing > 0, nothing, nothing, nothing.sum(0))
@@ -129,8 +131,10 @@ def _weigh(model: Identifier, words: Sequence[str], codes: frozenset[str] | None
     repeated = Counter(words[place].lower() for place in places)  # a word that comes back says nothing new
     weights = [_weight(words[place], place) / repeated[words[place].lower()] for place in places]
     blended *= np.array(weights, np.float32)[:, None]
-    # The sentence as a whole: the share of words a language's script can write weighs in through the words.
-    sentence = model.log_probabilities(vectors.sum(0)[None], counts.sum()[None], np.any(allowed, axis=0, keepdims=True))[0]
+    # The sentence as a whole is judged by the words in its main script: probabilities compare within a script only.
+    main = Counter(scripts).most_common(1)[0][0]
+    rows = [row for row, script in enumerate(scripts) if script == main]
+    sentence = model.log_probabilities(vectors[rows].sum(0)[None], counts[rows].sum()[None], allowed[rows[:1]])[0]
     return _Evidence(places, sole, allowed, logs, blended, sentence)
 
 
