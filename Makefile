@@ -24,4 +24,4 @@ test:
 check: lint types test
 
 bench:
-	python -m benchmarks
+	python benchmarks/startup.py
