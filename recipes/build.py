@@ -2,7 +2,7 @@
 
     python recipes/build.py --data ../shared/data --work build
 
-About an hour and a half of two processor cores. Steps whose results are there are not made again; pre-training and training go
+Hours of two processor cores, most of them the two trainings, whose minutes are options. Steps whose results are there are not made again; pre-training and training go
 on from their checkpoints when the command is given again. Needs ``pip install -e '.[train]' scipy opencc-python-reimplemented``.
 """
 
