@@ -2,8 +2,9 @@
 
     python recipes/build.py --data ../shared/data --work build
 
-Hours of two processor cores, most of them the two trainings, whose minutes are options. Steps whose results are there are not made again; pre-training and training go
-on from their checkpoints when the command is given again. Needs ``pip install -e '.[train]' scipy opencc-python-reimplemented``.
+Hours of two processor cores, most of them the two trainings, whose minutes are options. Steps whose results are there are not
+made again; pre-training and training go on from their checkpoints when the command is given again. Needs
+``pip install -e '.[train]' scipy opencc-python-reimplemented``.
 """
 
 from __future__ import annotations
