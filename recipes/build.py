@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 600 MB")
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
     parser.add_argument("--pretrain-minutes", type=float, default=31)
-    parser.add_argument("--train-minutes", type=float, default=40)
+    parser.add_argument("--train-minutes", type=float, nargs=2, default=(35, 52))
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
     if not (mini / "ids").exists():
@@ -48,7 +48,7 @@ def main() -> None:
     if not (default / "sources.json").exists():
         run("default/treebanks.py", "--data", args.data, "--work", default)
     if not (default / "model").exists():
-        run("default/train.py", "--work", default, "--encoder", args.output / "mini", "--minutes", str(args.train_minutes))
+        run("default/train.py", "--work", default, "--encoder", args.output / "mini", "--minutes", *map(str, args.train_minutes))
     run("default/finish.py", "--data", args.data, "--work", default, "--output", args.output / "default")
 
 

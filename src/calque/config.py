@@ -40,6 +40,8 @@ class ModelConfig:
     pooling: str = "mean"
     max_length: int = 512
     tasks: dict[str, TaskConfig] = field(default_factory=dict)
+    # Options of the word features beside the encoder (models/mixer.py, wordforms.py); empty when it has none.
+    word_features: dict[str, Any] = field(default_factory=dict)
     languages: list[str] = field(default_factory=list)
     licence: str = ""
     # Where the weights come from: training data (with licences), seeds, options, dates; and measured scores.

@@ -18,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from calque.errors import ModelError
+from calque.wordforms import HIDDEN, SLOTS, WordForms
 
 Pooling = Literal["mean", "first"]
 MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
@@ -41,6 +42,7 @@ class Row:
     ids: NDArray[np.int32]
     starts: NDArray[np.int32]
     keep: tuple[int, int]  # words of this window [from, to) whose output counts, relative to first_word
+    features: NDArray[np.int32] | None = None  # of the words' forms, ``[words, SLOTS]``, for models that read them
 
     @property
     def words(self) -> int:
@@ -52,12 +54,23 @@ class Row:
 class Batch:
     """Padded arrays for one forward pass.
 
-    ``input_ids`` and ``attention_mask`` are int64 ``[rows, pieces]``, ``pooling`` is float32 ``[rows, words, pieces]``.
+    ``input_ids`` and ``attention_mask`` are int64 ``[rows, pieces]``, ``pooling`` is float32 ``[rows, words, pieces]``,
+    ``features`` int32 ``[rows, words, SLOTS]`` (None for models that read none).
     """
 
     input_ids: NDArray[np.int64]
     attention_mask: NDArray[np.int64]
     pooling: NDArray[np.float32]
+    features: NDArray[np.int32] | None = None
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Inputs of a model, by name."""
+        found: dict[str, NDArray[Any]] = {
+            "input_ids": self.input_ids,
+            "attention_mask": self.attention_mask,
+            "pooling": self.pooling,
+        }
+        return found if self.features is None else {**found, "features": self.features}
 
 
 class WordPieces:
@@ -66,15 +79,19 @@ class WordPieces:
     :param tokenizer: any fast tokenizer.
     :param max_length: the encoder's window in pieces, special pieces included.
     :param pooling: ``mean`` over a word's pieces, or its ``first`` piece.
+    :param forms: hashes the words' forms, for models that read their features.
     :raises ModelError: when the tokenizer cannot serve (no padding or unknown piece, window too small).
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, max_length: int = 512, pooling: Pooling = "mean") -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, *, max_length: int = 512, pooling: Pooling = "mean", forms: WordForms | None = None
+    ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         tokenizer.encode_special_tokens = True
         self.tokenizer = tokenizer
         self.pooling: Pooling = pooling
+        self.forms = forms
         self.max_length = max_length
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.room = max_length - len(self.prefix) - len(self.suffix)
@@ -118,7 +135,8 @@ class WordPieces:
             known.update((word, self._pieces(e.ids)) for word, e in zip(fresh, encoded, strict=True))
         rows: list[Row] = []
         for number, words in enumerate(short, first):
-            rows.extend(_windows(number, [known[word] for word in words], self.room))
+            forms = self.forms(words) if self.forms is not None else None
+            rows.extend(_windows(number, [known[word] for word in words], self.room, forms))
         return rows
 
     def _pieces(self, ids: list[int]) -> list[int]:
@@ -137,10 +155,13 @@ class WordPieces:
         input_ids = np.full((len(rows), width), self.pad_id, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         pooling = np.zeros((len(rows), words, width), dtype=np.float32)
+        features = np.full((len(rows), words, SLOTS), HIDDEN, dtype=np.int32) if self.forms is not None else None
         for i, row in enumerate(rows):
             line = [*self.prefix, *row.ids.tolist(), *self.suffix]
             input_ids[i, : len(line)] = line
             mask[i, : len(line)] = 1
+            if features is not None and row.features is not None:
+                features[i, : row.words] = row.features
             starts = row.starts + len(self.prefix)
             if self.pooling == "first":
                 pooling[i, np.arange(row.words), starts] = 1.0
@@ -148,7 +169,7 @@ class WordPieces:
             lengths = np.diff(np.append(starts, len(self.prefix) + len(row.ids)))
             word_of_piece = np.repeat(np.arange(row.words), lengths)
             pooling[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = np.repeat(1.0 / lengths, lengths)
-        return Batch(input_ids, mask, pooling)
+        return Batch(input_ids, mask, pooling, features)
 
 
 def budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -181,7 +202,7 @@ def _fit(ids: list[int], unknown: int, most: int) -> list[int]:
     return ids[:head] + ids[len(ids) - (most - head) :]
 
 
-def _windows(number: int, pieces: list[list[int]], room: int) -> Iterator[Row]:
+def _windows(number: int, pieces: list[list[int]], room: int, forms: NDArray[np.int32] | None = None) -> Iterator[Row]:
     """Cut one sentence into windows of at most ``room`` pieces with a quarter of a window shared by neighbours."""
     lengths = np.array([len(p) for p in pieces], dtype=np.int64)
     ends = np.cumsum(lengths)
@@ -200,7 +221,8 @@ def _windows(number: int, pieces: list[list[int]], room: int) -> Iterator[Row]:
         high = last if i + 1 == len(spans) else (spans[i + 1][0] + last + 1) // 2
         flat = [p for word in pieces[first:last] for p in word]
         starts = np.concatenate([[0], np.cumsum(lengths[first:last])[:-1]])
-        yield Row(number, first, np.array(flat, dtype=np.int32), starts.astype(np.int32), (low - first, high - first))
+        features = forms[first:last] if forms is not None else None
+        yield Row(number, first, np.array(flat, dtype=np.int32), starts.astype(np.int32), (low - first, high - first), features)
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

@@ -13,7 +13,7 @@ import pytest
 from calque.errors import CalqueError, ModelError
 from calque.runtime import export as module
 from calque.runtime import graph
-from calque.runtime.export import ExportReport, export
+from calque.runtime.export import AGREEMENT, ExportReport, export
 from calque.runtime.samples import SENTENCES
 from calque.runtime.session import OnnxModel
 
@@ -41,6 +41,24 @@ def test_every_encoder_family_labels_alike_in_onnx(
         assert [t.labels for t in found] == [t.labels for t in wanted]
         for a, b in zip(found, wanted, strict=True):
             np.testing.assert_allclose(a.scores, b.scores, atol=2e-4)
+
+
+@pytest.mark.parametrize("quantise", ["none", "int8"])
+def test_word_features_are_an_input_of_the_graph(
+    make_model: Make, tmp_path: Path, sentences: list[list[str]], quantise: str
+) -> None:
+    model = make_model()
+    bare = labels(model, sentences)
+    mixer = model.add_word_features(rows=512, dim=16, layers=1).eval()
+    mixer.from_encoder.weight.data.normal_()
+    assert labels(model, sentences) != bare
+    report = export(model, tmp_path / "out", quantise=quantise)
+    assert report.difference < 1e-4
+    assert report.agreement >= AGREEMENT
+    found = labels(OnnxModel.from_folder(tmp_path / "out"), [*sentences, sentences[0] * 20])
+    wanted = labels(model, [*sentences, sentences[0] * 20])
+    pairs = [(a, b) for one, other in zip(found, wanted, strict=True) for a, b in zip(one, other, strict=True)]
+    assert sum(a == b for a, b in pairs) >= (0.97 if quantise == "int8" else 1) * len(pairs)
 
 
 def test_first_piece_pooling_is_exported_too(make_model: Make, tmp_path: Path, sentences: list[list[str]]) -> None:

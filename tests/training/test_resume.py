@@ -20,16 +20,18 @@ ZYGOTE = """
 import json, os, signal, sys, time
 from calque.training.finetune import run_training
 from calque.training.options import Options
+from calque.models.mixer import DEFAULTS
 import torch, transformers.models.xlm_roberta
 
 torch.set_num_threads(1)
+DEFAULTS["rows"] = 64
 os.fsync = lambda handle: None  # a kill loses nothing that was written; only a power cut does
 
 def child(output):
     pid = os.fork()
     if pid:
         return pid
-    random_parts = dict(dropout=0.2, word_dropout=0.1, piece_dropout=0.1)
+    random_parts = dict(dropout=0.2, word_dropout=0.1, piece_dropout=0.1, word_features=True, lexical_warmup=0.3)
     options = Options(epochs=24, eval_every=7, patience=0, checkpoint_seconds=0.05, **random_parts)
     try:
         run_training(job["encoder"], {"en": job["en"], "es": job["es"]}, options, output=output)
@@ -71,7 +73,7 @@ def test_killed_at_five_random_moments_training_ends_with_the_same_bytes(encoder
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["kills"] >= 3, moments
-    for file in ("encoder/model.safetensors", "heads.safetensors"):
+    for file in ("encoder/model.safetensors", "heads.safetensors", "mixer.safetensors"):
         assert (tmp_path / "unbroken" / file).read_bytes() == (tmp_path / "broken" / file).read_bytes(), moments
     assert log(tmp_path / "unbroken") == log(tmp_path / "broken")
     assert not training_path(tmp_path / "broken").exists()
@@ -93,7 +95,7 @@ def unfinished(encoder, treebanks, tmp_path, monkeypatch) -> Path:
     from calque.training import loop
 
     step = loop._step
-    monkeypatch.setattr(loop, "_step", lambda run, state, *rest: killing(state) or step(run, state, *rest))
+    monkeypatch.setattr(loop, "_step", lambda run, state, *rest, **more: killing(state) or step(run, state, *rest, **more))
     with pytest.raises(Killed):
         run_training(encoder, {"en": treebanks["en"]}, Options(epochs=5, checkpoint_seconds=0), output=tmp_path / "m")
     monkeypatch.undo()

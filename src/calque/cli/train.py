@@ -52,6 +52,14 @@ def pos_command(
     dropout: Annotated[float | None, typer.Option(help="Of the encoder's layers; by default as configured.")] = None,
     word_dropout: Annotated[float, typer.Option(help="Part of the words hidden in training.")] = 0.0,
     piece_dropout: Annotated[float, typer.Option(help="Part of the pieces hidden in training.")] = 0.0,
+    word_features: Annotated[
+        bool | None,
+        typer.Option("--word-features/--no-word-features", help="Hashed forms and affixes beside the encoder."),
+    ] = None,
+    feature_dropout: Annotated[float, typer.Option(help="Part of the words whose features are hidden in training.")] = 0.1,
+    lexical_warmup: Annotated[
+        float, typer.Option(help="Part of the run in which word features train alone, without the encoder.")
+    ] = 0.0,
     average: Annotated[int, typer.Option(help="Best evaluations whose weights are averaged; 1: none.")] = 3,
     patience: Annotated[int, typer.Option(help="Evaluations without a better score before it stops; 0: never.")] = 4,
     eval_every: Annotated[int | None, typer.Option(help="Steps between evaluations; by default each tenth of the run.")] = None,
@@ -98,6 +106,9 @@ def pos_command(
         dropout=dropout,
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
+        word_features=word_features,
+        feature_dropout=feature_dropout,
+        lexical_warmup=lexical_warmup,
         average=average,
         patience=patience,
         eval_every=eval_every,

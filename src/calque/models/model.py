@@ -28,9 +28,11 @@ from calque.models import hub
 from calque.models.card import model_card
 from calque.models.encoder import Encoder, load_backbone, load_pieces, read_config
 from calque.models.heads import WordHead
+from calque.models.mixer import DEFAULTS, WordMixer
 from calque.models.published import is_token_classifier, load_classifier
 from calque.models.saving import recover, whole_folder
 from calque.pieces import Pooling, WordPieces, budget_batches
+from calque.wordforms import VERSION, forms_of
 
 if TYPE_CHECKING:
     from calque.document import Document
@@ -53,6 +55,9 @@ class Model(nn.Module):
         self.config = config if config is not None else ModelConfig(name=short, base=encoder.repo or short)
         self.config.max_length = min(self.config.max_length, encoder.pieces.max_length)
         self.config.pooling = encoder.pieces.pooling
+        self.mixer: WordMixer | None = None
+        if self.config.word_features:
+            self._mix()
         self.heads = nn.ModuleDict()
         for task, made in self.config.tasks.items():
             self.heads[task] = WordHead(encoder.hidden_size, len(made.labels), transform=made.transform)
@@ -109,14 +114,17 @@ class Model(nn.Module):
                 linked.pieces.tokenizer, max_length=min(config.max_length, linked.pieces.max_length), pooling=pooling
             )
             encoder = Encoder(linked.backbone, pieces, name=linked.name, repo=linked.repo, revision=linked.revision)
+        forms_of(config.word_features, path)
         model = cls(encoder, config)
-        file = path / "heads.safetensors"
-        if config.tasks:
+        parts = {"heads": model.heads if config.tasks else None, "mixer": model.mixer}
+        for what, module in parts.items():
+            file = path / f"{what}.safetensors"
             try:
-                model.heads.load_state_dict(load_file(str(file)))
+                if module is not None:
+                    module.load_state_dict(load_file(str(file)))
             except (OSError, SafetensorError, RuntimeError) as error:
                 first = str(error).strip().splitlines()[0]
-                raise ModelError(f"{file}: the heads cannot be read ({first}): {again}") from error
+                raise ModelError(f"{file}: the {what} cannot be read ({first}): {again}") from error
         return model.eval()
 
     @property
@@ -145,16 +153,51 @@ class Model(nn.Module):
         self.heads[task] = head
         return head
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, pooling: Tensor) -> dict[str, Tensor]:
+    def add_word_features(self, **options: int) -> WordMixer:
+        """Add fresh word features beside the encoder, or put fresh ones in the place of the old.
+
+        :param options: ``rows`` and ``dim`` of the table, ``layers`` of convolutions, where not the defaults.
+        """
+        self.config.word_features = {"version": VERSION, **DEFAULTS, **options}
+        return self._mix()
+
+    def drop_word_features(self) -> None:
+        """Take the word features away; heads then read the encoder's vectors as they are."""
+        self.mixer = None
+        self.config.word_features = {}
+        self.encoder.pieces.forms = None
+
+    def _mix(self) -> WordMixer:
+        options = self.config.word_features
+        self.mixer = WordMixer(self.encoder.hidden_size, options).to(self.device)
+        self.encoder.pieces.forms = forms_of(options, self.config.name)
+        return self.mixer
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        pooling: Tensor,
+        features: Tensor | None = None,
+        *,
+        encode: bool = True,
+    ) -> dict[str, Tensor]:
         """Logits of every head.
 
         :param input_ids: int64 ``[B, P]``.
         :param attention_mask: int64 ``[B, P]``.
         :param pooling: float ``[B, W, P]``, weights of the pieces of each word.
+        :param features: int32 ``[B, W, SLOTS]``, for a model with word features.
+        :param encode: False leaves the encoder out: word features alone.
         :returns: task → float32 ``[B, W, L]``.
         """
-        hidden = self.encoder(input_ids, attention_mask)
-        words = torch.bmm(pooling.to(hidden.dtype), hidden)
+        words: Tensor | None = None
+        if encode or self.mixer is None:
+            hidden = self.encoder(input_ids, attention_mask)
+            words = torch.bmm(pooling.to(hidden.dtype), hidden)
+        if self.mixer is not None:
+            assert features is not None, "a model with word features needs them"
+            words = self.mixer(words, features, (pooling.sum(dim=-1) > 0).to(torch.float32))
         return {task: head(words) for task, head in self.heads.items()}
 
     @torch.inference_mode()
@@ -183,9 +226,9 @@ class Model(nn.Module):
         try:
             for group in budget_batches([len(r.ids) for r in rows], batch_pieces):
                 batch = pieces.batch([rows[i] for i in group])
-                arrays = (torch.from_numpy(a).to(self.device) for a in (batch.input_ids, batch.attention_mask, batch.pooling))
+                arrays = {name: torch.from_numpy(a).to(self.device) for name, a in batch.arrays().items()}
                 with torch.autocast(self.device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
-                    logits = self(*arrays)[task]
+                    logits = self(**arrays)[task]
                 top, which = (t.cpu().numpy() for t in torch.softmax(logits, dim=-1).max(dim=-1))
                 for at, i in enumerate(group):
                     row = rows[i]
@@ -224,10 +267,11 @@ class Model(nn.Module):
             if not link_encoder:
                 self.encoder.save_backbone(fresh / "encoder")
             self.encoder.pieces.tokenizer.save(str(fresh / "tokenizer.json"))
-            state = {
-                key: tensor.detach().to("cpu", torch.float32).contiguous() for key, tensor in self.heads.state_dict().items()
-            }
-            save_file(state, str(fresh / "heads.safetensors"), metadata={"format": "pt"})
+            parts: dict[str, nn.Module | None] = {"heads": self.heads, "mixer": self.mixer}
+            for what, module in parts.items():
+                if module is not None:
+                    state = {key: t.detach().to("cpu", torch.float32).contiguous() for key, t in module.state_dict().items()}
+                    save_file(state, str(fresh / f"{what}.safetensors"), metadata={"format": "pt"})
             (fresh / "README.md").write_text(model_card(config), encoding="utf-8")
             (fresh / "config.json").write_text(config.to_json(), encoding="utf-8")
         return Path(folder)

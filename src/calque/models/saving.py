@@ -23,7 +23,17 @@ from pathlib import Path
 from calque.config import is_calque_model
 from calque.errors import ModelError
 
-OWN = {"config.json", "tokenizer.json", "heads.safetensors", "encoder", "adapters", "README.md", "model.onnx"}
+OWN = {
+    "config.json",
+    "tokenizer.json",
+    "heads.safetensors",
+    "mixer.safetensors",
+    "encoder",
+    "adapters",
+    "README.md",
+    "model.onnx",
+    "model.onnx.data",
+}
 
 
 @contextmanager

@@ -174,7 +174,11 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
     config, pieces = model.config, model.encoder.pieces
     outputs = [f"{task}_logits" for task in config.tasks]
     graph, exporter, difference = to_onnx(
-        model, list(config.tasks), work / "float", vocabulary=pieces.tokenizer.get_vocab_size(with_added_tokens=True)
+        model,
+        list(config.tasks),
+        work / "float",
+        vocabulary=pieces.tokenizer.get_vocab_size(with_added_tokens=True),
+        features=pieces.forms.rows if pieces.forms is not None else 0,
     )
     words = sum(len(s) for s in sentences)
     report = ExportReport(graph.parent, "float32", "float32", 1.0, words, 0, difference, exporter, 0.0, ())

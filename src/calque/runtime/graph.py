@@ -23,6 +23,7 @@ import numpy as np
 
 from calque.errors import ModelError
 from calque.runtime.session import INPUTS, ONNX_FILE, open_session
+from calque.wordforms import SLOTS
 
 if TYPE_CHECKING:
     import torch
@@ -30,17 +31,21 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4  # of logits, relative to the largest where that is above 1
 SHAPES = ((3, 5, 12), (1, 1, 3), (2, 7, 40), (1, 30, 60))  # rows, words, pieces; the first one is traced
 OPSET = 17
+Bounds = tuple[int, int]  # numbers of pieces and of word features are below these; no features: 0
 EXPORTERS = ("traced", "dynamo")
 ONE_FILE_BYTES = 1_800_000_000  # protobuf's limit is 2 GiB
 
 
-def to_onnx(model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocabulary: int) -> tuple[Path, str, float]:
+def to_onnx(
+    model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocabulary: int, features: int = 0
+) -> tuple[Path, str, float]:
     """Write the float graph of a model.
 
-    :param model: ``forward(input_ids, attention_mask, pooling) -> {task: logits}``.
+    :param model: ``forward(input_ids, attention_mask, pooling[, features]) -> {task: logits}``.
     :param tasks: heads to export, in the order of the graph's outputs.
     :param folder: where ``model.onnx`` goes.
     :param vocabulary: piece numbers are below this.
+    :param features: numbers of word features are below this; 0 for a model that reads none.
     :returns: the file, which exporter made it, and the largest difference of a logit.
     :raises ModelError: when no exporter makes a graph that computes the same.
     """
@@ -54,14 +59,19 @@ def to_onnx(model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocab
             self.model = model
 
         def forward(
-            self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pooling: torch.Tensor
+            self,
+            input_ids: torch.Tensor,
+            attention_mask: torch.Tensor,
+            pooling: torch.Tensor,
+            features: torch.Tensor | None = None,
         ) -> tuple[torch.Tensor, ...]:
-            logits = self.model(input_ids, attention_mask, pooling)
+            logits = self.model(input_ids, attention_mask, pooling, features)
             return tuple(logits[task] for task in tasks)
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ONNX_FILE
     outputs = [f"{task}_logits" for task in tasks]
+    bounds = (vocabulary, features)
     failures: list[str] = []
     with _ready(model):
         graph = Graph().eval()
@@ -69,8 +79,8 @@ def to_onnx(model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocab
             for old in folder.iterdir():
                 old.unlink()
             try:
-                _export(graph, path, outputs, exporter, vocabulary)
-                difference = _difference(graph, path, outputs, vocabulary)
+                _export(graph, path, outputs, exporter, bounds)
+                difference = _difference(graph, path, outputs, bounds)
             except Exception as error:  # exporters raise whatever they meet
                 failures.append(f"{exporter}: {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}")
                 continue
@@ -109,51 +119,62 @@ def _ready(model: torch.nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter: str, vocabulary: int) -> None:
+def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter: str, bounds: Bounds) -> None:
     import torch
 
-    example = _inputs(*SHAPES[0], vocabulary)
+    example = _inputs(*SHAPES[0], bounds)
+    inputs = list(_names(bounds))
     rows, words, pieces = "rows", "words", "pieces"
     if exporter == "traced":
         of_pieces = {0: rows, 1: pieces}
-        axes = {"input_ids": of_pieces, "attention_mask": of_pieces, "pooling": {0: rows, 1: words, 2: pieces}}
+        of_words = {0: rows, 1: words}
+        axes = {"input_ids": of_pieces, "attention_mask": of_pieces, "pooling": {**of_words, 2: pieces}, "features": of_words}
+        axes = {name: axes[name] for name in inputs}
         axes |= {name: {0: rows, 1: words} for name in outputs}
         torch.onnx.export(
-            graph, example, str(path), dynamo=False, opset_version=OPSET, input_names=list(INPUTS), output_names=list(outputs),
+            graph, example, str(path), dynamo=False, opset_version=OPSET, input_names=inputs, output_names=list(outputs),
             dynamic_axes=axes,
         )  # fmt: skip
         return
     any_size = torch.export.Dim.DYNAMIC
-    shapes = ({0: any_size, 1: any_size}, {0: any_size, 1: any_size}, {0: any_size, 1: any_size, 2: any_size})
+    two, three = {0: any_size, 1: any_size}, {0: any_size, 1: any_size, 2: any_size}
+    shapes = (two, two, three, two)[: len(inputs)]
     torch.onnx.export(
-        graph, example, str(path), dynamo=True, verbose=False, opset_version=OPSET + 1, input_names=list(INPUTS),
+        graph, example, str(path), dynamo=True, verbose=False, opset_version=OPSET + 1, input_names=inputs,
         output_names=list(outputs), dynamic_shapes=shapes, external_data=_bytes(graph) > ONE_FILE_BYTES,
     )  # fmt: skip
 
 
-def _difference(graph: torch.nn.Module, path: Path, outputs: Sequence[str], vocabulary: int) -> float:
+def _difference(graph: torch.nn.Module, path: Path, outputs: Sequence[str], bounds: Bounds) -> float:
     session = open_session(path, threads=1)
     worst = 0.0
     for shape in SHAPES:
-        tensors = _inputs(*shape, vocabulary)
+        tensors = _inputs(*shape, bounds)
         wanted = [t.numpy() for t in graph(*tensors)]
-        found = session.run(list(outputs), {name: t.numpy() for name, t in zip(INPUTS, tensors, strict=True)})
+        found = session.run(list(outputs), {name: t.numpy() for name, t in zip(_names(bounds), tensors, strict=True)})
         for a, b in zip(wanted, found, strict=True):
             difference = float(np.abs(a - b).max()) / max(1.0, float(np.abs(a).max()))
             worst = max(worst, difference if np.isfinite(difference) else float("inf"))
     return worst
 
 
-def _inputs(rows: int, words: int, pieces: int, vocabulary: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _names(bounds: Bounds) -> tuple[str, ...]:
+    return (*INPUTS, "features") if bounds[1] else INPUTS
+
+
+def _inputs(rows: int, words: int, pieces: int, bounds: Bounds) -> tuple[torch.Tensor, ...]:
     """Random pieces of the given shape; every row after the first is padded to its half."""
     import torch
 
     generator = torch.Generator().manual_seed(rows * 1000 + pieces)
-    ids = torch.randint(0, vocabulary, (rows, pieces), generator=generator)
+    ids = torch.randint(0, bounds[0], (rows, pieces), generator=generator)
     mask = torch.ones(rows, pieces, dtype=torch.int64)
     mask[1:, max(pieces // 2, 1) :] = 0
     pooling = torch.rand(rows, words, pieces, generator=generator) * mask[:, None, :]
-    return ids, mask, pooling / pooling.sum(dim=2, keepdim=True)
+    inputs = (ids, mask, pooling / pooling.sum(dim=2, keepdim=True))
+    if not bounds[1]:
+        return inputs
+    return *inputs, torch.randint(0, bounds[1], (rows, words, SLOTS), generator=generator, dtype=torch.int32)
 
 
 def _bytes(graph: torch.nn.Module) -> int:

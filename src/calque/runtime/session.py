@@ -30,13 +30,14 @@ from calque.document import Document
 from calque.errors import CalqueError, ModelError
 from calque.pieces import Row, WordPieces, budget_batches
 from calque.pipeline import Tagged
+from calque.wordforms import forms_of
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 ONNX_FILE = "model.onnx"
 ONNX_FORMAT = 1  # of the graph: its inputs, its outputs, and what they mean
-INPUTS = ("input_ids", "attention_mask", "pooling")
+INPUTS = ("input_ids", "attention_mask", "pooling")  # and "features" where the model reads word features
 CHUNK_WORDS = 16_384
 BATCH_PIECES = 2_048
 MAX_DEFAULT_THREADS = 8  # small encoders stop gaining here; CALQUE_THREADS goes beyond
@@ -78,6 +79,7 @@ class OnnxModel:
         if pooling not in ("mean", "first"):
             raise ModelError(f"{folder / 'config.json'}: unknown pooling {pooling!r} (mean or first)")
         pieces = WordPieces.from_folder(folder, max_length=config.max_length, pooling="first" if pooling == "first" else "mean")
+        pieces.forms = forms_of(config.word_features, folder)
         pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
         return cls(folder, config, pieces, threads=threads)
 
@@ -140,7 +142,7 @@ class OnnxModel:
 
     def _logits(self, rows: Sequence[Row], output: str, labels: int) -> NDArray[np.float32]:
         batch = self.pieces.batch(rows)
-        feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "pooling": batch.pooling}
+        feed = batch.arrays()
         session = self._open()
         try:
             logits = np.asarray(session.run([output], feed)[0], dtype=np.float32)
@@ -159,7 +161,7 @@ class OnnxModel:
             with self._lock:
                 if self._session is None:
                     self._session = open_session(self.folder / ONNX_FILE, threads=self.threads)
-                    _check_graph(self.folder, self._session, self.tasks)
+                    _check_graph(self.folder, self._session, self.tasks, inputs_of(self.config))
         return self._session
 
 
@@ -224,10 +226,15 @@ def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.
     return top, 1.0 / np.exp(logits - highest).sum(axis=2)
 
 
-def _check_graph(folder: Path, session: InferenceSession, tasks: Sequence[str]) -> None:
+def inputs_of(config: ModelConfig) -> tuple[str, ...]:
+    """Names of the graph's inputs, in order."""
+    return (*INPUTS, "features") if config.word_features else INPUTS
+
+
+def _check_graph(folder: Path, session: InferenceSession, tasks: Sequence[str], wanted: Sequence[str]) -> None:
     inputs = {i.name for i in session.get_inputs()}
     outputs = {o.name for o in session.get_outputs()}
-    missing = sorted((set(INPUTS) ^ inputs) | ({f"{task}_logits" for task in tasks} - outputs))
+    missing = sorted((set(wanted) ^ inputs) | ({f"{task}_logits" for task in tasks} - outputs))
     if missing:
         raise ModelError(
             f"{folder / ONNX_FILE}: not a graph that calque wrote for this config.json"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from calque.pieces import Batch, Row, WordPieces
 from calque.training.mixtures import epoch_sizes, epoch_slice, generator
+from calque.wordforms import HIDDEN
 
 IGNORED = -100  # label of words that neither train nor count
 CHUNK = 40  # batches sorted together
@@ -45,6 +46,7 @@ class Hiding:
 
     words: float = 0.0
     pieces: float = 0.0
+    features: float = 0.0  # of the words; half of them their whole form only
     piece_id: int = 0  # what stands for hidden ones
 
 
@@ -128,14 +130,15 @@ def collate(
     padded = np.full((len(rows), width), IGNORED, dtype=np.int64)
     for i, label in enumerate(labels):
         padded[i, : len(label)] = label
-    if hiding is not None and rng is not None and (hiding.words or hiding.pieces):
+    if hiding is not None and rng is not None and (hiding.words or hiding.pieces or hiding.features):
         _hide(batch, rows, pieces, hiding, rng)
     return LabelledBatch(batch, padded, int((padded != IGNORED).sum()))
 
 
 def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding, rng: np.random.Generator) -> None:
     per_word = np.concatenate([np.diff(np.append(row.starts, len(row.ids))) for row in rows])
-    hidden = np.repeat(rng.random(len(per_word)) < hiding.words, per_word)
+    hidden_words = rng.random(len(per_word)) < hiding.words
+    hidden = np.repeat(hidden_words, per_word)
     hidden |= rng.random(len(hidden)) < hiding.pieces
     # the real pieces of all rows in reading order: the mask without the special pieces at both ends of each row
     real = batch.attention_mask.astype(np.bool_)
@@ -145,6 +148,15 @@ def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding,
     flat = batch.input_ids[real]
     flat[hidden] = hiding.piece_id
     batch.input_ids[real] = flat
+    if batch.features is None:
+        return
+    draw = rng.random(len(per_word))
+    counts = np.array([row.words for row in rows])
+    there = np.arange(batch.features.shape[1]) < counts[:, None]
+    known = batch.features[there]
+    known[draw < hiding.features, 0] = HIDDEN
+    known[hidden_words | (draw < hiding.features / 2)] = HIDDEN
+    batch.features[there] = known
 
 
 def inference_batches(corpus: Corpus, pieces: WordPieces, budget: int, *, limit: int = 0) -> list[NDArray[np.int64]]:

@@ -68,6 +68,9 @@ def fine_tune(
     dropout: float | None = None,
     word_dropout: float = 0.0,
     piece_dropout: float = 0.0,
+    word_features: bool | None = None,
+    feature_dropout: float = 0.1,
+    lexical_warmup: float = 0.0,
     average: int = 3,
     patience: int = 4,
     eval_every: int | None = None,
@@ -101,6 +104,10 @@ def fine_tune(
     :param freeze_embeddings: by default they are frozen when they have 50 million parameters or more.
     :param dropout: of the encoder's layers; by default as configured.
     :param word_dropout: part of the words that is hidden in training; ``piece_dropout``: of the pieces.
+    :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
+        keeps them by default.
+    :param feature_dropout: part of the words whose features are hidden in training.
+    :param lexical_warmup: part of the run in which the word features train alone, without the encoder, which is much faster.
     :param average: how many of the best evaluations' weights are averaged (kept only when not worse).
     :param patience: evaluations without a better score before it stops early; 0 never stops.
     :param eval_every: steps between evaluations; by default after each tenth of the run.
@@ -134,6 +141,9 @@ def fine_tune(
         dropout=dropout,
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
+        word_features=word_features,
+        feature_dropout=feature_dropout,
+        lexical_warmup=lexical_warmup,
         average=average,
         patience=patience,
         eval_every=eval_every,

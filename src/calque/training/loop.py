@@ -43,7 +43,7 @@ from calque.training.checkpoints import (
 )
 from calque.training.device import Chosen, autocast, plain_attention
 from calque.training.mixtures import generator
-from calque.training.optimiser import make_optimiser, rate_factor, set_rate, trainable
+from calque.training.optimiser import encoder_ramp, make_optimiser, rate_factor, set_rate, trainable
 from calque.training.options import Options
 from calque.training.progress import EVALUATIONS, Reporter
 
@@ -62,6 +62,7 @@ class Run:
     validation: list[Corpus]
     parts: NDArray[np.float64]  # share of each training corpus
     budget: int  # padded pieces a batch
+    word_budget: int  # padded words a batch, where word features train alone
     rate: float
     head_factor: float
     hiding: Hiding
@@ -93,8 +94,8 @@ class Score:
         return self.correct / max(1, self.words)
 
 
-def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0) -> dict[str, Score]:
-    """Accuracy of the task's head on each corpus (on its first ``limit`` sentences)."""
+def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool = True) -> dict[str, Score]:
+    """Accuracy of the task's head on each corpus (on its first ``limit`` sentences); ``encode=False``: of word features alone."""
     run.model.eval()
     found: dict[str, Score] = {}
     with torch.inference_mode():
@@ -102,7 +103,7 @@ def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0) -> dict[str, S
             correct = words = 0
             for numbers in inference_batches(corpus, run.pieces, max(run.budget, 2048), limit=limit):
                 batch = collate([corpus.rows[i] for i in numbers], [corpus.labels[i] for i in numbers], run.pieces)
-                logits, labels = _forward(run, batch)
+                logits, labels = _forward(run, batch, encode=encode)
                 counted = labels != IGNORED
                 correct += int(((logits.argmax(-1) == labels) & counted).sum())
                 words += batch.words
@@ -138,16 +139,30 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
     options = run.options
     rows = [row for corpus in run.train for row in corpus.rows]
     labels = [label for corpus in run.train for label in corpus.labels]
-    row_lengths = lengths(rows, run.pieces)
+    piece_lengths = lengths(rows, run.pieces)
+    # languages differ in pieces a word by a factor of three: rows of one length in pieces are half padding in words
+    word_lengths = np.fromiter((row.words for row in rows), dtype=np.int64, count=len(rows))
+
+    def plan_of(epoch: int, *, alone: bool) -> list[NDArray[np.int64]]:
+        sizes, budget = (word_lengths, run.word_budget) if alone else (piece_lengths, run.budget)
+        return plan_epoch(run.train, sizes, run.parts, budget=budget, seed=options.seed, epoch=epoch)
+
     clock = _Clock(state.seconds)
     saved = time.monotonic()
     with (run.folder / LOG_NAME).open("a", encoding="utf-8") as log:
         while not state.done:
-            plan = plan_epoch(run.train, row_lengths, run.parts, budget=run.budget, seed=options.seed, epoch=state.epoch)
+            if state.position == 0:
+                state.alone = _done(state, 1, options, clock) < options.lexical_warmup
+            plan = plan_of(state.epoch, alone=state.alone)
             run.reporter.begin(_done(state, len(plan), options, clock))
             while state.position < len(plan) and not state.done:
                 done = _done(state, len(plan), options, clock)
-                set_rate(optimiser, rate_factor(done, warmup=options.warmup, schedule=options.schedule))
+                if state.alone and done >= options.lexical_warmup:  # the encoder joins: the same part of another plan is left
+                    together = plan_of(state.epoch, alone=False)
+                    state.position = min(len(together) - 1, round(state.position / len(plan) * len(together)))
+                    state.alone, plan = False, together
+                factor = rate_factor(done, warmup=options.warmup, schedule=options.schedule)
+                set_rate(optimiser, factor, ramp=encoder_ramp(done, options))
                 started = time.monotonic()
                 numbers = plan[state.position]
                 batch = collate(
@@ -157,7 +172,7 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
                     hiding=run.hiding,
                     rng=generator(options.seed, "hide", state.step),
                 )
-                _step(run, state, batch, parameters, optimiser)
+                _step(run, state, batch, parameters, optimiser, encode=not state.alone)
                 state.step += 1
                 state.position += 1
                 state.words += batch.words
@@ -179,14 +194,20 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
 
 
 def _step(
-    run: Run, state: State, batch: LabelledBatch, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer
+    run: Run,
+    state: State,
+    batch: LabelledBatch,
+    parameters: dict[str, nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    *,
+    encode: bool,
 ) -> None:
     run.model.train()
     if run.options.freeze_backbone:
         run.model.encoder.eval()  # what is not trained sees what it will see in use
     seed_step(run.options.seed, state.step)
     with plain_attention(run.device):
-        logits, labels = _forward(run, batch)
+        logits, labels = _forward(run, batch, encode=encode)
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum") / max(
         1, batch.words
     )
@@ -199,11 +220,11 @@ def _step(
     optimiser.step()
 
 
-def _forward(run: Run, batch: LabelledBatch) -> tuple[Tensor, Tensor]:
+def _forward(run: Run, batch: LabelledBatch, *, encode: bool = True) -> tuple[Tensor, Tensor]:
     arrays = batch.batch
-    inputs = [torch.from_numpy(a).to(run.device) for a in (arrays.input_ids, arrays.attention_mask, arrays.pooling)]
+    inputs = {name: torch.from_numpy(a).to(run.device) for name, a in arrays.arrays().items()}
     with autocast(run.device, run.precision):
-        logits = run.model(*inputs)[run.task]
+        logits = run.model(**inputs, encode=encode)[run.task]
     return logits.float(), torch.from_numpy(batch.labels).to(run.device)
 
 
@@ -247,7 +268,9 @@ def _evaluate(run: Run, state: State, parameters: dict[str, nn.Parameter], log: 
     """Score validation data, keep the weights when they are among the best, and decide whether to stop."""
     started = time.monotonic()
     _look(run, state)
-    scores = score(run, run.validation, limit=run.options.eval_limit)
+    mixer = run.model.mixer
+    encode = mixer is None or mixer.reads_encoder  # before it does, the encoder's vectors would be worked out for nothing
+    scores = score(run, run.validation, limit=run.options.eval_limit, encode=encode)
     value = mean_accuracy(scores)
     run.reporter.evaluated(value, time.monotonic() - started, step=state.step)
     improved = not state.best or value > state.best[0].score

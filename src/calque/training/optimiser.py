@@ -60,15 +60,19 @@ def make_optimiser(model: Model, task: str, options: Options, *, rate: float, he
 
     :raises TrainingError: when everything is frozen.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
+    encoder = {id(p) for p in model.encoder.parameters()}
+    # a hashed row is seen in few steps, and decay in all the others would wear it away
+    kept = {id(model.mixer.table.weight)} if model.mixer is not None else set()
     for parameter, scale in _scaled(model, task, options.layer_decay, head_factor):
-        decay = options.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((scale, decay), []).append(parameter)
+        decay = options.weight_decay if parameter.ndim > 1 and id(parameter) not in kept else 0.0
+        groups.setdefault((scale, decay, id(parameter) in encoder), []).append(parameter)
     if not groups:
         raise TrainingError("nothing is left to train: everything is frozen")
     device = next(iter(groups.values()))[0].device
     plain = [
-        {"params": ps, "lr": rate * scale, "peak": rate * scale, "weight_decay": decay} for (scale, decay), ps in groups.items()
+        {"params": ps, "lr": rate * scale, "peak": rate * scale, "weight_decay": decay, "encoder": of_encoder}
+        for (scale, decay, of_encoder), ps in groups.items()
     ]
     return torch.optim.AdamW(plain, lr=rate, betas=(0.9, 0.999), eps=1e-8, fused=device.type in ("cpu", "cuda"))
 
@@ -79,7 +83,8 @@ def _scaled(model: Model, task: str, layer_decay: float, head_factor: float) -> 
     for depth, group in enumerate([embeddings, *layers]):
         yield from ((p, layer_decay ** (len(layers) - depth)) for p in group if p.requires_grad)
     yield from ((p, 1.0) for p in rest if p.requires_grad)
-    yield from ((p, head_factor) for p in model.heads[task].parameters() if p.requires_grad)
+    new = [*model.heads[task].parameters(), *(model.mixer.parameters() if model.mixer is not None else ())]
+    yield from ((p, head_factor) for p in new if p.requires_grad)
 
 
 def rate_factor(done: float, *, warmup: float, schedule: Schedule) -> float:
@@ -90,7 +95,14 @@ def rate_factor(done: float, *, warmup: float, schedule: Schedule) -> float:
     return left if schedule == "linear" else 0.5 * (1.0 - math.cos(math.pi * left))
 
 
-def set_rate(optimiser: torch.optim.Optimizer, factor: float) -> None:
-    """Set every group's rate to ``factor`` of its peak."""
+def encoder_ramp(done: float, options: Options) -> float:
+    """A second warm-up, of the encoder, where word features trained alone before: Adam knows nothing of its gradients yet."""
+    if not options.lexical_warmup:
+        return 1.0
+    return min(1.0, max(0.0, done - options.lexical_warmup) / max(options.warmup, 1e-3) + 1e-3)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, factor: float, *, ramp: float = 1.0) -> None:
+    """Set every group's rate to ``factor`` of its peak, the encoder's to ``ramp`` of that."""
     for group in optimiser.param_groups:
-        group["lr"] = group["peak"] * factor
+        group["lr"] = group["peak"] * factor * (ramp if group["encoder"] else 1.0)

@@ -77,6 +77,9 @@ class Options:
     dropout: float | None = None  # of the encoder's layers, None: as it was configured
     word_dropout: float = 0.0  # part of the words hidden in training
     piece_dropout: float = 0.0  # part of the pieces hidden in training
+    word_features: bool | None = None  # hashed forms and affixes beside the encoder; None: as the model has them
+    feature_dropout: float = 0.1  # part of the words whose features are hidden in training, half of them their whole form only
+    lexical_warmup: float = 0.0  # part of the run in which word features train alone, without the encoder
     average: int = 3  # best checkpoints to average, 1: none
     patience: int = 4  # evaluations without a better score before stopping, 0: never stop early
     eval_every: int | None = None  # steps between evaluations, None: after each tenth of the run
@@ -107,8 +110,11 @@ class Options:
         _range("limit", self.limit, low=1)
         _range("temperature", self.temperature, above=0)
         _range("seed", self.seed, low=0, high=2**32 - 1)
-        for name in ("dropout", "word_dropout", "piece_dropout"):
+        for name in ("dropout", "word_dropout", "piece_dropout", "feature_dropout"):
             _range(name.replace("_", "-"), getattr(self, name), low=0, high=0.9)
+        _range("lexical-warmup", self.lexical_warmup, low=0, high=0.95)
+        if self.lexical_warmup and self.word_features is False:
+            raise TrainingError("--lexical-warmup trains word features alone, so it needs --word-features")
         _range("average", self.average, low=1)
         _range("patience", self.patience, low=0)
         _range("eval-every", self.eval_every, low=1)

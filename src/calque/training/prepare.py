@@ -83,6 +83,14 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
     reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters; {what}")
     if existing is not None and not continued:
         reporter.say(f"(its own {options.task} head has other labels: {' '.join(existing.labels)})")
+    if options.word_features and fresh.mixer is None:
+        torch.manual_seed(options.seed + 1)
+        fresh.add_word_features()
+        reporter.say("word features are added beside the encoder")
+    elif options.word_features is False and fresh.mixer is not None:
+        fresh.drop_word_features()
+    if options.lexical_warmup and fresh.mixer is None:
+        raise TrainingError("--lexical-warmup trains word features alone, and this model has none: give --word-features too")
     set_dropout(fresh, options.dropout)
     return Start(fresh.to(device), name, continued, digest, _pieces(fresh, options.max_length), device)
 
@@ -94,7 +102,7 @@ def _pieces(model: Model, wanted: int | None) -> WordPieces:
         raise TrainingError(f"--max-length {wanted}: this encoder reads {own.max_length} pieces at most")
     if wanted is None or wanted == own.max_length:
         return own
-    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling)
+    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms)
     pieces.pad_id = own.pad_id
     return pieces
 
@@ -161,15 +169,20 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         validation=data.validation,
         parts=parts,
         budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.words)),
+        word_budget=options.batch_words or default_batch_words(data.words),
         rate=options.learning_rate or default_learning_rate(width, continued=start.continued),
         head_factor=options.head_factor or (1.0 if start.continued else 10.0),
-        hiding=Hiding(options.word_dropout, options.piece_dropout, _mask(start.pieces)),
+        hiding=Hiding(options.word_dropout, options.piece_dropout, _features_hidden(start, options), _mask(start.pieces)),
         device=start.device,
         precision=precision,
         folder=folder,
         fingerprint=_fingerprint(start, data, options, precision),
         reporter=reporter,
     )
+
+
+def _features_hidden(start: Start, options: Options) -> float:
+    return options.feature_dropout if start.pieces.forms is not None else 0.0
 
 
 def _mask(pieces: WordPieces) -> int:
