@@ -1,0 +1,1 @@
+"""From one language to another: what carries labels and meanings across."""
