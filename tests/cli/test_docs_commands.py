@@ -226,12 +226,12 @@ def test_commands_that_do_not_exist_are_found():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples" / "data").glob("*.conllu")), ids=lambda path: path.name)
 def test_example_files_are_whole(path):
-    from calque.evaluation.metrics import UPOS_TAGS
     from calque.formats.conllu import read_conllu
+    from calque.tags import UPOS
 
     sentences = list(read_conllu(path))
     assert len(sentences) >= 8
     for sentence in sentences:
-        assert {token.upos for token in sentence.tokens} <= set(UPOS_TAGS)
+        assert {token.upos for token in sentence.tokens} <= set(UPOS)
         assert [token.head for token in sentence.tokens].count(0) == 1
         assert sentence.to_conllu() in path.read_text(encoding="utf-8")

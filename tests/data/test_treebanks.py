@@ -161,6 +161,8 @@ def test_a_server_that_stays_away_is_an_error_with_advice(host: Any, monkeypatch
     monkeypatch.setenv("CALQUE_UD_API", "http://127.0.0.1:9")
     with pytest.raises(DataError, match="cannot reach"):
         get(EWT)
+    with pytest.raises(DataError, match=r"cannot reach.*did you mean UD_English-EWT\?"):
+        get("UD_English-EWTT")
     monkeypatch.setenv("CALQUE_UD_API", "file:///etc")
     with pytest.raises(DataError, match="not an http"):
         get(EWT)

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calque.evaluation.metrics import UPOS_TAGS, Tally, accuracy
+from calque.evaluation.metrics import Tally, accuracy
 from calque.evaluation.report import ACCURACY, ACCURACY_NO_MWT, evaluate
 from calque.formats.conllu import read_conllu
 from calque.pipeline import Tagged
+from calque.tags import UPOS
 
 udeval = pytest.importorskip("udtools.udeval")
 
 # A sentence: groups of words; a group of two or more is a multiword token. A word: (form, gold tag, predicted tag).
-word = st.tuples(st.text(alphabet="abcdéñ漢字'-", min_size=1, max_size=4), st.sampled_from(UPOS_TAGS), st.sampled_from(UPOS_TAGS))
+word = st.tuples(st.text(alphabet="abcdéñ漢字'-", min_size=1, max_size=4), st.sampled_from(UPOS), st.sampled_from(UPOS))
 sentence = st.lists(st.lists(word, min_size=1, max_size=3), min_size=1, max_size=6)
 treebank = st.lists(sentence, min_size=1, max_size=6)
 

@@ -91,6 +91,7 @@ def test_a_language_outside_the_table_is_found_by_its_standard_code():
     assert "quz" not in languages()
     assert normalize("jra") == "jra"  # Jarai
     assert info("jra").code == "jra"
+    assert normalize("Klingon") == "tlh"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,9 @@ def test_an_unknown_name_gets_the_nearest_known_ones(asked: str, near: str):
     assert isinstance(caught.value, CalqueError)
 
 
-@pytest.mark.parametrize("asked", ["", "  ", "xx", "qqq", "12", "e", "not a language at all", "../es", "es-", "\x00", "und"])
+@pytest.mark.parametrize(
+    "asked", ["", "  ", "xx", "qqq", "12", "e", "not a language at all", "../es", "es-", "\x00", "und", "klingonish"]
+)
 def test_nonsense_is_refused_with_advice(asked: str):
     with pytest.raises(LanguageError, match="language"):
         normalize(asked)

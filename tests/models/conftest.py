@@ -25,25 +25,6 @@ LINES = [
     "der Hund schläft auf dem Sofa , aber die Katze nicht !",
     "кошка спит на столе и собака спит на полу .",
 ] * 3
-UPOS = [
-    "ADJ",
-    "ADP",
-    "ADV",
-    "AUX",
-    "CCONJ",
-    "DET",
-    "INTJ",
-    "NOUN",
-    "NUM",
-    "PART",
-    "PRON",
-    "PROPN",
-    "PUNCT",
-    "SCONJ",
-    "SYM",
-    "VERB",
-    "X",
-]
 
 
 def _unigram(special: list[str], first: str, last: str) -> Tokenizer:

@@ -11,9 +11,9 @@ import pytest
 
 from calque.errors import CalqueError, DataError, FormatError
 from calque.pieces import WordPieces
+from calque.tags import UPOS
 from calque.training.batches import IGNORED
 from calque.training.corpus import as_files, encode, read_treebanks
-from calque.training.options import UPOS
 
 
 def write(path: Path, *tags: str) -> Path:

@@ -10,8 +10,8 @@ import torch
 
 from calque.errors import DataError, TrainingError
 from calque.models.model import Model
+from calque.tags import UPOS
 from calque.training import Options, fine_tune, run_training
-from calque.training.options import UPOS
 from calque.training.progress import Reporter
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from calque.errors import TrainingError
 from calque.models.model import Model
+from calque.tags import UPOS
 from calque.training.optimiser import freeze, make_optimiser, rate_factor, set_rate
-from calque.training.options import UPOS, Options
+from calque.training.options import Options
 
 
 @pytest.fixture

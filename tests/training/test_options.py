@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from calque.errors import TrainingError
-from calque.training.options import UPOS, Options, default_batch_words, default_learning_rate
+from calque.tags import UPOS
+from calque.training.options import Options, default_batch_words, default_learning_rate
 
 
 @pytest.mark.parametrize(

@@ -165,6 +165,11 @@ def _listing(name: str, release: str) -> list[_File]:
             raise DataError(f"UD {release} has no {name}: it is in {', '.join(known)}") from None
         near = [n for n in nearest(name) if n != name]
         raise DataError(f"{name} is in no UD release yet{': did you mean ' + near[0] + '?' if near else ''}") from None
+    except DataError as error:
+        near = [n for n in nearest(name) if n != name]
+        if name in catalogue() or not near:
+            raise
+        raise DataError(f"{error}; by the way, no {name} is listed here: did you mean {near[0]}?") from None
     try:
         return [
             _File(entry["path"], int(entry["size"]), entry["sha"])

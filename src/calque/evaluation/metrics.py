@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.errors import DataError
+from calque.tags import UPOS
 
-UPOS_TAGS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
 LEVEL = 0.95
 _DRAWS_AT_ONCE = 1 << 21  # bounds memory: 8 MB of draws and 16 MB of gathered counts
 _LOW = (1 << 32) - 1
@@ -228,6 +228,6 @@ def unknown_tags(pairs: Counter[tuple[str, str]]) -> Counter[str]:
     """Gold tags that Universal Dependencies 2 does not know, with their words: a sign of the wrong column or of UD 1."""
     found: Counter[str] = Counter()
     for (g, _), count in pairs.items():
-        if g not in UPOS_TAGS:
+        if g not in UPOS:
             found[g] += count
     return found

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from calque.errors import DataError, FormatError, ModelError
 from calque.evaluation.metrics import (
-    UPOS_TAGS,
     Confusion,
     Interval,
     Score,
@@ -32,6 +31,7 @@ from calque.evaluation.metrics import (
     tag_scores,
     unknown_tags,
 )
+from calque.tags import UPOS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -252,7 +252,7 @@ def _measure(
     strange = unknown_tags(tally.pairs)
     if strange:
         shown = ", ".join(f"{tag} ({count})" for tag, count in strange.most_common(5))
-        evaluation.notes.append(f"{path}: gold tags that are not UPOS count as errors: {shown}; UPOS: {' '.join(UPOS_TAGS)}")
+        evaluation.notes.append(f"{path}: gold tags that are not UPOS count as errors: {shown}; UPOS: {' '.join(UPOS)}")
 
 
 def _batches(sentences: Iterator[Sentence], batch_words: int, limit: int | None) -> Iterator[list[Sentence]]:

@@ -12,8 +12,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from calque.errors import CalqueError
-from calque.evaluation.metrics import UPOS_TAGS, Score
+from calque.evaluation.metrics import Score
 from calque.evaluation.report import ACCURACY, ACCURACY_NO_MWT, Evaluation, Result
+from calque.tags import UPOS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,7 +120,7 @@ def _tags(evaluation: Evaluation) -> list[Table]:
         return [table]
     found = {language: {s.tag: s for s in evaluation.per_tag(language)} for language in languages}
     seen = {tag for scores in found.values() for tag in scores}
-    tags = [tag for tag in UPOS_TAGS if tag in seen] + sorted(seen.difference(UPOS_TAGS))
+    tags = [tag for tag in UPOS if tag in seen] + sorted(seen.difference(UPOS))
     tables = []
     for first in range(0, len(languages), _LANGUAGES_ACROSS):
         across = languages[first : first + _LANGUAGES_ACROSS]

@@ -133,10 +133,13 @@ def _ask_langcodes(asked: str, tag: str) -> str | None:
     if len(asked) < 4 and asked.isascii():  # langcodes knows languages called "E" and "U"
         return None
     try:
-        code = langcodes.find(asked).language or ""  # needs the package language_data
+        found = langcodes.find(asked)  # needs the package language_data
+        # it takes names that are merely alike, "klingonish" for Klingon: those are for the error message
+        alike = {_fold(found.display_name()), _fold(found.autonym())}
     except (LookupError, ValueError, ImportError):
         return None
-    return codes.get(code, code)
+    code = found.language or ""
+    return codes.get(code, code) if _fold(asked) in alike else None
 
 
 def _unknown(language: str) -> str:

@@ -20,26 +20,8 @@ from calque.config import TaskConfig
 from calque.errors import ModelError
 from calque.models.encoder import Encoder, load_pieces, load_weights
 from calque.models.heads import WordHead
+from calque.tags import UPOS
 
-UPOS = (
-    "ADJ",
-    "ADP",
-    "ADV",
-    "AUX",
-    "CCONJ",
-    "DET",
-    "INTJ",
-    "NOUN",
-    "NUM",
-    "PART",
-    "PRON",
-    "PROPN",
-    "PUNCT",
-    "SCONJ",
-    "SYM",
-    "VERB",
-    "X",
-)
 _NO_CLASS = {"_", "-", "", "O", "PAD", "<PAD>", "[PAD]", "UNK", "<UNK>", "[UNK]", "NONE", "-100"}
 
 

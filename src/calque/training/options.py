@@ -16,27 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from calque.errors import TrainingError
-
-UPOS = (
-    "ADJ",
-    "ADP",
-    "ADV",
-    "AUX",
-    "CCONJ",
-    "DET",
-    "INTJ",
-    "NOUN",
-    "NUM",
-    "PART",
-    "PRON",
-    "PROPN",
-    "PUNCT",
-    "SCONJ",
-    "SYM",
-    "VERB",
-    "X",
-)
-"""The 17 universal tags, in the order of the head's outputs."""
+from calque.tags import UPOS
 
 TASKS: dict[str, tuple[str, ...]] = {"pos": UPOS}
 """Tasks that can be trained, with the labels of a new head."""

@@ -8,6 +8,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from types import TracebackType
@@ -124,7 +125,7 @@ class Reporter:
     def _text(self, loss: float, words_per_second: float, evaluations_left: float) -> str:
         left = self.left.seconds(self._done, evaluations_left)
         parts = [
-            f"loss {loss:.3f}",
+            f"loss {loss:.3f}" if math.isfinite(loss) else "",  # no step since the last log line
             f"{words_per_second:,.0f} words/s",
             self._score,
             f"{clock(left)} left" if left is not None else "",
