@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 600 MB")
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
     parser.add_argument("--pretrain-minutes", type=float, default=31)
-    parser.add_argument("--train-minutes", type=float, nargs=2, default=(35, 52))
+    parser.add_argument("--train-minutes", type=float, nargs=3, default=(35, 54, 12))
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
     if not (mini / "ids").exists():

@@ -70,10 +70,13 @@ def test_a_model_without_word_features_has_none() -> None:
     assert forms_of({}, "m") is None
 
 
-@pytest.mark.parametrize("options", [{"version": VERSION}, {"version": VERSION, "rows": "many"}, {"version": VERSION, "rows": 1}])
+@pytest.mark.parametrize("options", [{}, {"rows": "many"}, {"rows": 1}, {"dim": None}, {"layers": 0}])
 def test_damaged_options_are_told(options: dict[str, object]) -> None:
+    fine = {"version": VERSION, "rows": 64, "dim": 4, "layers": 1}
+    assert forms_of(fine, "m") is not None
+    broken = {**fine, **options} if options else {"version": VERSION}
     with pytest.raises(ModelError, match="damaged"):
-        forms_of(options, "m")
+        forms_of(broken, "m")
 
 
 def test_features_of_a_newer_calque_are_refused() -> None:

@@ -99,6 +99,8 @@ def save(model: ElectraForMaskedLM, work: Path, output: Path) -> None:
         tokenizer_object=Tokenizer.from_file(str(work / "tokenizer.json")), bos_token="<s>", eos_token="</s>", cls_token="<s>",
         sep_token="</s>", pad_token="<pad>", unk_token="<unk>", mask_token="<mask>", model_max_length=WINDOW,
     ).save_pretrained(beside)  # fmt: skip
+    cutter = str(beside / "tokenizer.json")
+    Tokenizer.from_file(cutter).save(cutter, pretty=False)  # half the size
     if output.exists():
         for path in beside.iterdir():
             os.replace(path, output / path.name)

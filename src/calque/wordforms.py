@@ -71,12 +71,12 @@ def forms_of(options: Mapping[str, Any], where: object) -> WordForms | None:
     """
     if not options:
         return None
-    version, rows = options.get("version"), options.get("rows")
+    version, sizes = options.get("version"), [options.get(key) for key in ("rows", "dim", "layers")]
     if version != VERSION:
         raise ModelError(f"{where}: its word features are of version {version}, this calque has {VERSION}: pip install -U calque")
-    if not isinstance(rows, int) or rows < 2:
+    if not all(isinstance(size, int) and size > 0 for size in sizes) or sizes[0] == 1:
         raise ModelError(f"{where}/config.json: 'word_features' is damaged: save or download the model again")
-    return WordForms(rows)
+    return WordForms(options["rows"])
 
 
 def features(word: str) -> list[str]:

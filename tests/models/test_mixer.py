@@ -90,6 +90,13 @@ def test_taken_away_the_encoder_is_read_alone(model: Model, tmp_path: Path) -> N
     assert Model.load(tmp_path / "m").tag(SENTENCES) == model.tag(SENTENCES)
 
 
+def test_an_encoder_taken_from_such_a_model_reads_no_features(model: Model, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "m")
+    bare = Model.load(tmp_path / "m", heads=False)
+    assert bare.mixer is None
+    assert bare.encoder.pieces.forms is None
+
+
 def test_lost_weights_are_told(model: Model, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "m")
     (tmp_path / "m" / "mixer.safetensors").unlink()

@@ -56,6 +56,7 @@ class Model(nn.Module):
         self.config.max_length = min(self.config.max_length, encoder.pieces.max_length)
         self.config.pooling = encoder.pieces.pooling
         self.mixer: WordMixer | None = None
+        encoder.pieces.forms = None
         if self.config.word_features:
             self._mix()
         self.heads = nn.ModuleDict()
@@ -114,7 +115,7 @@ class Model(nn.Module):
                 linked.pieces.tokenizer, max_length=min(config.max_length, linked.pieces.max_length), pooling=pooling
             )
             encoder = Encoder(linked.backbone, pieces, name=linked.name, repo=linked.repo, revision=linked.revision)
-        forms_of(config.word_features, path)
+        forms_of(config.word_features, path)  # refuses what this calque does not know
         model = cls(encoder, config)
         parts = {"heads": model.heads if config.tasks else None, "mixer": model.mixer}
         for what, module in parts.items():
@@ -266,7 +267,7 @@ class Model(nn.Module):
         with whole_folder(folder) as fresh:
             if not link_encoder:
                 self.encoder.save_backbone(fresh / "encoder")
-            self.encoder.pieces.tokenizer.save(str(fresh / "tokenizer.json"))
+            self.encoder.pieces.tokenizer.save(str(fresh / "tokenizer.json"), pretty=False)
             parts: dict[str, nn.Module | None] = {"heads": self.heads, "mixer": self.mixer}
             for what, module in parts.items():
                 if module is not None:

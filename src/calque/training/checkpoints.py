@@ -53,7 +53,7 @@ class State:
     step: int = 0
     epoch: int = 0
     position: int = 0  # batches done of the epoch
-    alone: bool = False  # the epoch's batches are planned for word features without the encoder
+    alone: bool = True  # word features train without the encoder; once it has joined, it stays
     seconds: float = 0.0  # of training, over all resumptions
     words: int = 0  # trained on
     loss: float = 0.0  # sum over the steps since the last log line

@@ -152,7 +152,7 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
     with (run.folder / LOG_NAME).open("a", encoding="utf-8") as log:
         while not state.done:
             if state.position == 0:
-                state.alone = _done(state, 1, options, clock) < options.lexical_warmup
+                state.alone = state.alone and _done(state, 1, options, clock) < options.lexical_warmup
             plan = plan_of(state.epoch, alone=state.alone)
             run.reporter.begin(_done(state, len(plan), options, clock))
             while state.position < len(plan) and not state.done:
