@@ -205,7 +205,12 @@ def test_a_rate_that_is_far_too_high_ends_in_a_clear_error(encoder, treebanks, m
     from calque.training import loop
 
     forward = loop._forward
-    monkeypatch.setattr(loop, "_forward", lambda run, batch: (forward(run, batch)[0] * float("nan"), forward(run, batch)[1]))
+
+    def broken(*args: object, **options: object):
+        logits, labels = forward(*args, **options)
+        return logits * float("nan"), labels
+
+    monkeypatch.setattr(loop, "_forward", broken)
     with pytest.raises(TrainingError, match=r"not a number.*--learning-rate"):
         run(encoder, {"en": treebanks["en"]})
 
@@ -214,7 +219,7 @@ def test_a_rate_that_is_far_too_high_ends_in_a_clear_error(encoder, treebanks, m
 def test_too_little_memory_names_the_remedies(encoder, treebanks, monkeypatch, error):
     from calque.training import loop
 
-    def forward(*_: object) -> None:
+    def forward(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(loop, "_forward", forward)
