@@ -3,7 +3,7 @@
 Choices and trade-offs
 - The encoder's vectors come in through a matrix that starts at zero: what the word features have learnt by themselves is the
   starting point, and the encoder adds what they lack. Without the encoder (``vectors=None``) the mixer is a tagger of its own,
-  some ten times faster to train, which is what the first part of a run with ``--lexical-warmup`` does.
+  several times faster to train, which is what the first part of a run with ``--lexical-warmup`` does.
 - Neighbours are seen through gated convolutions over three words (Dauphin et al. 2017), a few on top of each other: the context
   that decides most tags, at the price of one matrix product each.
 - The mean over the sentence is added to every word: it says which language this is (rows of the table are shared by all), without
