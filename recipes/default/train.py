@@ -8,8 +8,8 @@ Choices and trade-offs
 - The third, short, goes on with everything, and shows the treebanks of current releases twice more in languages that also train
   on older ones: guidelines have changed (Spanish ``que``, participles), and the newer reading is the one to give.
 - Languages are drawn in proportion to the square root of their sentences; the five that the project measures itself by in every
-  release count more: es, ca, fr and de double, since their large train files are not at hand, and en, from the second run on, three
-  times.
+  release count more: es, ca, fr and de double, since their large train files are not at hand, and en three
+  times from the second run on.
 - A rate four times the default for the encoder's width in the first run: this encoder is small and far from converged, and
   millions of labelled words teach it more than forgetting costs. Half of that in the second, whose new parts have five times as
   much.
