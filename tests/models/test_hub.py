@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from calque import tags
 from calque.errors import ModelError  # noqa: E402
 from calque.models import download, hub, registry  # noqa: E402
 from calque.models.encoder import Encoder  # noqa: E402
@@ -20,7 +21,7 @@ from calque.models.model import Model  # noqa: E402
 Checkpoint = Callable[..., Path]
 FakeHub = Any  # of conftest.py
 
-UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
+UPOS = list(tags.UPOS)
 XLMR = "FacebookAI/xlm-roberta-base"
 
 
@@ -381,3 +382,8 @@ def test_a_refused_push_says_to_log_in(fake_hub: FakeHub, checkpoint: Checkpoint
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE"):
         model.push_to_hub("me/m", token="hf_secret")
+
+
+def test_the_embedded_default_is_known_and_said_to_be_no_start_for_training() -> None:
+    with pytest.raises(ModelError, match="cannot be trained.*such as mini"):
+        hub.resolve("default")

@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from calque import tags  # noqa: E402
 from calque.config import ModelConfig  # noqa: E402
 from calque.errors import ModelError  # noqa: E402
 from calque.models import saving  # noqa: E402
@@ -21,7 +22,7 @@ from calque.models.model import Model  # noqa: E402
 
 Checkpoint = Callable[..., Path]
 
-UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
+UPOS = list(tags.UPOS)
 FAMILIES = ["xlm-roberta", "roberta", "bert", "distilbert", "electra", "rembert", "deberta-v2", "modernbert", "mt5", "camembert"]
 SENTENCES = ["el gato negro está en la mesa".split(), ["кошка"], [], "one horse went to the market in 2024 .".split() * 30]
 

@@ -25,6 +25,7 @@ from calque.config import FORMAT, is_calque_model
 from calque.errors import ModelError
 from calque.models.architectures import check_architecture
 from calque.models.registry import ENTRIES, Entry, find, nearest
+from calque.pipeline import DEFAULT
 
 __all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokenizer", "resolve"]
 
@@ -74,8 +75,13 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
             f"{text}: there is no such folder: give a model's folder, a Hub id (org/name) or a name (see  calque models list)"
         )
     if not _HUB_ID.fullmatch(bare):
+        if bare == DEFAULT:
+            raise ModelError(
+                f"'{DEFAULT}' is a model.onnx that parses and evaluates, and cannot be trained or exported again: start from an "
+                "encoder, such as mini"
+            )
         near = nearest(bare)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see  calque models list"
+        hint = f"did you mean {' or '.join(near)}?" if near else "calque models list  shows the known ones."
         raise ModelError(f"unknown model '{text}': {hint} A folder, or any Hub id such as org/name, will do too")
     return Resolved(bare, repo=bare, revision=revision)
 

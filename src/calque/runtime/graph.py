@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calque.errors import ModelError
-from calque.runtime.session import INPUTS, ONNX_FILE, open_session
+from calque.runtime.session import ONNX_FILE, inputs_of, open_session
 from calque.wordforms import SLOTS
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter
     import torch
 
     example = _inputs(*SHAPES[0], bounds)
-    inputs = list(_names(bounds))
+    inputs = list(inputs_of(features=bounds[1] > 0))
     rows, words, pieces = "rows", "words", "pieces"
     if exporter == "traced":
         of_pieces = {0: rows, 1: pieces}
@@ -147,19 +147,16 @@ def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter
 
 def _difference(graph: torch.nn.Module, path: Path, outputs: Sequence[str], bounds: Bounds) -> float:
     session = open_session(path, threads=1)
+    names = inputs_of(features=bounds[1] > 0)
     worst = 0.0
     for shape in SHAPES:
         tensors = _inputs(*shape, bounds)
         wanted = [t.numpy() for t in graph(*tensors)]
-        found = session.run(list(outputs), {name: t.numpy() for name, t in zip(_names(bounds), tensors, strict=True)})
+        found = session.run(list(outputs), {name: t.numpy() for name, t in zip(names, tensors, strict=True)})
         for a, b in zip(wanted, found, strict=True):
             difference = float(np.abs(a - b).max()) / max(1.0, float(np.abs(a).max()))
             worst = max(worst, difference if np.isfinite(difference) else float("inf"))
     return worst
-
-
-def _names(bounds: Bounds) -> tuple[str, ...]:
-    return (*INPUTS, "features") if bounds[1] else INPUTS
 
 
 def _inputs(rows: int, words: int, pieces: int, bounds: Bounds) -> tuple[torch.Tensor, ...]:

@@ -161,7 +161,7 @@ class OnnxModel:
             with self._lock:
                 if self._session is None:
                     self._session = open_session(self.folder / ONNX_FILE, threads=self.threads)
-                    _check_graph(self.folder, self._session, self.tasks, inputs_of(self.config))
+                    _check_graph(self.folder, self._session, self.tasks, inputs_of(features=bool(self.config.word_features)))
         return self._session
 
 
@@ -226,9 +226,9 @@ def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.
     return top, 1.0 / np.exp(logits - highest).sum(axis=2)
 
 
-def inputs_of(config: ModelConfig) -> tuple[str, ...]:
-    """Names of the graph's inputs, in order."""
-    return (*INPUTS, "features") if config.word_features else INPUTS
+def inputs_of(*, features: bool) -> tuple[str, ...]:
+    """Names of the graph's inputs, in order; ``features``: of a model that reads word features."""
+    return (*INPUTS, "features") if features else INPUTS
 
 
 def _check_graph(folder: Path, session: InferenceSession, tasks: Sequence[str], wanted: Sequence[str]) -> None:
