@@ -1,85 +1,69 @@
-"""Step 1 of the recipe: sample the text, train the vocabulary, store everything as piece ids.
+"""Step 1 of the recipe: text in words, word links, a vocabulary, and the sentences as numbers.
 
-    python recipes/mini/prepare.py --data ../shared/data --work build/mini
+    python recipes/mini/prepare.py --data ../shared/data --work build/mini --init FOLDER
 
-Writes ``tokenizer.json``, ``ids/<lang>.npy`` (int32 pieces, 0 between lines) and ``corpus.json`` (bytes by language and
-corpus, licences) under ``--work``. What is already there is not made again.
+What it writes under ``--work``: see ``calque.pretraining.steps``. What is already there is not made again. ``--init`` is the
+English encoder whose piece embeddings the vocabulary starts from.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
-import random
-from collections import Counter
-from multiprocessing import Pool
+import lzma
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from corpus import ALIASES, sample, sources, test_grams, ud_languages
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from languages import ALIASES, LANGUAGES, UNCLEAR, most_words, pieces_for, register_segmenters
 
-SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-# One piece a character where words are not separated by spaces: raw text and gold words are then cut alike.
-UNSPACED = r"\p{Han}|\p{Hiragana}|[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]\p{M}*"
-PRIORITY = "en es ca fr de it pt gl ro nl ru uk pl cs bg el tr fi hu ar he fa hi zh ja ko vi id th sw eu".split()
+from calque.models.encoder import load_backbone, load_pieces
+from calque.pretraining import steps
+from calque.pretraining.links import aligned_embeddings
+from calque.pretraining.text import Corpus, find_corpora, held_out_grams
 
-
-def new_tokenizer() -> Tokenizer:
-    """An empty unigram tokenizer with our normalisation and pre-tokenisation."""
-    tok = Tokenizer(models.Unigram())
-    tok.normalizer = normalizers.Sequence(
-        [normalizers.NFKC(), normalizers.Replace(Regex(r"[’‘`´]"), "'"), normalizers.Replace(Regex("[“”„]"), '"')]
-    )
-    tok.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.WhitespaceSplit(),
-            pre_tokenizers.Split(Regex(UNSPACED), "isolated"),
-            pre_tokenizers.Split(Regex(r"[\p{P}\p{S}]"), "isolated"),
-            pre_tokenizers.Digits(individual_digits=False),
-            # last, so that what follows an apostrophe or precedes a comma starts a word here as it does in a treebank
-            pre_tokenizers.Metaspace(prepend_scheme="always"),
-            # no mark of a word's start where words are not marked: one piece a character instead of two
-            pre_tokenizers.Split(Regex(f"^▁(?={UNSPACED})"), "removed"),
-        ]
-    )
-    tok.decoder = decoders.Metaspace()
-    return tok
+SPECIAL = {"<s>": "[CLS]", "<pad>": "[PAD]", "</s>": "[SEP]", "<unk>": "[UNK]", "<mask>": "[MASK]"}
 
 
-def train_vocabulary(texts: dict[str, list[str]], size: int, bytes_each: int) -> Tokenizer:
-    """A unigram vocabulary over ``bytes_each`` of every language (smaller ones count as they are)."""
-    chars: Counter[str] = Counter()
-    chosen: list[str] = []
-    for lines in texts.values():
-        left = bytes_each
-        for line in lines:
-            if left <= 0:
-                break
-            chosen.append(line)
-            chars.update(line)
-            left -= len(line.encode())
-    # every character of the sample becomes a piece: characters seen only a few times are not worth one
-    common = {c for c, n in chars.items() if n >= 8}
-    chosen = [x for x in chosen if common.issuperset(x)]
-    tok = new_tokenizer()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=size, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False, max_piece_length=14, shrinking_factor=0.7
-    )
-    tok.train_from_iterator(chosen, trainer, length=len(chosen))
-    tok.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    return tok
+def test_sentences(ud: Path) -> Iterator[str]:
+    """Every sentence of every UD test file, as written and in words."""
+    for path in sorted(ud.glob("*/test.conllu.xz")):
+        words: list[str] = []
+        with lzma.open(path, "rt", encoding="utf-8") as f:
+            for line in f:
+                if line.startswith("# text = "):
+                    yield unicodedata.normalize("NFC", line[9:].strip())
+                elif line[:1].isdigit():
+                    cells = line.split("\t", 2)
+                    if cells[0].isdigit():
+                        words.append(cells[1])
+                elif not line.strip() and words:
+                    yield unicodedata.normalize("NFC", " ".join(words))
+                    words = []
 
 
-def _sample_one(task: tuple[str, list[tuple[str, str, Path]], int, int]) -> tuple[str, list[str], dict[str, int]]:
-    lang, files, budget, seed = task
-    lines, used = sample(files, budget, BANNED, seed)
-    return lang, lines, used
+def corpora_of(data: Path) -> dict[str, list[Corpus]]:
+    """Language → its corpora, parallel and raw; of English only what the translations bring."""
+    found: dict[str, list[Corpus]] = {}
+    targets = [lang for lang in LANGUAGES if lang != "en"]
+    for corpus in find_corpora(data / "text" / "parallel", targets, leave_out=UNCLEAR, aliases=ALIASES):
+        if corpus.lang != "en":
+            found.setdefault(corpus.lang, []).append(corpus)
+    for name, lang in {**{lang: lang for lang in targets}, **ALIASES}.items():
+        for path in sorted((data / "text" / "mono" / name).glob("*.txt.xz")):
+            corpus_name = path.name.removesuffix(".txt.xz")
+            if corpus_name not in UNCLEAR:
+                found.setdefault(lang, []).append(Corpus(corpus_name, lang, path))
+    return found
 
 
-BANNED: set[int] = set()
+def licences_of(data: Path, names: set[str]) -> list[tuple[str, str]]:
+    """(corpus, licence) of the corpora used, from the index."""
+    with (data / "text" / "INDEX.tsv").open(encoding="utf-8") as f:
+        rows = csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return sorted({(row["corpus"], row["licence"]) for row in rows if row["corpus"] in names})
 
 
 def main() -> None:
@@ -87,45 +71,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--budget", type=float, default=5.0, help="MB of text a language at most")
-    parser.add_argument("--least", type=float, default=0.2, help="MB of text below which a language is left out")
-    parser.add_argument("--vocabulary", type=int, default=40_000)
-    parser.add_argument("--vocabulary-mb", type=float, default=0.6, help="MB of text a language for the vocabulary")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--init", type=Path, required=True, help="folder of the English encoder")
+    parser.add_argument("--vocabulary", type=int, default=60_000)
+    parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    args.work.mkdir(parents=True, exist_ok=True)
-    wanted = ud_languages(args.data / "ud") | set(PRIORITY) | set(ALIASES.values())
-    found = sources(args.data / "text", wanted)
-    BANNED.update(test_grams(args.data / "ud"))
-    print(f"{len(BANNED):,} runs of words of UD test files are kept out", flush=True)
-    texts: dict[str, list[str]] = {}
-    report: dict[str, dict[str, int]] = {}
-    with Pool(2) as pool:  # forked: the banned set is shared
-        tasks = [(lang, files, int(args.budget * 1e6), args.seed) for lang, files in sorted(found.items())]
-        for lang, lines, used in pool.imap_unordered(_sample_one, tasks, chunksize=1):
-            if sum(used.values()) >= args.least * 1e6:
-                texts[lang], report[lang] = lines, used
-    texts = dict(sorted(texts.items()))
-    licences = sorted({(c, licence) for lang in texts for c, licence, _ in found[lang]})
-    (args.work / "corpus.json").write_text(json.dumps({"bytes": report, "licences": licences}, indent=1, ensure_ascii=False))
-    print(f"{len(texts)} languages, {sum(sum(u.values()) for u in report.values()) / 1e6:.0f} MB", flush=True)
-    path = args.work / "tokenizer.json"
-    if not path.exists():
-        train_vocabulary(texts, args.vocabulary, int(args.vocabulary_mb * 1e6)).save(str(path))
-    tok = Tokenizer.from_file(str(path))
-    print(f"vocabulary: {tok.get_vocab_size():,} pieces", flush=True)
-    (args.work / "ids").mkdir(exist_ok=True)
-    total = 0
-    for lang, lines in texts.items():
-        random.Random(args.seed).shuffle(lines)
-        flat: list[np.ndarray] = []
-        for at in range(0, len(lines), 20_000):
-            for e in tok.encode_batch_fast(lines[at : at + 20_000], add_special_tokens=False):
-                flat.append(np.array([*e.ids, 0], dtype=np.int32))
-        ids = np.concatenate(flat)
-        total += len(ids)
-        np.save(args.work / "ids" / f"{lang}.npy", ids)
-    print(f"{total / 1e6:.1f} M pieces", flush=True)
+    work: Path = args.work
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "corpus.json").exists():
+        corpora = corpora_of(args.data)
+        held_out = held_out_grams(test_sentences(args.data / "ud"))
+        print(f"{len(held_out):,} runs of words of UD test files are kept out", flush=True)
+        names = {c.name for found in corpora.values() for c in found}
+        (work / "licences.json").write_text(json.dumps(licences_of(args.data, names), indent=1, ensure_ascii=False))
+        most = {lang: most_words(lang) for lang in corpora}
+        steps.write_text(work, steps.Material("en", corpora, most, held_out, register_segmenters), workers=args.workers, tell=say)
+    steps.write_links(work, "en", workers=args.workers, tell=say)
+    wanted = {lang: pieces_for(lang) for lang in ("en", *steps.languages_of(work))}
+    tokenizer = steps.write_vocabulary(work, "en", args.vocabulary, wanted=wanted, workers=args.workers, tell=say)
+    steps.write_sentences(work, "en", workers=args.workers, tell=say)
+    if not (work / "embeddings.npy").exists():
+        table = load_backbone(args.init, args.init).get_input_embeddings().weight.detach().numpy()  # type: ignore[operator]
+        theirs = load_pieces(args.init).tokenizer
+        start, seen = aligned_embeddings(tokenizer, steps.link_counts(work, "en"), theirs, np.asarray(table), special=SPECIAL)
+        steps.save_array(work / "embeddings.npy", start)
+        say(f"{seen.mean():.1%} of the pieces start from links")
+
+
+def say(text: str) -> None:
+    """A line of progress, at once."""
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from calque.cli.evaluate import evaluate_command
 from calque.cli.export import export_command
 from calque.cli.models import models_app
 from calque.cli.parse import parse_command
+from calque.cli.pretrain import pretrain_command
 from calque.cli.train import train_app
 from calque.errors import CalqueError
 
@@ -31,7 +32,7 @@ DEBUG = "CALQUE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 INTERNAL = 70  # EX_SOFTWARE
 
-ORDER = ("parse", "train", "evaluate", "models", "export", "data")  # as a newcomer meets them
+ORDER = ("parse", "train", "evaluate", "models", "export", "pretrain", "data")  # as a newcomer meets them
 
 
 class _InOrder(TyperGroup):
@@ -83,6 +84,7 @@ app.add_typer(train_app, name="train")
 app.command("evaluate")(evaluate_command)
 app.add_typer(models_app, name="models")
 app.command("export")(export_command)
+app.command("pretrain")(pretrain_command)
 app.add_typer(data_app, name="data")
 _plain_help(app)
 

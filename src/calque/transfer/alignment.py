@@ -46,6 +46,19 @@ class _Block:
     first: NDArray[np.int64]  # a target word: its first cell
     sizes: NDArray[np.int64]  # a target word: cells, the words of the source sentence
     distance: NDArray[np.float32]  # a cell: −|i/m − j/n|
+    ends: NDArray[np.int64]  # a sentence pair: target words up to its end
+
+
+@dataclass(slots=True)
+class _Keys:
+    """A block before the translation table is known: cells by number of their kind."""
+
+    kinds: NDArray[np.int64]
+    inverse: NDArray[np.int32]
+    nulls: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    distance: NDArray[np.float32]
+    ends: NDArray[np.int64]
 
 
 class Direction:
@@ -60,13 +73,17 @@ class Direction:
         self._target = _numbers(target for _, target in pairs)
         self.tension = TENSION
         parts = [self._keys(chunk) for chunk in _chunks(pairs)]
-        self._known = np.unique(np.concatenate([np.unique(keys) for keys, *_ in parts])) if parts else np.zeros(0, np.int64)
-        blocks = [self._block(*part) for part in parts]
+        self._known = np.unique(np.concatenate([part.kinds for part in parts])) if parts else np.zeros(0, np.int64)
+        self._blocks = blocks = [self._block(part) for part in parts]
         del parts
         self._table = np.full(len(self._known), 1.0 / max(1, len(self._target)))
         self._null = np.full(len(self._target), 1.0 / max(1, len(self._target)))
         for iteration in range(iterations if len(self._known) else 0):
             self._improve(blocks, tense=iteration > 0)
+
+    def forget(self) -> None:
+        """Free the memory of the sentences that it was trained on: :meth:`best` then wants pairs."""
+        self._blocks = []
 
     def probability(self, source: str, target: str) -> float:
         """``p(target | source)``; 0 where they never met."""
@@ -75,11 +92,14 @@ class Direction:
         met = source in self._source and target in self._target and at < len(self._known) and self._known[at] == key
         return float(self._table[at]) if met else 0.0
 
-    def best(self, pairs: Sequence[Pair]) -> list[NDArray[np.int64]]:
-        """For each word of each target sentence the source word it translates, −1 for none."""
+    def best(self, pairs: Sequence[Pair] | None = None) -> list[NDArray[np.int64]]:
+        """For each word of each target sentence the source word it translates, −1 for none.
+
+        :param pairs: None for those it was trained on.
+        """
+        blocks = self._blocks if pairs is None else (self._block(self._keys(chunk)) for chunk in _chunks(pairs))
         found: list[NDArray[np.int64]] = []
-        for chunk in _chunks(pairs):
-            block = self._block(*self._keys(chunk))
+        for block in blocks:
             weights, null = self._weights(block)
             choice = np.full(len(block.sizes), -1, dtype=np.int64)
             filled = block.sizes > 0
@@ -90,11 +110,10 @@ class Direction:
                 owners, firsts = np.unique(owner[hits], return_index=True)  # the first of equals
                 within = hits[firsts] - block.first[filled][owners]
                 choice[filled] = np.where((top > 0) & (top >= null[filled]), within, -1)
-            ends = np.cumsum([len(target) for _, target in chunk])
-            found.extend(np.split(choice, ends[:-1]))
+            found.extend(np.split(choice, block.ends[:-1]))
         return found
 
-    def _keys(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
+    def _keys(self, pairs: Sequence[Pair]) -> _Keys:
         source = np.array([self._source.get(w, -1) for s, _ in pairs for w in s], dtype=np.int64)
         target = np.array([self._target.get(w, -1) for _, t in pairs for w in t], dtype=np.int64)
         m = np.array([len(s) for s, _ in pairs], dtype=np.int64)
@@ -108,17 +127,19 @@ class Direction:
         distance = -np.abs((within + 1) / m[of_pair] - (j + 1) / n[of_pair]) if len(owner) else np.zeros(0)
         left, right = source[base + within], target[owner]
         keys = np.where((left >= 0) & (right >= 0), left * max(1, len(self._target)) + right, -1)
-        return keys, target.astype(np.int32), sizes, distance.astype(np.float32)
+        # looking a few kinds up in order is far quicker than every cell in its place
+        kinds, inverse = np.unique(keys, return_inverse=True)
+        cells = inverse.reshape(-1).astype(np.int32)
+        return _Keys(kinds, cells, target.astype(np.int32), sizes, distance.astype(np.float32), np.cumsum(n))
 
-    def _block(
-        self, keys: NDArray[np.int64], nulls: NDArray[np.int32], sizes: NDArray[np.int64], distance: NDArray[np.float32]
-    ) -> _Block:
-        cells = np.full(len(keys), -1, dtype=np.int32)
-        if len(self._known):
-            at = np.minimum(np.searchsorted(self._known, keys), len(self._known) - 1)
-            there = self._known[at] == keys
-            cells[there] = at[there]
-        return _Block(cells, nulls, np.cumsum(sizes) - sizes, sizes, distance)
+    def _block(self, keys: _Keys) -> _Block:
+        rows = np.full(len(keys.kinds), -1, dtype=np.int32)
+        if len(self._known) and len(rows):
+            at = np.minimum(np.searchsorted(self._known, keys.kinds), len(self._known) - 1)
+            there = (self._known[at] == keys.kinds) & (keys.kinds >= 0)
+            rows[there] = at[there]
+        cells = rows[keys.inverse] if len(rows) else np.zeros(0, dtype=np.int32)
+        return _Block(cells, keys.nulls, np.cumsum(keys.sizes) - keys.sizes, keys.sizes, keys.distance, keys.ends)
 
     def _prior(self, block: _Block) -> NDArray[np.float64]:
         """Of each cell, before the words are looked at; sums to ``1 − NULL_PRIOR`` over a target word."""
@@ -139,12 +160,12 @@ class Direction:
             weights, null = self._weights(block)
             whole = np.maximum(_sums(weights, block) + null, 1e-300)
             weights /= np.repeat(whole, block.sizes)
-            counts += np.bincount(block.cells, weights, minlength=len(counts))
+            np.add.at(counts, block.cells, weights)  # in place: a block has few of all rows
             nulls += np.bincount(block.nulls, null / whole, minlength=len(nulls))
             seen += float(weights @ block.distance)
             words += float(weights.sum())
         if tense and words > 0:
-            self._fit_tension(blocks[:4], seen / words)
+            self._fit_tension(blocks[:1], seen / words)
         sources = self._known // max(1, len(self._target))
         self._table = _posterior(counts, sources, len(self._source))
         self._null = _posterior(nulls, np.zeros(len(nulls), dtype=np.int64), 1)
@@ -175,6 +196,7 @@ class Aligner:
             raise DataError("there is no sentence pair with words on both sides: alignment needs some thousands")
         if iterations < 1:
             raise DataError(f"{iterations} iterations: give one or more")
+        self._pairs = pairs
         self.forward = Direction(pairs, iterations=iterations)
         self.backward = Direction([(target, source) for source, target in pairs], iterations=iterations)
 
@@ -185,8 +207,9 @@ class Aligner:
             ``grow-diag-final-and`` lies between; ``forward`` gives every target word one source word at most, ``backward`` the
             other way round.
         """
-        forward = self.forward.best(pairs)
-        backward = self.backward.best([(target, source) for source, target in pairs])
+        own = pairs is self._pairs
+        forward = self.forward.best(None if own else pairs)
+        backward = self.backward.best(None if own else [(target, source) for source, target in pairs])
         found = []
         for there, back in zip(forward, backward, strict=True):
             one = {(int(i), j) for j, i in enumerate(there) if i >= 0}

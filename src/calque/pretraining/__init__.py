@@ -1,0 +1,1 @@
+"""Making multilingual encoders: text, vocabulary, word links, objectives and the run itself."""

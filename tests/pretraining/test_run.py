@@ -1,0 +1,190 @@
+"""The whole way, on a toy world: text in, an encoder out; killed and gone on with; wrong input refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.pretraining.conftest import PATTERN, sentences, translate
+
+from calque.errors import DataError, ModelError, TrainingError
+from calque.models.encoder import Encoder
+from calque.pretraining.run import PretrainOptions, run_pretraining
+
+TAG = {word: tag for words, tag in zip(PATTERN, "DET ADJ NOUN VERB DET NOUN ADP DET NOUN".split(), strict=True) for word in words}
+
+
+def options(corpora: Path, **more: object) -> PretrainOptions:
+    told = {
+        "languages": ("en", "fr"),
+        "text": (corpora,),
+        "vocabulary": 340,
+        "batch_pieces": 256,
+        "steps": 6,
+        "workers": 1,
+        **more,
+    }
+    return PretrainOptions(**told)  # type: ignore[arg-type]
+
+
+def conllu(path: Path, lines: list[list[str]], lang: str = "en") -> Path:
+    rows = []
+    for words in lines:
+        said = words if lang == "en" else translate(words)
+        rows += [
+            f"{k}\t{w}\t_\t{TAG[e]}\t_\t_\t{k - 1}\t{'dep' if k > 1 else 'root'}\t_\t_"
+            for k, (w, e) in enumerate(zip(said, words, strict=True), 1)
+        ]
+        rows.append("")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def vectors(encoder: Encoder, words: list[str]) -> np.ndarray:
+    batch = encoder.pieces.batch(encoder.pieces.rows([words]))
+    with torch.no_grad():
+        hidden = encoder(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
+    return (torch.from_numpy(batch.pooling) @ hidden)[0].numpy()
+
+
+def test_an_english_encoder_learns_french(corpora: Path, english: Path, tmp_path: Path) -> None:
+    done = run_pretraining(
+        options(corpora, init=str(english), steps=60, embedding_rate=3e-3, rate=1e-3,
+                probe_train=conllu(tmp_path / "en.conllu", sentences(60, 5)),
+                probe={"fr": conllu(tmp_path / "fr.conllu", sentences(30, 6), "fr")}),
+        tmp_path / "out",
+    )  # fmt: skip
+    probes = [line["probe"]["fr"] for line in done.log if "probe" in line]
+    assert probes[-1] > 0.95
+    encoder = Encoder.load(tmp_path / "out")
+    said = sentences(1, 9)[0]
+    a, b = vectors(Encoder.load(english), said), vectors(encoder, translate(said))
+    cosines = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert cosines.mean() > 0.7
+    assert done.words["fr"] > 0
+    assert "fr" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert (tmp_path / "out" / "pretraining.jsonl").read_text().count("\n") == len(done.log)
+    assert not (tmp_path / "out.training").exists()
+
+
+def test_the_body_stays_as_it_is_while_embeddings_alone_are_trained(corpora: Path, english: Path, tmp_path: Path) -> None:
+    run_pretraining(options(corpora, init=str(english), steps=10, lower=0.95), tmp_path / "out", work=tmp_path / "work")
+    state = torch.load(tmp_path / "work" / "lower" / "state.pt", weights_only=True)["student"]
+    from safetensors.torch import load_file
+
+    before = load_file(english / "model.safetensors")
+    for name, value in before.items():
+        if "layer.0" in name:
+            assert torch.equal(state[f"backbone.{name}"], value)
+
+
+@pytest.mark.parametrize("objectives", ["mlm=1", "tlm=1", "align=1,sentence=1", "mlm=1,tlm=1,align=1,sentence=1"])
+def test_a_new_encoder_learns_by_every_objective(corpora: Path, tmp_path: Path, objectives: str) -> None:
+    done = run_pretraining(options(corpora, objectives=objectives, layers=1, width=64, steps=52), tmp_path / "out")
+    named = {part.split("=")[0] for part in objectives.split(",")}
+    assert named <= {name for line in done.log for name in line}
+    assert Encoder.load(tmp_path / "out").hidden_size == 64
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(corpora: Path, english: Path, tmp_path: Path) -> None:
+    told = options(corpora, init=str(english), steps=12, lower=0.5)
+    run_pretraining(told, tmp_path / "whole")
+    work = tmp_path / "work"
+
+    class Killed(Exception):
+        pass
+
+    def kill(line: str) -> None:
+        raise Killed if line.startswith("vocabulary") else None  # type: ignore[misc]
+
+    with pytest.raises((Killed, TypeError)):
+        run_pretraining(told, tmp_path / "again", work=work, tell=kill)
+    assert not (tmp_path / "again").exists()
+    run_pretraining(replace(told, steps=8), tmp_path / "short", work=work)
+    again = run_pretraining(told, tmp_path / "again", work=work)
+    a, b = (Encoder.load(tmp_path / name).state_dict() for name in ("whole", "again"))
+    assert set(a) == set(b) and again.folder == tmp_path / "again"
+
+
+def test_separate_vocabularies_use_a_language_s_own_pieces(corpora: Path, tmp_path: Path) -> None:
+    run_pretraining(options(corpora, separate=True, layers=1, width=64, steps=2), tmp_path / "out")
+    from tokenizers import Tokenizer
+
+    merged, french = (Tokenizer.from_file(str(tmp_path / "out" / n)) for n in ("tokenizer.json", "tokenizers/fr.json"))
+    assert merged.get_vocab() == french.get_vocab()
+    word = ["garden"]
+    assert len(merged.encode(word, is_pretokenized=True).ids) < len(french.encode(word, is_pretokenized=True).ids)
+
+
+def test_a_lexicon_counts_as_links(corpora: Path, english: Path, tmp_path: Path) -> None:
+    lexicon = tmp_path / "fr.tsv"
+    lexicon.write_text("# a note\ncat\tminou\n", encoding="utf-8")
+    from calque.pretraining.steps import link_counts, read_lexicon
+
+    assert list(read_lexicon(lexicon)) == [("cat", "minou")]
+    run_pretraining(options(corpora, init=str(english), lexicons={"fr": lexicon}), tmp_path / "out", work=tmp_path / "work")
+    assert link_counts(tmp_path / "work", "en", {"fr": lexicon})["minou", "cat"] > 0
+    lexicon.write_text("cat minou\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 1"):
+        list(read_lexicon(lexicon))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"languages": ("en",)}, "give the languages"),
+        ({"steps": 0}, "how long"),
+        ({"vocabulary": 5}, "--vocabulary 5"),
+        ({"objectives": "distil=1"}, "needs a teacher"),
+        ({"lower": 0.3}, "needs --init"),
+        ({"rate": 0.0}, "--rate"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_read(corpora: Path, more: dict[str, object], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        options(corpora, **more)
+
+
+def test_a_language_without_text_is_an_error(corpora: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no text in sw"):
+        run_pretraining(options(corpora, languages=("en", "fr", "sw")), tmp_path / "out")
+
+
+def test_an_encoder_that_does_not_exist_is_an_error(corpora: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        run_pretraining(options(corpora, init=str(tmp_path / "none")), tmp_path / "out")
+
+
+def test_an_output_is_not_written_over(corpora: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "letters.txt").write_text("dear")
+    with pytest.raises(TrainingError, match="is no encoder"):
+        run_pretraining(options(corpora), tmp_path / "out")
+    (tmp_path / "out" / "config.json").write_text("{}")
+    with pytest.raises(TrainingError, match="--overwrite"):
+        run_pretraining(options(corpora), tmp_path / "out")
+
+
+def test_a_work_folder_of_another_run_is_refused(corpora: Path, tmp_path: Path) -> None:
+    told = options(corpora, layers=1, width=64, steps=2)
+    run_pretraining(told, tmp_path / "a", work=tmp_path / "work")
+    with pytest.raises(TrainingError, match="other vocabulary"):
+        run_pretraining(replace(told, vocabulary=400), tmp_path / "b", work=tmp_path / "work")
+
+
+def test_a_log_is_drawn(corpora: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from calque.pretraining.curve import curves, plot_curve, summary
+
+    log = [
+        {"step": 50, "minutes": 1.0, "pieces": 9, "distil": 2.0},
+        {"step": 50, "minutes": 1.1, "pieces": 9, "probe": {"fr": 0.5}},
+        {"step": 10, "minutes": 0.5, "pieces": 9, "distil": 1.0},
+    ]
+    losses, probes = curves(log)
+    assert losses["distil"] == [(1.0, 2.0), (1.6, 1.0)] and probes["fr"] == [(1.1, 0.5)]
+    assert plot_curve(log, tmp_path / "run.png").stat().st_size > 5000
+    assert "2.000 → 1.000" in summary(log, tmp_path, 9, 60.0)
