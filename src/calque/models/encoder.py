@@ -27,6 +27,7 @@ from calque.config import ModelConfig, is_calque_model
 from calque.errors import MissingExtraError, ModelError
 from calque.models import hub, spm
 from calque.models.architectures import check_architecture, window
+from calque.runtime.packing import PACKED, unpack
 from calque.pieces import Pooling, WordPieces
 
 Parameters = list[nn.Parameter]
@@ -179,6 +180,8 @@ def load_weights(cls: Any, folder: Path, name: object, **options: Any) -> nn.Mod
     :raises ModelError: when weights are missing, damaged or of another model.
     """
     hub.check_weights(folder, name)
+    if (folder / PACKED).is_file():
+        return _load_packed(cls, folder, name, **options)
     again = f"download it again (delete {folder} first) or give another model"
     try:
         with quiet():
@@ -204,6 +207,24 @@ def load_weights(cls: Any, folder: Path, name: object, **options: Any) -> nn.Mod
             raise ModelError(
                 f"{name}: the weights in {folder} {what} {len(bad)} tensors of the encoder (first: {bad[0]}): {again}"
             )
+    model.eval()
+    out: nn.Module = model
+    return out
+
+
+def _load_packed(cls: Any, folder: Path, name: object, **options: Any) -> nn.Module:  # noqa: ANN401 - library classes
+    """An encoder out of 8-bit weights (:mod:`calque.runtime.packing`)."""
+    from transformers import AutoConfig
+
+    with quiet():
+        model: Any = cls.from_config(AutoConfig.from_pretrained(str(folder), local_files_only=True), **options)
+    stored = {key: torch.from_numpy(value.copy()) for key, value in unpack(folder / PACKED).items()}
+    try:
+        report = model.load_state_dict(stored, strict=False)
+    except RuntimeError as error:  # sizes
+        raise ModelError(f"{name}: the weights in {folder} do not belong to its config.json ({error})") from error
+    if report.missing_keys:
+        raise ModelError(f"{name}: the weights in {folder} lack {len(report.missing_keys)} tensors ({report.missing_keys[0]})")
     model.eval()
     out: nn.Module = model
     return out

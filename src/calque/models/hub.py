@@ -24,12 +24,13 @@ from typing import Any
 from calque.config import FORMAT, is_calque_model
 from calque.errors import ModelError
 from calque.models.architectures import check_architecture
+from calque.runtime.packing import PACKED
 from calque.models.registry import ENTRIES, Entry, find, nearest
 from calque.pipeline import DEFAULT
 
 __all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokenizer", "resolve"]
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", PACKED)
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
 _SMALL = (*_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", "README.md")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from calque.document import Document
 from calque.errors import CalqueError, ModelError
 from calque.pieces import Row, WordPieces, budget_batches
 from calque.pipeline import Tagged
+from calque.runtime.sharing import shared_tables
 from calque.wordforms import forms_of
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class OnnxModel:
         pooling = config.pooling
         if pooling not in ("mean", "first"):
             raise ModelError(f"{folder / 'config.json'}: unknown pooling {pooling!r} (mean or first)")
-        pieces = WordPieces.from_folder(folder, max_length=config.max_length, pooling="first" if pooling == "first" else "mean")
+        at = folder / str(_shared(config)["encoder"]) if _shared(config) else folder
+        pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling="first" if pooling == "first" else "mean")
         pieces.forms = forms_of(config.word_features, folder)
         pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
         return cls(folder, config, pieces, threads=threads)
@@ -160,7 +162,8 @@ class OnnxModel:
         if self._session is None:
             with self._lock:
                 if self._session is None:
-                    self._session = open_session(self.folder / ONNX_FILE, threads=self.threads)
+                    tables = shared_tables(self.folder, shared) if (shared := _shared(self.config)) else {}
+                    self._session = open_session(self.folder / ONNX_FILE, threads=self.threads, tables=tables)
                     _check_graph(self.folder, self._session, self.tasks, inputs_of(features=bool(self.config.word_features)))
         return self._session
 
@@ -192,11 +195,12 @@ def check_onnx_format(folder: Path, config: ModelConfig) -> None:
         )
 
 
-def open_session(path: Path, *, threads: int) -> InferenceSession:
+def open_session(path: Path, *, threads: int, tables: Mapping[str, NDArray[Any]] | None = None) -> InferenceSession:
     """An ONNX Runtime session on the CPU.
 
     :param path: the graph.
     :param threads: threads inside one operator.
+    :param tables: initial values that the graph leaves out (:mod:`calque.runtime.sharing`).
     :raises ModelError: when the file is damaged or needs a newer ONNX Runtime.
     """
     import onnxruntime as ort
@@ -208,6 +212,9 @@ def open_session(path: Path, *, threads: int) -> InferenceSession:
     # every batch has another shape: a plan of memory made for one shape never serves again
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if tables:
+        values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(table)) for table in tables.values()]
+        options.add_external_initializers(list(tables), values)
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
@@ -244,6 +251,11 @@ def _check_graph(folder: Path, session: InferenceSession, tasks: Sequence[str], 
 
 def _onnx_section(config: ModelConfig) -> dict[str, Any]:
     section = config.extra.get("onnx")
+    return section if isinstance(section, dict) else {}
+
+
+def _shared(config: ModelConfig) -> dict[str, Any]:
+    section = _onnx_section(config).get("shared")
     return section if isinstance(section, dict) else {}
 
 

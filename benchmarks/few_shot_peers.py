@@ -1,0 +1,201 @@
+"""UDPipe 1.4 and spaCy trained on the same few hundred sentences that calque's few-shot runs draw, those alone.
+
+    python benchmarks/few_shot_peers.py --data ../shared/data/ud --work runs/peers
+
+Makes an environment of its own under WORK/venv (ufal.udpipe 1.4.0.1, spacy 3.8), writes the draws as CoNLL-U (the same as
+``calque train pos --limit 500 --seed S``), trains on each and scores UPOS on the test file, gold words. UDPipe: its tagger as it is
+tuned for UD by default, twenty iterations. spaCy: a blank pipeline with its default tok2vec and morphologizer, a tenth of the
+sentences choosing the epoch. Finished runs are lines in WORK/peers.jsonl and are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PACKAGES = ["ufal.udpipe==1.4.0.1", "spacy>=3.8,<3.9"]
+TREEBANKS = {
+    "es": "UD_Spanish-GSD",
+    "ca": "UD_Catalan-AnCora",
+    "fr": "UD_French-GSD",
+    "de": "UD_German-GSD",
+    "zh": "UD_Chinese-GSDSimp",
+}
+EPOCHS, BATCH, PATIENCE = 60, 16, 8
+
+
+def sentences(path: Path) -> list[tuple[list[str], list[str]]]:
+    """Words and tags of a CoNLL-U file."""
+    found: list[tuple[list[str], list[str]]] = []
+    words: list[str] = []
+    tags: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        cells = line.split("\t")
+        if cells[0].isdigit():
+            words.append(cells[1])
+            tags.append(cells[3])
+        elif not line.strip() and words:
+            found.append((words, tags))
+            words, tags = [], []
+    return found
+
+
+def train_udpipe(train: Path, test: Path) -> float:
+    """Accuracy of UDPipe's tagger."""
+    from ufal.udpipe import InputFormat, Model, ProcessingError, Sentence, Sentences, Trainer
+
+    def read(path: Path) -> Sentences:
+        reader, error, out = InputFormat.newConlluInputFormat(), ProcessingError(), Sentences()
+        reader.setText(path.read_text(encoding="utf-8"))
+        sentence = Sentence()
+        while reader.nextSentence(sentence, error):
+            out.append(sentence)
+            sentence = Sentence()
+        return out
+
+    error = ProcessingError()
+    model = Trainer.train("morphodita_parsito", read(train), Sentences(), "none", "", "none", error)
+    if error.occurred():
+        sys.exit(error.message)
+    path = train.with_suffix(".udpipe")
+    path.write_bytes(model if isinstance(model, bytes) else bytes(model, "latin-1"))
+    loaded = Model.load(str(path))
+    path.unlink()
+    right = words = 0
+    for sentence in read(test):
+        gold = [w.upostag for w in sentence.words][1:]
+        for k in range(1, len(sentence.words)):
+            sentence.words[k].upostag = ""
+        loaded.tag(sentence, Model.DEFAULT)
+        right += sum(a == w.upostag for a, w in zip(gold, list(sentence.words)[1:], strict=True))
+        words += len(gold)
+    return right / words
+
+
+def train_spacy(train: Path, test: Path, lang: str, seed: int) -> float:
+    """Accuracy of spaCy's morphologizer."""
+    import random
+
+    import spacy
+    from spacy.tokens import Doc
+    from spacy.training import Example
+    from spacy.util import fix_random_seed, minibatch
+
+    fix_random_seed(seed)
+    nlp = spacy.blank(lang if lang != "zh" else "xx")
+    pipe = nlp.add_pipe("morphologizer")
+
+    def examples(path: Path) -> list[Example]:
+        found = []
+        for words, tags in sentences(path):
+            gold = Doc(nlp.vocab, words=words, pos=tags, morphs=[""] * len(words))
+            found.append(Example(Doc(nlp.vocab, words=words), gold))
+        return found
+
+    everything, scored = examples(train), examples(test)
+    dev, rest = everything[: len(everything) // 10], everything[len(everything) // 10 :]
+    optimiser = nlp.initialize(lambda: rest)
+
+    def accuracy(items: list[Example]) -> float:
+        right = words = 0
+        docs = list(pipe.pipe([Doc(nlp.vocab, words=[t.text for t in e.reference]) for e in items]))
+        for doc, example in zip(docs, items, strict=True):
+            right += sum(a.pos_ == b.pos_ for a, b in zip(doc, example.reference, strict=True))
+            words += len(doc)
+        return right / words
+
+    best, kept, since = -1.0, b"", 0
+    for _ in range(EPOCHS):
+        random.shuffle(rest)
+        for batch in minibatch(rest, BATCH):
+            nlp.update(batch, sgd=optimiser, drop=0.1)
+        now = accuracy(dev)
+        best, kept, since = (now, nlp.to_bytes(), 0) if now > best else (best, kept, since + 1)
+        if since >= PATIENCE:
+            break
+    nlp.from_bytes(kept)
+    return accuracy(scored)
+
+
+def write_draws(data: Path, work: Path, langs: list[str], limit: int, seeds: int) -> None:
+    """The sentences that ``calque train pos --limit N --seed S`` trains on."""
+    from calque.formats.conllu import read_conllu
+    from calque.training.mixtures import draw
+
+    for lang in langs:
+        folder = data / TREEBANKS[lang]
+        train = next(p for name in ("train", "dev") if (p := folder / f"{name}.conllu.xz").is_file())
+        everything = list(read_conllu(train))
+        for seed in range(seeds):
+            chosen = draw(everything, limit, seed=seed, name=lang)
+            text = "".join(s.to_conllu() for s in chosen)
+            (work / f"{lang}-{limit}-{seed}.conllu").write_text(text, encoding="utf-8")
+        (work / f"{lang}-test.conllu").write_text(
+            "".join(s.to_conllu() for s in read_conllu(folder / "test.conllu.xz")), encoding="utf-8"
+        )
+
+
+def run_one(work: Path, peer: str, lang: str, limit: int, seed: int) -> None:
+    """Train and score one; a line on the log. Runs in the peers' environment."""
+    train, test = work / f"{lang}-{limit}-{seed}.conllu", work / f"{lang}-test.conllu"
+    begun = time.monotonic()
+    value = train_udpipe(train, test) if peer == "udpipe" else train_spacy(train, test, lang, seed)
+    line = {"peer": peer, "lang": lang, "limit": limit, "seed": seed, "accuracy": value, "seconds": time.monotonic() - begun}
+    with (work / "peers.jsonl").open("a") as log:
+        log.write(json.dumps(line) + "\n")
+
+
+def read_log(work: Path) -> list[dict[str, object]]:
+    """Finished runs."""
+    path = work / "peers.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def main() -> None:
+    """Run what is missing, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--languages", default=",".join(TREEBANKS))
+    parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--peers", default="udpipe,spacy")
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # peer/lang/seed, in the peers' environment
+    args = parser.parse_args()
+    work: Path = args.work
+    if args.one:
+        peer, lang, seed = args.one.split("/")
+        run_one(work, peer, lang, args.limit, int(seed))
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    python = work / "venv" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(work / "venv")], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    langs = args.languages.split(",")
+    write_draws(args.data, work, langs, args.limit, args.seeds)
+    done = {(r["peer"], r["lang"], r["limit"], r["seed"]) for r in read_log(work)}
+    for peer in args.peers.split(","):
+        for lang in langs:
+            for seed in range(args.seeds):
+                if (peer, lang, args.limit, seed) not in done:
+                    one = ["--limit", str(args.limit), "--one", f"{peer}/{lang}/{seed}"]
+                    subprocess.run([str(python), __file__, "--work", str(work), *one], check=True)
+    print("| test | " + " | ".join(args.peers.split(",")) + " |\n|---|" + "--:|" * len(args.peers.split(",")))
+    for lang in langs:
+        cells = []
+        for peer in args.peers.split(","):
+            runs = [r for r in read_log(work) if (r["peer"], r["lang"], r["limit"]) == (peer, lang, args.limit)]
+            values = [100 * float(str(r["accuracy"])) for r in runs]
+            spread = f" (sd {statistics.stdev(values):.2f})" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{spread}" if values else "–")
+        print(f"| {lang} ({TREEBANKS[lang]}) | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
