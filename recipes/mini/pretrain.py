@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--embedding-rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.3)
+    parser.add_argument("--noise", type=float, default=0)
     parser.add_argument("--exponent", type=float, default=0.5)
     parser.add_argument("--first", type=float, default=3.0)
     parser.add_argument("--languages", default=",".join(LANGUAGES))
@@ -80,7 +81,7 @@ def main() -> None:
     plan = Plan(
         objectives=objectives, layers=(3,) if args.depth else (3, 6), depth=args.depth, freeze=args.freeze, minutes=args.minutes,
         steps=args.steps, pieces=int(args.pieces * 1e6), rate=args.rate, embedding_rate=args.embedding_rate, decay=args.decay,
-        seed=args.seed,
+        seed=args.seed, noise=args.noise,
     )  # fmt: skip
     teacher = np.load(work / "teacher.npy", mmap_mode="r")
     teacher = teacher[:, :1] if args.depth else teacher

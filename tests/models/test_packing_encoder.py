@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from calque.errors import ModelError
-from calque.runtime import packing
 from calque.models.encoder import Encoder
-from calque.runtime.packing import PACKED, SCALE, pack, read_packed, unpack
 from calque.pretraining.model import save_packed
+from calque.runtime import packing
+from calque.runtime.packing import PACKED, SCALE, pack, read_packed, unpack
 
 
 @given(arrays(np.float32, (32, 8), elements=st.floats(-1e3, 1e3, width=32)))

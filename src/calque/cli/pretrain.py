@@ -55,6 +55,7 @@ def pretrain_command(
     embedding_rate: Annotated[float, typer.Option(help="Peak learning rate of the piece embeddings.")] = 1e-3,
     decay: Annotated[float, typer.Option(help="Last part of a stage, in which the rates fall to nothing.")] = 0.3,
     mask_rate: Annotated[float, typer.Option(help="Words hidden, for mlm and tlm.")] = 0.15,
+    noise: Annotated[float, typer.Option(help="Words hidden from the student, for distil without mlm.")] = 0.0,
     probe_train: Annotated[Path | None, typer.Option(metavar="CONLLU", help="Tagged sentences of the source language.")] = None,
     probe: Annotated[
         list[str] | None, typer.Option(metavar="LANG=FILE", help="Tagged sentences: zero-shot accuracy is watched on them.")
@@ -100,7 +101,7 @@ def pretrain_command(
         most_words=most_words, vocabulary=vocabulary, exponent=exponent, separate=vocabularies == "separate",
         objectives=objectives, sampling=sampling, layers=layers, width=width, lower=lower, minutes=minutes, steps=steps,
         pieces=pieces, batch_pieces=batch_pieces, rate=rate, embedding_rate=embedding_rate, decay=decay, mask_rate=mask_rate,
-        probe_train=probe_train, probe=_one_each(parse_lang_files(probe or [])), probe_minutes=probe_minutes, workers=workers,
+        noise=noise,        probe_train=probe_train, probe=_one_each(parse_lang_files(probe or [])), probe_minutes=probe_minutes, workers=workers,
         seed=seed,
     )  # fmt: skip
     terminal = console(stderr=True)

@@ -27,8 +27,8 @@ from calque.config import ModelConfig, is_calque_model
 from calque.errors import MissingExtraError, ModelError
 from calque.models import hub, spm
 from calque.models.architectures import check_architecture, window
-from calque.runtime.packing import PACKED, unpack
 from calque.pieces import Pooling, WordPieces
+from calque.runtime.packing import PACKED, unpack
 
 Parameters = list[nn.Parameter]
 

@@ -24,9 +24,9 @@ from typing import Any
 from calque.config import FORMAT, is_calque_model
 from calque.errors import ModelError
 from calque.models.architectures import check_architecture
-from calque.runtime.packing import PACKED
 from calque.models.registry import ENTRIES, Entry, find, nearest
 from calque.pipeline import DEFAULT
+from calque.runtime.packing import PACKED
 
 __all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokenizer", "resolve"]
 

@@ -41,6 +41,8 @@ class Plan:
     :param layers: of the student and the teacher that ``distil`` compares.
     :param depth: run only this many of the lowest layers; 0: all.
     :param freeze: train the piece embeddings alone.
+    :param noise: part of the words that is hidden from the student in ``distil``: it must tell from the others what the teacher
+        says of them, as it must with words it hardly knows.
     """
 
     objectives: Mapping[str, float] = field(default_factory=lambda: {"distil": 1.0})
@@ -54,6 +56,7 @@ class Plan:
     embedding_rate: float = 1e-3
     decay: float = 0.3
     mask_rate: float = 0.15
+    noise: float = 0.0
     weight_decay: float = 0.01
     seed: int = 0
     checkpoint_minutes: float = 5.0
@@ -260,6 +263,9 @@ def prepare(batch: Batch, sampler: Sampler, plan: Plan, teacher: NDArray[np.floa
         add_targets(work, batch, teacher)
     if plan.objectives.get("mlm"):
         hide_words(work, plan.mask_rate, size, rng)
+    elif plan.noise:
+        hide_words(work, plan.noise, size, rng)
+        work.labels = work.hidden_at = work.candidates = None  # nobody asks which pieces they were
     return work
 
 
@@ -292,6 +298,7 @@ def fixed(plan: Plan) -> dict[str, Any]:
         "layers": list(plan.layers),
         "depth": plan.depth,
         "freeze": plan.freeze,
+        "noise": plan.noise,
         "seed": plan.seed,
     }
 

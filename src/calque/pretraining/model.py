@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from calque.errors import ModelError
 from calque.models.encoder import load_backbone, quiet
-from calque.runtime.packing import PACKED, pack
 from calque.pretraining.vocabulary import END, MASK, PAD, START, UNKNOWN
+from calque.runtime.packing import PACKED, pack
 
 
 def new_backbone(size: int, *, layers: int, width: int, window: int = 512) -> Any:  # noqa: ANN401 - a library model

@@ -72,6 +72,7 @@ class PretrainOptions:
     embedding_rate: float = 1e-3
     decay: float = 0.3
     mask_rate: float = 0.15
+    noise: float = 0.0
     probe_train: Path | None = None
     probe: Mapping[str, Path] = field(default_factory=dict)
     probe_minutes: float = 10.0
@@ -90,7 +91,8 @@ class PretrainOptions:
         for name, low, high in (
             ("most_words", 1000, 10**10), ("vocabulary", 300, 10**7), ("exponent", 0, 1), ("sampling", 0, 1),
             ("minutes", 0, 10**6), ("steps", 0, 10**9), ("pieces", 0, 10**13), ("batch_pieces", 64, 10**7), ("decay", 0, 1),
-            ("rate", 1e-9, 1), ("embedding_rate", 1e-9, 1), ("mask_rate", 0.01, 0.9), ("lower", 0, 0.95), ("layers", 1, 200),
+            ("rate", 1e-9, 1), ("embedding_rate", 1e-9, 1), ("mask_rate", 0.01, 0.9), ("noise", 0, 0.9),
+            ("lower", 0, 0.95), ("layers", 1, 200),
             ("workers", 1, 1024),
         ):  # fmt: skip
             value = getattr(self, name)
@@ -250,7 +252,8 @@ def train_student(options: PretrainOptions, work: Path, tokenizer: Tokenizer, te
     layers = options.teacher_layers or ((depth + 1) // 2, depth)
     plan = Plan(
         objectives=weights, layers=layers, minutes=options.minutes, steps=options.steps, pieces=options.pieces, rate=options.rate,
-        embedding_rate=options.embedding_rate, decay=options.decay, mask_rate=options.mask_rate, seed=options.seed,
+        embedding_rate=options.embedding_rate, decay=options.decay, mask_rate=options.mask_rate, noise=options.noise,
+        seed=options.seed,
         probe_minutes=options.probe_minutes,
     )  # fmt: skip
     probe = make_probe(options, tokenizer)
