@@ -4,8 +4,8 @@
 
 Makes an environment of its own under WORK/venv (ufal.udpipe 1.4.0.1, spacy 3.8), writes the draws as CoNLL-U (the same as
 ``calque train pos --limit 500 --seed S``), trains on each and scores UPOS on the test file, gold words. UDPipe: its tagger as
-it is tuned for UD by default, twenty iterations. spaCy: a blank pipeline with its default tok2vec and morphologizer, a tenth of the
-sentences choosing the epoch. Finished runs are lines in WORK/peers.jsonl and are not run again.
+it is tuned for UD by default, twenty iterations. spaCy: a blank pipeline with its default tok2vec and morphologizer, a tenth
+of the sentences choosing the epoch. Finished runs are lines in WORK/peers.jsonl and are not run again.
 """
 
 from __future__ import annotations

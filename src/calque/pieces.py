@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from calque.errors import ModelError
+from calque.vocabularies import Vocabularies
 from calque.wordforms import HIDDEN, SLOTS, WordForms
 
 Pooling = Literal["mean", "first"]
@@ -80,11 +81,18 @@ class WordPieces:
     :param max_length: the encoder's window in pieces, special pieces included.
     :param pooling: ``mean`` over a word's pieces, or its ``first`` piece.
     :param forms: hashes the words' forms, for models that read their features.
+    :param own: vocabularies of single languages, for encoders that have them.
     :raises ModelError: when the tokenizer cannot serve (no padding or unknown piece, window too small).
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, *, max_length: int = 512, pooling: Pooling = "mean", forms: WordForms | None = None
+        self,
+        tokenizer: Tokenizer,
+        *,
+        max_length: int = 512,
+        pooling: Pooling = "mean",
+        forms: WordForms | None = None,
+        own: Vocabularies | None = None,
     ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -92,6 +100,7 @@ class WordPieces:
         self.tokenizer = tokenizer
         self.pooling: Pooling = pooling
         self.forms = forms
+        self.own = own
         self.max_length = max_length
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.room = max_length - len(self.prefix) - len(self.suffix)
@@ -105,7 +114,7 @@ class WordPieces:
         """Pad with this piece: an encoder's configuration may name another one than the tokenizer does."""
         self.pad_id = pad_id
         self.controls = frozenset((pad_id, *self.prefix, *self.suffix)) - {self.unknown_id}
-        self._known: dict[str, list[int]] = {}
+        self._known: dict[tuple[str | None, str], list[int]] = {}
 
     @classmethod
     def from_folder(cls, folder: Path | str, *, max_length: int = 512, pooling: Pooling = "mean") -> WordPieces:
@@ -120,23 +129,39 @@ class WordPieces:
             raise ModelError(
                 f"{path}: no tokenizer can be read here ({error}): give a calque or Hugging Face model folder"
             ) from error
-        return cls(tokenizer, max_length=max_length, pooling=pooling)
+        return cls(tokenizer, max_length=max_length, pooling=pooling, own=Vocabularies.load(Path(folder), tokenizer))
 
-    def rows(self, sentences: Sequence[Sequence[str]], *, first: int = 0) -> list[Row]:
-        """Cut sentences into pieces and windows; ``first`` is the number given to the first sentence."""
+    def save(self, folder: Path) -> None:
+        """Write ``tokenizer.json``, and ``vocabularies.json`` where there are any."""
+        self.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+        if self.own is not None:
+            self.own.save(folder)
+
+    def rows(self, sentences: Sequence[Sequence[str]], *, first: int = 0, langs: Sequence[str | None] | None = None) -> list[Row]:
+        """Cut sentences into pieces and windows.
+
+        :param first: the number given to the first sentence.
+        :param langs: the language of each sentence, for encoders with vocabularies by language.
+        """
         if len(self._known) > WORDS_KEPT:
             self._known = {}  # a new one, so that another thread's reference to the old one stays good
         known = self._known
         short = [[word if len(word) <= MAX_CHARACTERS_A_WORD else _clip(word) for word in words] for words in sentences]
-        fresh = list(dict.fromkeys(word for words in short for word in words if word not in known))
-        if fresh:
-            lead = " " if self.space else ""
-            encoded = self.tokenizer.encode_batch([lead + (word.strip() or word) for word in fresh], add_special_tokens=False)
-            known.update((word, self._pieces(e.ids)) for word, e in zip(fresh, encoded, strict=True))
+        named: Sequence[str | None] = langs if self.own is not None and langs is not None else [None] * len(short)
+        fresh: dict[str | None, dict[str, None]] = {}
+        for lang, words in zip(named, short, strict=True):
+            missing = [word for word in words if (lang, word) not in known]
+            if missing:
+                fresh.setdefault(lang, {}).update(dict.fromkeys(missing))
+        lead = " " if self.space else ""
+        for lang, new in fresh.items():
+            tokenizer = (self.own.tokenizer(lang) if self.own is not None else None) or self.tokenizer
+            encoded = tokenizer.encode_batch([lead + (word.strip() or word) for word in new], add_special_tokens=False)
+            known.update(((lang, word), self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
         rows: list[Row] = []
-        for number, words in enumerate(short, first):
+        for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
             forms = self.forms(words) if self.forms is not None else None
-            rows.extend(_windows(number, [known[word] for word in words], self.room, forms))
+            rows.extend(_windows(number, [known[lang, word] for word in words], self.room, forms))
         return rows
 
     def _pieces(self, ids: list[int]) -> list[int]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
 from calque.document import Document, MultiwordToken, Sentence, Token
 from calque.errors import CalqueError, ModelError
@@ -252,10 +252,23 @@ def _has_torch() -> bool:
     return find_spec("torch") is not None and find_spec("transformers") is not None
 
 
+def tag_sentences(tagger: Tagger, sentences: Sequence[Sentence], lang: str | None = None) -> list[Tagged]:
+    """Tags for the words of sentences.
+
+    :param lang: for sentences that name none, where the tagger cuts words by language.
+    """
+    words = [[token.text for token in sentence.tokens] for sentence in sentences]
+    if not getattr(tagger, "by_language", False):
+        return tagger.tag(words)
+    told: Any = tagger
+    found: list[Tagged] = told.tag(words, langs=[sentence.lang or lang for sentence in sentences])
+    return found
+
+
 def _annotate_window(window: list[Sentence], tagger: Tagger) -> Iterator[Sentence]:
     if not window:
         return
-    tagged = tagger.tag([[token.text for token in sentence.tokens] for sentence in window])
+    tagged = tag_sentences(tagger, window)
     for sentence, (labels, scores) in zip(window, tagged, strict=True):
         for token, label, score in zip(sentence.tokens, labels, scores, strict=True):
             token.upos, token.score = label, score

@@ -101,8 +101,8 @@ def pretrain_command(
         most_words=most_words, vocabulary=vocabulary, exponent=exponent, separate=vocabularies == "separate",
         objectives=objectives, sampling=sampling, layers=layers, width=width, lower=lower, minutes=minutes, steps=steps,
         pieces=pieces, batch_pieces=batch_pieces, rate=rate, embedding_rate=embedding_rate, decay=decay, mask_rate=mask_rate,
-        noise=noise,        probe_train=probe_train, probe=_one_each(parse_lang_files(probe or [])), probe_minutes=probe_minutes, workers=workers,
-        seed=seed,
+        noise=noise, probe_train=probe_train, probe=_one_each(parse_lang_files(probe or [])), probe_minutes=probe_minutes,
+        workers=workers, seed=seed,
     )  # fmt: skip
     terminal = console(stderr=True)
     done = run_pretraining(

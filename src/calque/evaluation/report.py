@@ -157,7 +157,10 @@ def evaluate(
         for path in paths:
             tally = Tally()
             begin = time.perf_counter()
-            _measure(tagger, path, tally, evaluation, batch_words=batch_words, limit=limit, on_error=on_error, progress=progress)
+            _measure(
+                tagger, path, language, tally, evaluation,
+                batch_words=batch_words, limit=limit, on_error=on_error, progress=progress,
+            )  # fmt: skip
             evaluation.seconds += time.perf_counter() - begin
             evaluation.results += _results(language, path, tally, evaluation, resamples=resamples, seed=seed)
             pooled.update(tally)
@@ -218,6 +221,7 @@ def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, st
 def _measure(
     tagger: Tagger,
     path: str,
+    lang: str,
     tally: Tally,
     evaluation: Evaluation,
     *,
@@ -228,12 +232,13 @@ def _measure(
 ) -> None:
     """Tag one file and count it into ``tally``."""
     from calque.formats.conllu import read_conllu, summarise_skipped
+    from calque.pipeline import tag_sentences
 
     skipped: list[FormatError] = []
     sentences = words = 0
     for batch in _batches(read_conllu(path, on_error=on_error, skipped=skipped), batch_words, limit):
         gold = [[token.upos for token in sentence.tokens] for sentence in batch]
-        tagged = tagger.tag([[token.text for token in sentence.tokens] for sentence in batch])
+        tagged = tag_sentences(tagger, batch, lang)
         for sentence, tags, answer in zip(batch, gold, tagged, strict=True):
             if len(answer.labels) != len(tags):
                 raise ModelError(f"the model gave {len(answer.labels)} tags for a sentence of {len(tags)} words ({path})")

@@ -137,7 +137,7 @@ class Encoder(nn.Module):
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the Hugging Face folder: config, safetensors, tokenizer. Not atomic: give a fresh folder."""
         self.save_backbone(folder)
-        self.pieces.tokenizer.save(str(Path(folder) / "tokenizer.json"), pretty=False)
+        self.pieces.save(Path(folder))
         tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": self.pieces.max_length}
         specials = {"pad_token": self.pieces.pad_id, "unk_token": self.pieces.unknown_id}
         named = {key: self.pieces.tokenizer.id_to_token(number) for key, number in specials.items()}

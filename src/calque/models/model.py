@@ -201,14 +201,26 @@ class Model(nn.Module):
             words = self.mixer(words, features, (pooling.sum(dim=-1) > 0).to(torch.float32))
         return {task: head(words) for task, head in self.heads.items()}
 
+    @property
+    def by_language(self) -> bool:
+        """Whether words are cut by the vocabulary of their language: :meth:`tag` then wants ``langs``."""
+        return self.encoder.pieces.own is not None
+
     @torch.inference_mode()
     def tag(
-        self, sentences: Sequence[Sequence[str]], batch_pieces: int = 4096, *, task: str = POS, bf16: bool = False
+        self,
+        sentences: Sequence[Sequence[str]],
+        batch_pieces: int = 4096,
+        *,
+        task: str = POS,
+        langs: Sequence[str | None] | None = None,
+        bf16: bool = False,
     ) -> list[Tagged]:
         """Label the words of sentences, whatever their length.
 
         :param batch_pieces: padded pieces a forward pass; bounds the memory.
         :param task: which head.
+        :param langs: the language of each sentence, for encoders with vocabularies by language.
         :param bf16: compute in bfloat16, where the hardware has it.
         :returns: one for each sentence, in order: a label and its probability for every word.
         :raises ModelError: when the model has no such head.
@@ -219,7 +231,7 @@ class Model(nn.Module):
             raise ModelError(self._headless(task))
         labels = self.config.tasks[task].labels
         pieces = self.encoder.pieces
-        rows = pieces.rows(sentences)
+        rows = pieces.rows(sentences, langs=langs)
         best = [np.zeros(len(words), dtype=np.int64) for words in sentences]
         scores = [np.zeros(len(words), dtype=np.float32) for words in sentences]
         training = self.training
@@ -267,7 +279,7 @@ class Model(nn.Module):
         with whole_folder(folder) as fresh:
             if not link_encoder:
                 self.encoder.save_backbone(fresh / "encoder")
-            self.encoder.pieces.tokenizer.save(str(fresh / "tokenizer.json"), pretty=False)
+            self.encoder.pieces.save(fresh)
             parts: dict[str, nn.Module | None] = {"heads": self.heads, "mixer": self.mixer}
             for what, module in parts.items():
                 if module is not None:

@@ -26,6 +26,7 @@ from calque.errors import ModelError
 OWN = {
     "config.json",
     "tokenizer.json",
+    "vocabularies.json",
     "heads.safetensors",
     "mixer.safetensors",
     "encoder",

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from calque import vocabularies
 from calque.errors import TrainingError
 from calque.formats.conllu import read_conllu
 from calque.models import hub
@@ -364,7 +365,7 @@ def finish(options: PretrainOptions, work: Path, output: Path) -> None:
     (encoder / "README.md").write_text(card(options, words), encoding="utf-8")
     (encoder / "pretraining.jsonl").write_text("".join(line + "\n" for line in _log(work)), encoding="utf-8")
     if options.separate:
-        shutil.copytree(work / "tokenizers", encoder / "tokenizers", dirs_exist_ok=True)
+        shutil.copyfile(work / vocabularies.FILE, encoder / vocabularies.FILE)
     if output.exists():
         old = output.with_name(output.name + ".old")
         output.rename(old)

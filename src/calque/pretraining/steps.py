@@ -2,7 +2,7 @@
 
 ``text/<lang>.tsv``   number of the source sentence or −1, tab, words apart by spaces; the source language has words alone
 ``links/<lang>.npy``  for each word the place of the source word it is linked to, −1 for none; ``.tsv``: how often
-``tokenizer.json``    the vocabulary; with separate vocabularies also ``tokenizers/<lang>.json``
+``tokenizer.json``    the vocabulary; with separate vocabularies also ``vocabularies.json`` (:mod:`calque.vocabularies`)
 ``sentences/``        see :mod:`calque.pretraining.sentences`
 ``embeddings.npy``    what the vocabulary starts with, when another encoder's body is taken over
 ``corpus.json``       words by language and corpus
@@ -31,7 +31,8 @@ from calque.formats.files import atomic_write, open_text
 from calque.pretraining.links import WordPairs, link
 from calque.pretraining.sentences import Sentences, encode
 from calque.pretraining.text import Corpus, Cutter, Taken, collect, fitting
-from calque.pretraining.vocabulary import merge, new_tokenizer, shares, train_language
+from calque.pretraining.vocabulary import SPECIAL, merge, new_tokenizer, shares, train_language
+from calque.vocabularies import Vocabularies
 
 Tell = Callable[[str], None]
 RAW_PART = 4  # text without a translation gets at least this part of a language's budget, if there is any
@@ -188,7 +189,7 @@ def write_vocabulary(
     :param exponent: of the size of a language's text, for its share (1: as the text is, 0: all alike).
     :param wanted: pieces of each language before they are merged, where text size shall not decide; a language's weight in the
         union is then this to the power of ``exponent``.
-    :param separate: write a tokenizer a language too, which uses that language's own pieces alone (numbered alike).
+    :param separate: write down too which pieces are a language's own: its words are cut into those.
     """
     path = work / "tokenizer.json"
     if not path.exists():
@@ -200,18 +201,16 @@ def write_vocabulary(
         found = dict(_parallel(_vocabulary, tasks, workers))
         merged = merge(found, share, size)
         if separate:
-            (work / "tokenizers").mkdir(exist_ok=True)
-            for lang, pieces in found.items():
-                own = [(p, score if k < 5 or p in pieces or len(p) == 1 else FOREIGN) for k, (p, score) in enumerate(merged)]
-                new_tokenizer(own).save(str(work / "tokenizers" / f"{lang}.json"))
+            members = {
+                lang: np.array([k < len(SPECIAL) or p in pieces or len(p) == 1 for k, (p, _) in enumerate(merged)])
+                for lang, pieces in found.items()
+            }
+            Vocabularies(new_tokenizer(merged), members).save(work)
         beside = path.with_suffix(".part")
         new_tokenizer(merged).save(str(beside))
         beside.replace(path)
         tell(f"vocabulary: {len(merged):,} pieces out of {sum(map(len, found.values())):,} of {len(found)} languages")
     return Tokenizer.from_file(str(path))
-
-
-FOREIGN = -1e4  # log-probability of a piece that a language's own vocabulary lacks
 
 
 def _vocabulary(task: tuple[str, int]) -> tuple[str, dict[str, float]]:
@@ -241,8 +240,9 @@ def write_sentences(work: Path, source: str, *, workers: int = 2, tell: Tell = p
 
 def _encode(lang: str) -> tuple[str, float]:
     work, sources = _SHARED["work"], _SHARED["source"]
-    path = work / "tokenizers" / f"{lang}.json"
-    tokenizer = Tokenizer.from_file(str(path if path.exists() else work / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    own = Vocabularies.load(work, tokenizer)
+    tokenizer = (own.tokenizer(lang) if own else None) or tokenizer
     sizes = np.array([len(s) for s in sources], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
     if lang == _SHARED["source_name"]:

@@ -215,7 +215,7 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
     encoder = model.config.base if model.config.encoder == "encoder" else model.config.encoder
     config: ModelConfig = replace(model.config, encoder=encoder, extra={**model.config.extra, "onnx": onnx})
     (folder / "config.json").write_text(config.to_json(), encoding="utf-8")
-    model.encoder.pieces.tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
+    model.encoder.pieces.save(folder)
     stored = f"Weights {report.weights}, embeddings {report.embeddings}"
     if report.weights_changed:
         stored += f"; {report.agreement:.2%} of {report.words:,} words are labelled as by the float model"

@@ -27,7 +27,7 @@ from calque.runtime.quantise import per_row_int8
 PACKED = "packed.safetensors"
 SCALE = ":scale"
 SMALLEST = 16_384  # numbers; smaller matrices stay in float16
-_TYPES = {"I8": np.dtype(np.int8), "F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
+_TYPES: dict[str, np.dtype[Any]] = {"I8": np.dtype(np.int8), "F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
 _NAMES = {np.dtype(np.int8): "I8", np.dtype("<f2"): "F16", np.dtype("<f4"): "F32"}
 
 

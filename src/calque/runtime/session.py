@@ -93,15 +93,21 @@ class OnnxModel:
     def __repr__(self) -> str:
         return f"OnnxModel({str(self.folder)!r}, tasks={list(self.tasks)})"
 
-    def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
-        """UPOS tag and its probability for each word of each sentence: :meth:`label` for the task ``pos``."""
-        return self.label(sentences, task="pos")
+    @property
+    def by_language(self) -> bool:
+        """Whether words are cut by the vocabulary of their language: :meth:`tag` then wants ``langs``."""
+        return self.pieces.own is not None
 
-    def label(self, sentences: Sequence[Sequence[str]], *, task: str) -> list[Tagged]:
+    def tag(self, sentences: Sequence[Sequence[str]], *, langs: Sequence[str | None] | None = None) -> list[Tagged]:
+        """UPOS tag and its probability for each word of each sentence: :meth:`label` for the task ``pos``."""
+        return self.label(sentences, task="pos", langs=langs)
+
+    def label(self, sentences: Sequence[Sequence[str]], *, task: str, langs: Sequence[str | None] | None = None) -> list[Tagged]:
         """Label and its probability for each word of each sentence.
 
         :param sentences: words of each sentence; a sentence may be empty or longer than the encoder's window.
         :param task: the head that labels.
+        :param langs: the language of each sentence, for encoders with vocabularies by language.
         :returns: one :class:`Tagged` a sentence, in order.
         :raises ModelError: when the model has no such head or its files are damaged.
         """
@@ -115,7 +121,8 @@ class OnnxModel:
             while stop < len(sentences) and (stop == start or words + len(sentences[stop]) <= CHUNK_WORDS):
                 words += len(sentences[stop])
                 stop += 1
-            found.extend(self._label_chunk(sentences[start:stop], f"{task}_logits", labels))
+            named = langs[start:stop] if langs is not None else None
+            found.extend(self._label_chunk(sentences[start:stop], named, f"{task}_logits", labels))
             start = stop
         return found
 
@@ -125,11 +132,13 @@ class OnnxModel:
 
         return parse(text, lang=lang, model=self)
 
-    def _label_chunk(self, sentences: Sequence[Sequence[str]], output: str, labels: list[str]) -> list[Tagged]:
+    def _label_chunk(
+        self, sentences: Sequence[Sequence[str]], langs: Sequence[str | None] | None, output: str, labels: list[str]
+    ) -> list[Tagged]:
         offsets = np.concatenate([[0], np.cumsum([len(s) for s in sentences], dtype=np.int64)])
         best = np.zeros(int(offsets[-1]), dtype=np.int64)
         scores = np.zeros(int(offsets[-1]), dtype=np.float32)
-        rows = self.pieces.rows(sentences)
+        rows = self.pieces.rows(sentences, langs=langs)
         for group in budget_batches([len(row.ids) for row in rows], BATCH_PIECES):
             batch = [rows[i] for i in group]
             top, probability = _decide(self._logits(batch, output, len(labels)))

@@ -183,7 +183,8 @@ def encode(treebanks: Treebanks, pieces: WordPieces, *, shuffle_seed: int | None
             sentences = [sentences[i] for i in order]
         rows: list[Row] = []
         for at in range(0, len(sentences), 2000):  # bounds the memory that the tokenizer's own objects take
-            rows.extend(pieces.rows([s.words for s in sentences[at : at + 2000]], first=at))
+            part = sentences[at : at + 2000]
+            rows.extend(pieces.rows([s.words for s in part], first=at, langs=[language] * len(part)))
         labels = [_row_labels(row, sentences[row.sentence].labels) for row in rows]
         words = sum(int((label != IGNORED).sum()) for label in labels)
         corpora.append(Corpus(language, rows, labels, len(sentences), words))
