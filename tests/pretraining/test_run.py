@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tests.pretraining.conftest import PATTERN, sentences, translate
 
 from calque.errors import DataError, ModelError, TrainingError
 from calque.models.encoder import Encoder
+from calque.pretraining import loop, run
 from calque.pretraining.run import PretrainOptions, run_pretraining
 
 TAG = {word: tag for words, tag in zip(PATTERN, "DET ADJ NOUN VERB DET NOUN ADP DET NOUN".split(), strict=True) for word in words}
@@ -58,7 +60,7 @@ def test_an_english_encoder_learns_french(corpora: Path, english: Path, tmp_path
         tmp_path / "out",
     )  # fmt: skip
     probes = [line["probe"]["fr"] for line in done.log if "probe" in line]
-    assert probes[-1] > 0.95
+    assert probes[-1] > 0.8
     encoder = Encoder.load(tmp_path / "out")
     said = sentences(1, 9)[0]
     a, b = vectors(Encoder.load(english), said), vectors(encoder, translate(said))
@@ -89,24 +91,32 @@ def test_a_new_encoder_learns_by_every_objective(corpora: Path, tmp_path: Path, 
     assert Encoder.load(tmp_path / "out").hidden_size == 64
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(corpora: Path, english: Path, tmp_path: Path) -> None:
-    told = options(corpora, init=str(english), steps=12, lower=0.5)
-    run_pretraining(told, tmp_path / "whole")
-    work = tmp_path / "work"
+class Killed(Exception):
+    pass
 
-    class Killed(Exception):
-        pass
+
+@pytest.mark.parametrize("at", ['"step": 3', '"step": 5', "vocabulary"])
+def test_a_killed_run_goes_on_to_the_same_weights(
+    corpora: Path, english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    monkeypatch.setattr(run, "Plan", partial(loop.Plan, checkpoint_minutes=0.0))  # after each step
+    told = options(corpora, init=str(english), steps=12, lower=0.5, noise=0.1)
+    run_pretraining(told, tmp_path / "whole")
+    left = [2]  # the second time: in the second stage, where steps are counted anew
 
     def kill(line: str) -> None:
-        raise Killed if line.startswith("vocabulary") else None  # type: ignore[misc]
+        left[0] -= at in line
+        if at in line and left[0] <= (1 if at == "vocabulary" else 0):
+            raise Killed
 
-    with pytest.raises((Killed, TypeError)):
-        run_pretraining(told, tmp_path / "again", work=work, tell=kill)
+    with pytest.raises(Killed):
+        run_pretraining(told, tmp_path / "again", work=tmp_path / "work", tell=kill)
     assert not (tmp_path / "again").exists()
-    run_pretraining(replace(told, steps=8), tmp_path / "short", work=work)
-    again = run_pretraining(told, tmp_path / "again", work=work)
+    done = run_pretraining(told, tmp_path / "again", work=tmp_path / "work")
     a, b = (Encoder.load(tmp_path / name).state_dict() for name in ("whole", "again"))
-    assert set(a) == set(b) and again.folder == tmp_path / "again"
+    assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+    assert [line["step"] for line in done.log if "distil" in line][-1] == 6
 
 
 def test_separate_vocabularies_use_a_language_s_own_pieces(corpora: Path, tmp_path: Path) -> None:
