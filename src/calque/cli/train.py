@@ -52,6 +52,7 @@ def pos_command(
     dropout: Annotated[float | None, typer.Option(help="Of the encoder's layers; by default as configured.")] = None,
     word_dropout: Annotated[float, typer.Option(help="Part of the words hidden in training.")] = 0.0,
     piece_dropout: Annotated[float, typer.Option(help="Part of the pieces hidden in training.")] = 0.0,
+    recase: Annotated[float, typer.Option(help="Part of the sentences that is also shown with other capitals.")] = 0.0,
     word_features: Annotated[
         bool | None,
         typer.Option("--word-features/--no-word-features", help="Hashed forms and affixes beside the encoder."),
@@ -106,6 +107,7 @@ def pos_command(
         dropout=dropout,
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
+        recase=recase,
         word_features=word_features,
         feature_dropout=feature_dropout,
         lexical_warmup=lexical_warmup,

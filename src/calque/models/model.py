@@ -111,9 +111,8 @@ class Model(nn.Module):
             encoder = Encoder(load_backbone(at, path), pieces, name=config.base or config.name)
         else:
             linked = Encoder.load(config.encoder, revision=config.encoder_revision)
-            pieces = WordPieces(
-                linked.pieces.tokenizer, max_length=min(config.max_length, linked.pieces.max_length), pooling=pooling
-            )
+            longest = min(config.max_length, linked.pieces.max_length)
+            pieces = WordPieces(linked.pieces.tokenizer, max_length=longest, pooling=pooling, own=linked.pieces.own)
             encoder = Encoder(linked.backbone, pieces, name=linked.name, repo=linked.repo, revision=linked.revision)
         forms_of(config.word_features, path)  # refuses what this calque does not know
         model = cls(encoder, config)

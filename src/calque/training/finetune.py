@@ -68,6 +68,7 @@ def fine_tune(
     dropout: float | None = None,
     word_dropout: float = 0.0,
     piece_dropout: float = 0.0,
+    recase: float = 0.0,
     word_features: bool | None = None,
     feature_dropout: float = 0.1,
     lexical_warmup: float = 0.0,
@@ -104,6 +105,7 @@ def fine_tune(
     :param freeze_embeddings: by default they are frozen when they have 50 million parameters or more.
     :param dropout: of the encoder's layers; by default as configured.
     :param word_dropout: part of the words that is hidden in training; ``piece_dropout``: of the pieces.
+    :param recase: part of the sentences that is also shown with other capitals, so that they decide less.
     :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
         keeps them by default.
     :param feature_dropout: part of the words whose features are hidden in training.
@@ -141,6 +143,7 @@ def fine_tune(
         dropout=dropout,
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
+        recase=recase,
         word_features=word_features,
         feature_dropout=feature_dropout,
         lexical_warmup=lexical_warmup,

@@ -57,6 +57,7 @@ class Options:
     dropout: float | None = None  # of the encoder's layers, None: as it was configured
     word_dropout: float = 0.0  # part of the words hidden in training
     piece_dropout: float = 0.0  # part of the pieces hidden in training
+    recase: float = 0.0  # part of the sentences that is also shown with other capitals
     word_features: bool | None = None  # hashed forms and affixes beside the encoder; None: as the model has them
     feature_dropout: float = 0.1  # part of the words whose features are hidden in training, half of them their whole form only
     lexical_warmup: float = 0.0  # part of the run in which word features train alone, without the encoder
@@ -92,6 +93,7 @@ class Options:
         _range("seed", self.seed, low=0, high=2**32 - 1)
         for name in ("dropout", "word_dropout", "piece_dropout", "feature_dropout"):
             _range(name.replace("_", "-"), getattr(self, name), low=0, high=0.9)
+        _range("recase", self.recase, low=0, high=1)
         _range("lexical-warmup", self.lexical_warmup, low=0, high=0.95)
         if self.lexical_warmup and self.word_features is False:
             raise TrainingError("--lexical-warmup trains word features alone, so it needs --word-features")

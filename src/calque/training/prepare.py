@@ -18,6 +18,7 @@ import torch
 from calque.errors import FormatError, TrainingError
 from calque.models.model import Model
 from calque.pieces import WordPieces
+from calque.training.augment import add_recased
 from calque.training.batches import Corpus, Hiding, budget_of
 from calque.training.checkpoints import weights_digest
 from calque.training.corpus import Data, Treebanks, as_files, encode, limited, read_treebanks, split_aside
@@ -102,7 +103,7 @@ def _pieces(model: Model, wanted: int | None) -> WordPieces:
         raise TrainingError(f"--max-length {wanted}: this encoder reads {own.max_length} pieces at most")
     if wanted is None or wanted == own.max_length:
         return own
-    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms)
+    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms, own=own.own)
     pieces.pad_id = own.pad_id
     return pieces
 
@@ -136,6 +137,8 @@ def prepare_data(
         _say_aside(held, treebanks, reporter)
     else:
         held = Treebanks({}, []) if validation == "none" else read(validation, "validation")
+    if options.recase and (added := add_recased(treebanks, options.recase, seed=options.seed)):
+        reporter.say(f"{added:,} sentences are shown with other capitals too")
     prepared.train = encode(treebanks, start.pieces)
     prepared.validation = encode(held, start.pieces, shuffle_seed=options.seed)
     if source is not None:
