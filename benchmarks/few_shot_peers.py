@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ["ufal.udpipe==1.4.0.1", "spacy>=3.8,<3.9"]
 TREEBANKS = {
@@ -45,35 +46,52 @@ def sentences(path: Path) -> list[tuple[list[str], list[str]]]:
     return found
 
 
-def train_udpipe(train: Path, test: Path) -> float:
-    """Accuracy of UDPipe's tagger."""
-    from ufal.udpipe import InputFormat, Model, ProcessingError, Sentence, Sentences, Trainer
+def udpipe_sentences(path: Path) -> Any:
+    """A CoNLL-U file as UDPipe holds it."""
+    from ufal.udpipe import InputFormat, ProcessingError, Sentence, Sentences
 
-    def read(path: Path) -> Sentences:
-        reader, error, out = InputFormat.newConlluInputFormat(), ProcessingError(), Sentences()
-        reader.setText(path.read_text(encoding="utf-8"))
+    reader, error, out = InputFormat.newConlluInputFormat(), ProcessingError(), Sentences()
+    reader.setText(path.read_text(encoding="utf-8"))
+    sentence = Sentence()
+    while reader.nextSentence(sentence, error):
+        out.append(sentence)
         sentence = Sentence()
-        while reader.nextSentence(sentence, error):
-            out.append(sentence)
-            sentence = Sentence()
-        return out
+    return out
+
+
+def udpipe_train(train: Path, model: Path) -> None:
+    """Train UDPipe's tagger, as it is by default."""
+    from ufal.udpipe import ProcessingError, Sentences, Trainer
 
     error = ProcessingError()
-    model = Trainer.train("morphodita_parsito", read(train), Sentences(), "none", "", "none", error)
+    made = Trainer.train("morphodita_parsito", udpipe_sentences(train), Sentences(), "none", "", "none", error)
     if error.occurred():
         sys.exit(error.message)
-    path = train.with_suffix(".udpipe")
-    path.write_bytes(model if isinstance(model, bytes) else bytes(model, "latin-1"))
-    loaded = Model.load(str(path))
-    path.unlink()
+    model.write_bytes(made if isinstance(made, bytes) else bytes(made, "latin-1"))
+
+
+def udpipe_score(model: Path, test: Path) -> tuple[int, int]:
+    """Right words and all words, gold segmentation."""
+    from ufal.udpipe import Model
+
+    loaded = Model.load(str(model))
     right = words = 0
-    for sentence in read(test):
+    for sentence in udpipe_sentences(test):
         gold = [w.upostag for w in sentence.words][1:]
         for k in range(1, len(sentence.words)):
             sentence.words[k].upostag = ""
         loaded.tag(sentence, Model.DEFAULT)
         right += sum(a == w.upostag for a, w in zip(gold, list(sentence.words)[1:], strict=True))
         words += len(gold)
+    return right, words
+
+
+def train_udpipe(train: Path, test: Path) -> float:
+    """Accuracy of UDPipe's tagger."""
+    model = train.with_suffix(".udpipe")
+    udpipe_train(train, model)
+    right, words = udpipe_score(model, test)
+    model.unlink()
     return right / words
 
 
@@ -150,6 +168,15 @@ def run_one(work: Path, peer: str, lang: str, limit: int, seed: int) -> None:
         log.write(json.dumps(line) + "\n")
 
 
+def environment(venv: Path) -> Path:
+    """The Python of the peers' environment, made when it is missing."""
+    python = venv / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    return python
+
+
 def read_log(work: Path) -> list[dict[str, object]]:
     """Finished runs."""
     path = work / "peers.jsonl"
@@ -173,10 +200,7 @@ def main() -> None:
         run_one(work, peer, lang, args.limit, int(seed))
         return
     work.mkdir(parents=True, exist_ok=True)
-    python = work / "venv" / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(work / "venv")], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES], check=True)
+    python = environment(work / "venv")
     langs = args.languages.split(",")
     write_draws(args.data, work, langs, args.limit, args.seeds)
     done = {(r["peer"], r["lang"], r["limit"], r["seed"]) for r in read_log(work)}

@@ -42,6 +42,7 @@ class ModelConfig:
     tasks: dict[str, TaskConfig] = field(default_factory=dict)
     # Options of the word features beside the encoder (models/mixer.py, wordforms.py); empty when it has none.
     word_features: dict[str, Any] = field(default_factory=dict)
+    layer_mix: bool = False  # heads read a learnt mean over the encoder's layers (models/layermix.py), not the last one
     languages: list[str] = field(default_factory=list)
     licence: str = ""
     # Where the weights come from: training data (with licences), seeds, options, dates; and measured scores.

@@ -53,6 +53,10 @@ def pos_command(
     word_dropout: Annotated[float, typer.Option(help="Part of the words hidden in training.")] = 0.0,
     piece_dropout: Annotated[float, typer.Option(help="Part of the pieces hidden in training.")] = 0.0,
     recase: Annotated[float, typer.Option(help="Part of the sentences that is also shown with other capitals.")] = 0.0,
+    layer_mix: Annotated[
+        bool | None,
+        typer.Option("--layer-mix/--no-layer-mix", help="The head reads a learnt mean over all layers, not the last one."),
+    ] = None,
     word_features: Annotated[
         bool | None,
         typer.Option("--word-features/--no-word-features", help="Hashed forms and affixes beside the encoder."),
@@ -108,6 +112,7 @@ def pos_command(
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
         recase=recase,
+        layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,
         lexical_warmup=lexical_warmup,

@@ -165,7 +165,7 @@ def _calque_files(files: Mapping[str, int], *, onnx: bool) -> list[str]:
     """Files of a calque model, the largest last."""
     if onnx and "model.onnx" not in files:
         onnx = False  # the caller says what is missing, with the model at hand
-    skip = ("encoder/*", "heads.safetensors", "adapters/*") if onnx else ("*.onnx",)
+    skip = ("encoder/*", "heads.safetensors", "mixer.safetensors", "layermix.safetensors", "adapters/*") if onnx else ("*.onnx",)
     wanted = [f for f in files if not any(fnmatch(f, pattern) for pattern in (".*", "config.json", *skip))]
     return sorted(wanted, key=lambda f: files[f])
 

@@ -28,6 +28,7 @@ from calque.models import hub
 from calque.models.card import model_card
 from calque.models.encoder import Encoder, load_backbone, load_pieces, read_config
 from calque.models.heads import WordHead
+from calque.models.layermix import LayerMix
 from calque.models.mixer import DEFAULTS, WordMixer
 from calque.models.published import is_token_classifier, load_classifier
 from calque.models.saving import recover, whole_folder
@@ -56,6 +57,7 @@ class Model(nn.Module):
         self.config.max_length = min(self.config.max_length, encoder.pieces.max_length)
         self.config.pooling = encoder.pieces.pooling
         self.mixer: WordMixer | None = None
+        self.layermix = LayerMix(len(encoder.layers)) if self.config.layer_mix else None
         encoder.pieces.forms = None
         if self.config.word_features:
             self._mix()
@@ -116,7 +118,7 @@ class Model(nn.Module):
             encoder = Encoder(linked.backbone, pieces, name=linked.name, repo=linked.repo, revision=linked.revision)
         forms_of(config.word_features, path)  # refuses what this calque does not know
         model = cls(encoder, config)
-        parts = {"heads": model.heads if config.tasks else None, "mixer": model.mixer}
+        parts = {"heads": model.heads if config.tasks else None, "mixer": model.mixer, "layermix": model.layermix}
         for what, module in parts.items():
             file = path / f"{what}.safetensors"
             try:
@@ -167,6 +169,14 @@ class Model(nn.Module):
         self.config.word_features = {}
         self.encoder.pieces.forms = None
 
+    def set_layer_mix(self, wanted: bool) -> None:
+        """Let heads read a learnt mean over all layers, or the last layer alone; a mean that is there is kept."""
+        if wanted and self.layermix is None:
+            self.layermix = LayerMix(len(self.encoder.layers)).to(self.device)
+        elif not wanted:
+            self.layermix = None
+        self.config.layer_mix = wanted
+
     def _mix(self) -> WordMixer:
         options = self.config.word_features
         self.mixer = WordMixer(self.encoder.hidden_size, options).to(self.device)
@@ -193,7 +203,10 @@ class Model(nn.Module):
         """
         words: Tensor | None = None
         if encode or self.mixer is None:
-            hidden = self.encoder(input_ids, attention_mask)
+            if self.layermix is None:
+                hidden = self.encoder(input_ids, attention_mask)
+            else:
+                hidden = self.layermix(self.encoder.all_layers(input_ids, attention_mask))
             words = torch.bmm(pooling.to(hidden.dtype), hidden)
         if self.mixer is not None:
             assert features is not None, "a model with word features needs them"
@@ -279,7 +292,7 @@ class Model(nn.Module):
             if not link_encoder:
                 self.encoder.save_backbone(fresh / "encoder")
             self.encoder.pieces.save(fresh)
-            parts: dict[str, nn.Module | None] = {"heads": self.heads, "mixer": self.mixer}
+            parts: dict[str, nn.Module | None] = {"heads": self.heads, "mixer": self.mixer, "layermix": self.layermix}
             for what, module in parts.items():
                 if module is not None:
                     state = {key: t.detach().to("cpu", torch.float32).contiguous() for key, t in module.state_dict().items()}

@@ -29,6 +29,7 @@ OWN = {
     "vocabularies.json",
     "heads.safetensors",
     "mixer.safetensors",
+    "layermix.safetensors",
     "encoder",
     "adapters",
     "README.md",

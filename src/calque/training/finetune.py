@@ -69,6 +69,7 @@ def fine_tune(
     word_dropout: float = 0.0,
     piece_dropout: float = 0.0,
     recase: float = 0.0,
+    layer_mix: bool | None = None,
     word_features: bool | None = None,
     feature_dropout: float = 0.1,
     lexical_warmup: float = 0.0,
@@ -106,6 +107,7 @@ def fine_tune(
     :param dropout: of the encoder's layers; by default as configured.
     :param word_dropout: part of the words that is hidden in training; ``piece_dropout``: of the pieces.
     :param recase: part of the sentences that is also shown with other capitals, so that they decide less.
+    :param layer_mix: the head reads a learnt mean over the encoder's layers (False: the last one); by default as the model does.
     :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
         keeps them by default.
     :param feature_dropout: part of the words whose features are hidden in training.
@@ -144,6 +146,7 @@ def fine_tune(
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
         recase=recase,
+        layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,
         lexical_warmup=lexical_warmup,

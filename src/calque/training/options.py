@@ -58,6 +58,7 @@ class Options:
     word_dropout: float = 0.0  # part of the words hidden in training
     piece_dropout: float = 0.0  # part of the pieces hidden in training
     recase: float = 0.0  # part of the sentences that is also shown with other capitals
+    layer_mix: bool | None = None  # a learnt mean over the encoder's layers under the head; None: as the model has it
     word_features: bool | None = None  # hashed forms and affixes beside the encoder; None: as the model has them
     feature_dropout: float = 0.1  # part of the words whose features are hidden in training, half of them their whole form only
     lexical_warmup: float = 0.0  # part of the run in which word features train alone, without the encoder

@@ -84,6 +84,8 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
     reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters; {what}")
     if existing is not None and not continued:
         reporter.say(f"(its own {options.task} head has other labels: {' '.join(existing.labels)})")
+    if options.layer_mix is not None:
+        fresh.set_layer_mix(options.layer_mix)
     if options.word_features and fresh.mixer is None:
         torch.manual_seed(options.seed + 1)
         fresh.add_word_features()
