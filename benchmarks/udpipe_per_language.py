@@ -1,10 +1,10 @@
 """The embedded default beside UDPipe 1.4 trained on the same sentences, a language at a time.
 
     python benchmarks/udpipe_per_language.py --treebanks build/default --data ../shared/data --work runs/udpipe
-    python benchmarks/udpipe_per_language.py --treebanks build/default --data ../shared/data --work runs/udpipe --report MODEL/config.json
+    python benchmarks/udpipe_per_language.py --work runs/udpipe --report src/calque/bundled/default/config.json
 
-``--treebanks`` is what ``recipes/default/treebanks.py`` wrote: ``<lang>.train.conllu``. Each language's tagger is scored on every test
-file of that language, UPOS, gold words. One process, one thread; minutes a language; finished languages are lines in
+``--treebanks`` is what ``recipes/default/treebanks.py`` wrote: ``<lang>.train.conllu``. Each language's tagger is scored on every
+test file of that language, UPOS, gold words. One process, one thread; minutes a language; finished languages are lines in
 WORK/udpipe.jsonl and are not run again. ``--report`` sets the figures beside those in a model's ``config.json``.
 """
 

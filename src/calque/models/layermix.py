@@ -1,9 +1,9 @@
 """A learnt mean over the layers of an encoder, in place of the last one alone.
 
 Choices and trade-offs
-- Scalars, one a layer, through a softmax, and one scale (ELMo, Peters et al. 2018; per task in UDify, Kondratyuk and Straka
-  2019). What a word is stands in the middle layers, what the encoder was trained to predict in the last: a tagger that may choose needs
-  to move the encoder less, and what is not moved still holds for other languages.
+- Scalars, one a layer, through a softmax, and one scale (ELMo, Peters et al. 2018; a mean for each task in UDify, Kondratyuk and
+  Straka 2019). What a word is stands in the middle layers, what the encoder was trained to predict in the last: a tagger that
+  may choose needs to move the encoder less, and what is not moved still holds for other languages.
 - All layers start alike.
 """
 
