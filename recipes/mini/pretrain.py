@@ -56,6 +56,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--embedding-rate", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.3)
+    parser.add_argument("--random-embeddings", action="store_true", help="ablation: no aligned initialisation")
+    parser.add_argument("--random-body", action="store_true", help="ablation: nothing of the English encoder but its words")
     parser.add_argument("--noise", type=float, default=0)
     parser.add_argument("--exponent", type=float, default=0.5)
     parser.add_argument("--first", type=float, default=3.0)
@@ -77,7 +79,14 @@ def main() -> None:
     if args.start:
         backbone = load_backbone(work / args.start / "encoder", args.start)
     else:
-        backbone = with_vocabulary(args.init, "the English encoder", np.load(work / "embeddings.npy"))
+        table = np.load(work / "embeddings.npy")
+        if args.random_embeddings:
+            table = np.random.default_rng(args.seed).normal(table.mean(0), table.std(0), table.shape).astype(np.float32)
+        backbone = with_vocabulary(args.init, "the English encoder", table)
+        if args.random_body:
+            fresh = type(backbone)(backbone.config, add_pooling_layer=False)
+            fresh.set_input_embeddings(backbone.get_input_embeddings())
+            backbone = fresh
     plan = Plan(
         objectives=objectives, layers=(3,) if args.depth else (3, 6), depth=args.depth, freeze=args.freeze, minutes=args.minutes,
         steps=args.steps, pieces=int(args.pieces * 1e6), rate=args.rate, embedding_rate=args.embedding_rate, decay=args.decay,
