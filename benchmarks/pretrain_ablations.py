@@ -2,7 +2,7 @@
 
     python benchmarks/pretrain_ablations.py --work build/mini --init FOLDER --ud ../shared/data/ud --pieces 1.0
 
-Each run sees ``--pieces`` million pieces of eight languages (six for the probe) with one thread, two runs at a time. The probe is a
+Each run sees ``--pieces`` million pieces of ten languages with one thread, two runs at a time. The probe is a
 linear tagger on frozen vectors of the last layer trained, 600 English sentences, scored on 200 dev sentences a language: no test
 file is read. Finished runs are kept under WORK/ablations and not run again.
 """

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -117,6 +121,29 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     a, b = (Encoder.load(tmp_path / name).state_dict() for name in ("whole", "again"))
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
     assert [line["step"] for line in done.log if "distil" in line][-1] == 6
+
+
+def test_a_teacher_may_be_wider_and_deeper_than_the_student(corpora: Path, english: Path, tmp_path: Path) -> None:
+    told = options(corpora, teacher=str(english), layers=1, width=128, steps=30, rate=2e-3, embedding_rate=3e-3)
+    done = run_pretraining(told, tmp_path / "out")
+    losses = [line["distil"] for line in done.log if "distil" in line]
+    assert losses and losses[-1] < 2.0  # vectors that have nothing to do with each other: 3
+    assert Encoder.load(tmp_path / "out").hidden_size == 128
+
+
+def test_two_processes_train_one_encoder(corpora: Path, english: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+        "-m", "calque", "pretrain", "--init", str(english), "--languages", "en,fr", "--text", str(corpora),
+        "--vocabulary", "340", "--steps", "6", "--batch-pieces", "256", "--output", str(tmp_path / "out"), "--json",
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(run.__file__).parents[2])}
+    made = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert made.returncode == 0, made.stderr[-3000:]
+    assert json.loads(made.stdout)["pieces"] > 0
+    assert Encoder.load(tmp_path / "out").hidden_size == 64
+    assert not (tmp_path / "out.training").exists()
 
 
 def test_separate_vocabularies_use_a_language_s_own_pieces(corpora: Path, tmp_path: Path) -> None:

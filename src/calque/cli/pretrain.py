@@ -108,6 +108,8 @@ def pretrain_command(
     done = run_pretraining(
         options, output, work=work, resume=resume, overwrite=overwrite, tell=(lambda _: None) if quiet else terminal.print
     )
+    if not done.main:
+        return
     if plot is not None:
         from calque.pretraining.curve import plot_curve
 

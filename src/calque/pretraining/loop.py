@@ -115,7 +115,7 @@ def pretrain_loop(
     torch.manual_seed(plan.seed)
     lower = Depth(backbone, plan.depth) if plan.depth else None
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(backbone, plan, folder, probe, tell)
+    run = _Run(backbone, plan, folder, None if teacher is None else int(teacher.shape[-1]), probe, tell)
     if run.state.part(plan) < 1:
         for number, batch in sampler.batches(run.state.batch, part=run.part, parts=run.parts):
             run.step(number, batch, prepare(batch, sampler, plan, teacher, number))
@@ -135,6 +135,7 @@ class _Run:
         backbone: Any,  # noqa: ANN401
         plan: Plan,
         folder: Path,
+        teacher_width: int | None,
         probe: Callable[[Any], dict[str, float]] | None,
         tell: Callable[[dict[str, Any]], None] | None,
     ) -> None:
@@ -142,7 +143,7 @@ class _Run:
         from accelerate.utils import DistributedDataParallelKwargs
 
         self.plan, self.folder, self.probe, self.tell = plan, folder, probe, tell
-        self.student = Student(backbone, plan.objectives, plan.layers)
+        self.student = Student(backbone, plan.objectives, plan.layers, teacher_width)
         self.student.train()
         for module in self.student.modules():
             if isinstance(module, nn.Dropout):

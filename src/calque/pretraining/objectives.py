@@ -114,10 +114,20 @@ class Student(nn.Module):
     """The backbone with what the objectives need beside it. ``forward`` gives the losses of one step.
 
     :param layers: of the student, compared with those of the teacher's cache in the same order.
+    :param teacher_width: of the teacher's vectors; where it is not the student's, a linear map stands between them.
     """
 
-    def __init__(self, backbone: Any, objectives: Mapping[str, float], layers: tuple[int, ...]) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        backbone: Any,
+        objectives: Mapping[str, float],
+        layers: tuple[int, ...],
+        teacher_width: int | None = None,  # noqa: ANN401
+    ) -> None:
         super().__init__()
+        hidden = int(backbone.config.hidden_size)
+        other = teacher_width is not None and teacher_width != hidden
+        self.wider = nn.ModuleList(nn.Linear(hidden, int(teacher_width or 0)) for _ in layers) if other else None
         self.backbone = backbone
         self.objectives = dict(objectives)
         self.layers = layers
@@ -154,6 +164,8 @@ class Student(nn.Module):
         loss = torch.zeros((), device=work.ids.device)
         for k, layer in enumerate(self.layers):
             ours = word_means(states[layer], place, word, len(work.linked))
+            if self.wider is not None:
+                ours = self.wider[k](ours).float()
             theirs = work.target[:, k].float()
             size = ours.shape[-1:]
             loss = loss + functional.mse_loss(functional.layer_norm(ours, size), functional.layer_norm(theirs, size))

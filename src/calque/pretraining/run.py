@@ -12,22 +12,23 @@ Choices and trade-offs
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from accelerate import PartialState
 from tokenizers import Tokenizer
 
-from calque import vocabularies
 from calque.errors import TrainingError
 from calque.formats.conllu import read_conllu
 from calque.models import hub
 from calque.models.encoder import load_backbone, load_pieces
 from calque.pretraining import steps
 from calque.pretraining.batches import Sampler
+from calque.pretraining.folders import check_output_folder, claim, finish, read_log
 from calque.pretraining.links import aligned_embeddings
 from calque.pretraining.loop import Plan, State, pretrain_loop
 from calque.pretraining.model import new_backbone, save_encoder, with_vocabulary
@@ -36,11 +37,12 @@ from calque.pretraining.probe import Probe, pieces_of
 from calque.pretraining.teacher import cache_vectors
 from calque.pretraining.text import find_corpora, held_out_grams
 from calque.pretraining.vocabulary import SPECIAL, shares
-from calque.training.folders import training_folder
+from calque.training.folders import training_folder, training_path
 
 SPECIAL_NAMES = {"<s>": ("[CLS]", "<s>"), "<pad>": ("[PAD]", "<pad>"), "</s>": ("[SEP]", "</s>"),
                  "<unk>": ("[UNK]", "<unk>"), "<mask>": ("[MASK]", "<mask>")}  # fmt: skip
 PROBE_SENTENCES = (600, 200)  # trained on, scored a language
+LOWER = 0.4  # of the run, where the body is taken over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,7 @@ class Pretrained:
     words: dict[str, int]
     pieces: int
     seconds: float
+    main: bool = True  # of several processes, the one that wrote it
 
 
 def run_pretraining(
@@ -150,25 +153,13 @@ def run_pretraining(
     :raises ModelError: when ``init`` or the teacher cannot be used.
     """
     check_output_folder(output, overwrite=overwrite)
-    material = make_material(options)
-    if work is None:
-        with training_folder(output, resume=True) as folder:
-            return _run(options, material, output, folder / "work", resume, tell)
-    return _run(options, material, output, work, resume, tell)
-
-
-def check_output_folder(output: Path, *, overwrite: bool) -> None:
-    """Refuse what would be lost.
-
-    :raises TrainingError: when something is there already.
-    """
-    if output.is_file():
-        raise TrainingError(f"--output {output}: there is a file of that name; an encoder is a folder: give another name")
-    if output.exists() and any(output.iterdir()):
-        if not (output / "config.json").is_file():
-            raise TrainingError(f"--output {output}: this folder holds something that is no encoder: give another name")
-        if not overwrite:
-            raise TrainingError(f"--output {output}: exists already: give --overwrite to replace it, or another name")
+    processes = PartialState(cpu=not torch.cuda.is_available())
+    if work is not None:
+        return _run(options, output, work, resume, tell, processes)
+    if not processes.is_main_process:  # the lock is the main one's
+        return _run(options, output, training_path(output) / "work", True, tell, processes)
+    with training_folder(output, resume=True, keep=("work",)) as folder:
+        return _run(options, output, folder / "work", resume, tell, processes)
 
 
 def make_material(options: PretrainOptions) -> steps.Material:
@@ -193,93 +184,80 @@ def _sentences(path: Path) -> list[str]:
 
 
 def _run(
-    options: PretrainOptions, material: steps.Material, output: Path, work: Path, resume: bool, tell: Callable[[str], None]
+    options: PretrainOptions, output: Path, work: Path, resume: bool, tell: Callable[[str], None], processes: PartialState
 ) -> Pretrained:
-    claim(work, options, resume=resume)
-    steps.write_text(work, material, workers=options.workers, tell=tell)
+    main = processes.is_main_process
+    said = tell if main else lambda _: None
+    with processes.main_process_first():  # the others find every step done
+        fresh = main and (not resume or not (work / "corpus.json").exists())
+        material = make_material(options) if fresh else None
+        claim(work, options, resume=resume or not main)
+        tokenizer = prepare_steps(options, work, material, said)
+        teacher = make_teacher(options, work, said)
+        if options.init:
+            start_table(options, work, tokenizer)
+    state = train_student(options, work, tokenizer, teacher, said)
+    words = {lang: sum(parts.values()) for lang, parts in json.loads((work / "corpus.json").read_text())["words"].items()}
+    log = [json.loads(line) for line in read_log(work)]
+    if main:
+        finish(options, work, output)
+    return Pretrained(output, log, words, state.pieces, state.seconds, main)
+
+
+def prepare_steps(
+    options: PretrainOptions, work: Path, material: steps.Material | None, tell: Callable[[str], None]
+) -> Tokenizer:
+    """Text, links, vocabulary and sentences; what is there is not made again."""
+    if material is not None:
+        steps.write_text(work, material, workers=options.workers, tell=tell)
     steps.write_links(work, options.source, workers=options.workers, tell=tell)
     tokenizer = steps.write_vocabulary(
-        work,
-        options.source,
-        options.vocabulary,
-        exponent=options.exponent,
-        separate=options.separate,
-        workers=options.workers,
-        tell=tell,
-    )
+        work, options.source, options.vocabulary, exponent=options.exponent, separate=options.separate,
+        workers=options.workers, tell=tell,
+    )  # fmt: skip
     steps.write_sentences(work, options.source, workers=options.workers, tell=tell)
-    state = train_student(options, work, tokenizer, tell)
-    words = {lang: sum(parts.values()) for lang, parts in json.loads((work / "corpus.json").read_text())["words"].items()}
-    finish(options, work, output)
-    log = [json.loads(line) for line in _log(work)]
-    return Pretrained(output, log, words, state.pieces, state.seconds)
+    return tokenizer
 
 
-def claim(work: Path, options: PretrainOptions, *, resume: bool) -> None:
-    """Make the work folder this run's own.
-
-    :raises TrainingError: when it holds another run's steps.
-    """
-    if not resume and work.exists():
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
-    mine = json.loads(json.dumps(asdict(options), default=str))
-    free = ("minutes", "steps", "pieces", "workers", "probe", "probe_train", "probe_minutes")
-    mine = {k: v for k, v in mine.items() if k not in free}
-    path = work / "options.json"
-    if path.exists():
-        theirs = json.loads(path.read_text())
-        changed = [k for k in mine if theirs.get(k) != mine[k]]
-        if changed:
-            raise TrainingError(
-                f"{work}: holds a run with other {', '.join(changed)}: give the same options, --no-resume, or another --output"
-            )
-    path.write_text(json.dumps(mine, indent=1) + "\n")
-
-
-def train_student(options: PretrainOptions, work: Path, tokenizer: Tokenizer, tell: Callable[[str], None]) -> State:
+def train_student(
+    options: PretrainOptions, work: Path, tokenizer: Tokenizer, teacher: Teacher | None, tell: Callable[[str], None]
+) -> State:
     """The training itself: one stage, or two."""
-    langs = [options.source, *options.targets]
-    data = steps.load_sentences(work, langs)
-    weights = options.weights
-    teacher, depth = make_teacher(options, work, weights, tell)
-    linked = set(weights) == {"distil"}
+    data = steps.load_sentences(work, [options.source, *options.targets])
+    linked = set(options.weights) == {"distil"}
     sizes = {lang: float((s.links >= 0).sum()) if linked else float(len(s.pieces)) for lang, s in data.items()}
-    share = shares(sizes, options.sampling)
     sampler = Sampler(
-        data, share, batch_pieces=options.batch_pieces, linked=linked, source=options.source,
+        data, shares(sizes, options.sampling), batch_pieces=options.batch_pieces, linked=linked, source=options.source,
         vocabulary=tokenizer.get_vocab_size(), seed=options.seed,
     )  # fmt: skip
-    layers = options.teacher_layers or ((depth + 1) // 2, depth)
+    if options.init:
+        backbone = with_vocabulary(_folder(options.init), options.init, start_table(options, work, tokenizer))
+    else:
+        backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers, width=options.width)
+    depth = int(backbone.config.num_hidden_layers)
+    layers = teacher.student_layers(depth) if teacher else (depth,)
     plan = Plan(
-        objectives=weights, layers=layers, minutes=options.minutes, steps=options.steps, pieces=options.pieces, rate=options.rate,
-        embedding_rate=options.embedding_rate, decay=options.decay, mask_rate=options.mask_rate, noise=options.noise,
-        seed=options.seed,
-        probe_minutes=options.probe_minutes,
+        objectives=options.weights, layers=layers, minutes=options.minutes, steps=options.steps, pieces=options.pieces,
+        rate=options.rate, embedding_rate=options.embedding_rate, decay=options.decay, mask_rate=options.mask_rate,
+        noise=options.noise, seed=options.seed, probe_minutes=options.probe_minutes,
     )  # fmt: skip
     probe = make_probe(options, tokenizer)
-    lower = options.lower if options.lower is not None else (0.4 if linked and options.init and len(layers) > 1 else 0.0)
+    lower = options.lower if options.lower is not None else (LOWER if linked and options.init and len(layers) > 1 else 0.0)
 
     def note(line: dict[str, Any]) -> None:
         tell(json.dumps(line))
 
     first: State | None = None
-    if options.init:
-        table = start_table(options, work, tokenizer)
-        backbone = with_vocabulary(_folder(options.init), options.init, table)
-    else:
-        backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers, width=options.width)
-    if lower:
-        half = _part(plan, lower)
-        half = replace(half, objectives={"distil": 1.0}, layers=(min(layers),), depth=min(layers), freeze=True)
-        place = list(layers).index(min(layers))
-        first = pretrain_loop(
-            backbone, sampler, half, work / "lower", teacher=teacher[:, place : place + 1], probe=probe, tell=note
-        )
+    if lower and teacher:
+        half = replace(_part(plan, lower), objectives={"distil": 1.0}, layers=layers[:1], depth=layers[0], freeze=True)
+        vectors = teacher.vectors[:, :1]
+        first = pretrain_loop(backbone, sampler, half, work / "lower", teacher=vectors, probe=probe, tell=note)
         backbone.requires_grad_(True)
         plan = _part(plan, 1 - lower)
-    state = pretrain_loop(backbone, sampler, plan, work / "whole", teacher=teacher, probe=probe, tell=note)
-    save_encoder(backbone, tokenizer, work / "encoder")
+    vectors = teacher.vectors if teacher else None
+    state = pretrain_loop(backbone, sampler, plan, work / "whole", teacher=vectors, probe=probe, tell=note)
+    if PartialState().is_main_process:
+        save_encoder(backbone, tokenizer, work / "encoder")
     if first:
         state.pieces += first.pieces
         state.seconds += first.seconds
@@ -314,30 +292,39 @@ def start_table(options: PretrainOptions, work: Path, tokenizer: Tokenizer) -> A
     return np.load(path)
 
 
-def make_teacher(
-    options: PretrainOptions, work: Path, weights: Mapping[str, float], tell: Callable[[str], None]
-) -> tuple[Any, int]:
-    """The teacher's cached vectors, and its depth; the student's depth where there is no teacher."""
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """Cached vectors ``[words, layers, d]``, of which layers, and how many layers the teacher has."""
+
+    vectors: Any
+    layers: tuple[int, ...]
+    depth: int
+
+    def student_layers(self, depth: int) -> tuple[int, ...]:
+        """The student's layers that are compared with the teacher's: as high, in proportion."""
+        return tuple(max(1, round(layer * depth / self.depth)) for layer in self.layers)
+
+
+def make_teacher(options: PretrainOptions, work: Path, tell: Callable[[str], None]) -> Teacher | None:
+    """What the teacher says of every source word; None where nothing is learnt from one.
+
+    :raises ModelError: when the teacher cannot be loaded or has no such layers.
+    """
     name = options.teacher or options.init
-    if name is None or not weights.get("distil"):
-        if options.init:
-            return None, int(load_backbone(_folder(options.init), options.init).config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-        return None, options.layers
+    if name is None or not options.weights.get("distil"):
+        return None
     folder = _folder(name)
     backbone: Any = load_backbone(folder, name)
     depth = int(backbone.config.num_hidden_layers)
-    layers = options.teacher_layers or ((depth + 1) // 2, depth)
+    layers = tuple(sorted(options.teacher_layers or {(depth + 1) // 2, depth}))
     pieces = load_pieces(folder)
-    special = (
-        pieces.prefix[0] if pieces.prefix else pieces.pad_id,
-        pieces.suffix[-1] if pieces.suffix else pieces.pad_id,
-        pieces.pad_id,
-    )
+    before, after = (part[0] if part else pieces.pad_id for part in (pieces.prefix, pieces.suffix))
     vectors = cache_vectors(
         backbone, pieces.tokenizer, steps.read_source(work, options.source), layers, work / "teacher.npy",
-        special=special, window=pieces.max_length, progress=lambda done, whole: tell(f"teacher: {done:,} of {whole:,} words"),
+        special=(before, after, pieces.pad_id), window=pieces.max_length,
+        progress=lambda done, whole: tell(f"teacher: {done:,} of {whole:,} words"),
     )  # fmt: skip
-    return vectors, depth
+    return Teacher(vectors, layers, depth)
 
 
 def make_probe(options: PretrainOptions, tokenizer: Tokenizer) -> Probe | None:
@@ -356,46 +343,6 @@ def tagged(path: Path, most: int) -> list[tuple[list[str], list[str]]]:
             break
         found.append(([str(w) for w in sentence.words], [t.upos or "X" for t in sentence.tokens]))
     return found
-
-
-def finish(options: PretrainOptions, work: Path, output: Path) -> None:
-    """Put the encoder into place, with its card, its log and, where separate, its tokenizers."""
-    encoder = work / "encoder"
-    words = json.loads((work / "corpus.json").read_text())["words"]
-    (encoder / "README.md").write_text(card(options, words), encoding="utf-8")
-    (encoder / "pretraining.jsonl").write_text("".join(line + "\n" for line in _log(work)), encoding="utf-8")
-    if options.separate:
-        shutil.copyfile(work / vocabularies.FILE, encoder / vocabularies.FILE)
-    if output.exists():
-        old = output.with_name(output.name + ".old")
-        output.rename(old)
-        shutil.copytree(encoder, output.with_name(output.name + ".part"))
-        output.with_name(output.name + ".part").rename(output)
-        shutil.rmtree(old)
-        return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(encoder, output.with_name(output.name + ".part"))
-    output.with_name(output.name + ".part").rename(output)
-
-
-def _log(work: Path) -> list[str]:
-    """Lines of both stages."""
-    paths = [work / stage / "log.jsonl" for stage in ("lower", "whole")]
-    return [line for path in paths if path.exists() for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def card(options: PretrainOptions, words: Mapping[str, Mapping[str, int]]) -> str:
-    """The model card."""
-    rows = "\n".join(
-        f"| {lang} | {sum(parts.values()):,} | {', '.join(f'{k} {n:,}' for k, n in sorted(parts.items(), key=lambda x: -x[1]))} |"
-        for lang, parts in words.items()
-    )
-    body = f"The body is that of `{options.init}`; " if options.init else "A new body; "
-    return (
-        f"# An encoder for {', '.join(words)}\n\nMade by `calque pretrain`. {body}vocabulary of {options.vocabulary:,} pieces; "
-        f"objectives {', '.join(f'{k} {v:g}' for k, v in options.weights.items())}. No labels were used.\n\n"
-        f"| language | words | corpora (words) |\n|---|--:|---|\n{rows}\n"
-    )
 
 
 __all__ = ["SPECIAL", "PretrainOptions", "Pretrained", "run_pretraining"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,9 +50,10 @@ def check_output(output: Path | None, *, overwrite: bool, resume: bool) -> None:
 
 
 @contextmanager
-def training_folder(output: Path, *, resume: bool) -> Iterator[Path]:
+def training_folder(output: Path, *, resume: bool, keep: Sequence[str] = (CURRENT, PREVIOUS)) -> Iterator[Path]:
     """The training folder of an output, made and locked; removed when the run ends well.
 
+    :param keep: what a run can go on with: where there is none of it after an error, the folder is removed as well.
     :raises TrainingError: when it cannot be written, or another run works in it.
     """
     folder = training_path(output)
@@ -72,7 +73,7 @@ def training_folder(output: Path, *, resume: bool) -> Iterator[Path]:
         yield folder
     except BaseException:
         lock.release()
-        if not any((folder / name).exists() for name in (CURRENT, PREVIOUS)):
+        if not any((folder / name).exists() for name in keep):
             remove_folder(folder)  # nothing in it that could be gone on with
         raise
     lock.release()
