@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--languages", default=",".join(LANGUAGES))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--probe-layer", type=int, default=-1, help="whose vectors the probe reads; -1: the last one")
     parser.add_argument("--ud", type=Path, help="folder of treebanks: dev files for the probe, which only watches")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -99,7 +100,12 @@ def main() -> None:
     if args.ud:
         files = {lang: args.ud / f"UD_{name}" / "dev.conllu.xz" for lang, name in PROBES.items()}
         tests = {lang: tagged(path, PROBE_SENTENCES[1]) for lang, path in files.items()}
-        probe = Probe(pieces_of(tok), tagged(args.ud / "UD_English-EWT" / "train.conllu.xz", PROBE_SENTENCES[0]), tests)
+        probe = Probe(
+            pieces_of(tok),
+            tagged(args.ud / "UD_English-EWT" / "train.conllu.xz", PROBE_SENTENCES[0]),
+            tests,
+            layer=args.probe_layer,
+        )
     state = pretrain_loop(
         backbone, sampler, plan, work / args.stage, teacher=teacher, probe=probe,
         tell=lambda line: print(json.dumps(line), flush=True),
