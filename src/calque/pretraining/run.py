@@ -189,6 +189,8 @@ def _run(
     main = processes.is_main_process
     said = tell if main else lambda _: None
     with processes.main_process_first():  # the others find every step done
+        for name in filter(None, (options.init, options.teacher)):
+            _folder(name)  # what does not exist is told before hours are spent on text
         fresh = main and (not resume or not (work / "corpus.json").exists())
         material = make_material(options) if fresh else None
         claim(work, options, resume=resume or not main)

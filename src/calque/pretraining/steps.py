@@ -94,7 +94,8 @@ def write_text(work: Path, material: Material, *, workers: int = 2, tell: Tell =
     room = material.most_words.get(material.source, 0) - sum(map(len, sources))
     if own and room > 0:
         raw = collect([Corpus(c.name, c.lang, c.path) for c in own], room, held_out=material.held_out, seed=material.seed)
-        sources += [words for line, words in raw.sentences if line not in numbers]
+        known = {" ".join(words) for words in sources}
+        sources += [words for _, words in raw.sentences if " ".join(words) not in known]
     with atomic_write(folder / f"{material.source}.txt") as stream:
         stream.writelines(" ".join(words) + "\n" for words in sources)
     report[material.source] = {"in all": sum(map(len, sources))}
