@@ -14,7 +14,7 @@ PIECES = {"en": 4000, "zh": 4000, "ja": 3500, "ko": 2500}
 
 def most_words(lang: str) -> int:
     """Words of a language at most."""
-    return 3_000_000 if lang in FIRST else 600_000 if lang in PRIORITY else 250_000
+    return 1_300_000 if lang in FIRST else 400_000 if lang in PRIORITY else 200_000
 
 
 def pieces_for(lang: str) -> int:

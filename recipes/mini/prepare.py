@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--init", type=Path, required=True, help="folder of the English encoder")
-    parser.add_argument("--vocabulary", type=int, default=60_000)
+    parser.add_argument("--vocabulary", type=int, default=48_000)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     work: Path = args.work

@@ -4,7 +4,7 @@
     python recipes/mini/pretrain.py --work build/mini --stage whole --minutes 60
 
 Stage ``lower``: the piece embeddings alone, under the teacher's three lowest layers, which stay as they are. Stage ``whole``:
-everything, against the teacher's third and sixth layer. Each stage starts from what the one before left under
+everything, four layers deep, against the teacher's third and fourth layer. Each stage starts from what the one before left under
 ``--work/<stage>/encoder``, and goes on after being killed.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from languages import FIRST, LANGUAGES
 from tokenizers import Tokenizer
 
@@ -34,6 +35,13 @@ PROBES = {
 }  # fmt: skip
 
 
+def new_probe(tokenizer: Tokenizer, ud: Path, layer: int) -> Probe:
+    """The linear tagger that watches: English EWT, and dev files."""
+    files = {lang: ud / f"UD_{name}" / "dev.conllu.xz" for lang, name in PROBES.items()}
+    tests = {lang: tagged(path, PROBE_SENTENCES[1]) for lang, path in files.items()}
+    return Probe(pieces_of(tokenizer), tagged(ud / "UD_English-EWT" / "train.conllu.xz", PROBE_SENTENCES[0]), tests, layer=layer)
+
+
 def weights(data: dict[str, Sentences], exponent: float, first: float) -> dict[str, float]:
     """How much of each language: its linked words to a power, the first ones several times."""
     return {lang: float((s.links >= 0).sum()) ** exponent * (first if lang in FIRST else 1.0) for lang, s in data.items()}
@@ -46,6 +54,7 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="folder of the English encoder, for the first stage")
     parser.add_argument("--stage", required=True, help="name of the stage's folder under --work")
     parser.add_argument("--start", help="stage to start from")
+    parser.add_argument("--layers", type=int, default=4, help="of the English encoder that are taken over, from the lowest")
     parser.add_argument("--depth", type=int, default=0)
     parser.add_argument("--freeze", action="store_true")
     parser.add_argument("--objectives", default="distil=1")
@@ -83,35 +92,28 @@ def main() -> None:
         table = np.load(work / "embeddings.npy")
         if args.random_embeddings:
             table = np.random.default_rng(args.seed).normal(table.mean(0), table.std(0), table.shape).astype(np.float32)
-        backbone = with_vocabulary(args.init, "the English encoder", table)
+        backbone = with_vocabulary(args.init, "the English encoder", table, layers=args.layers)
         if args.random_body:
             fresh = type(backbone)(backbone.config, add_pooling_layer=False)
             fresh.set_input_embeddings(backbone.get_input_embeddings())
             backbone = fresh
+    compared = (args.layers - 1,) if args.depth else (args.layers - 1, args.layers)
     plan = Plan(
-        objectives=objectives, layers=(3,) if args.depth else (3, 6), depth=args.depth, freeze=args.freeze, minutes=args.minutes,
+        objectives=objectives, layers=compared, depth=args.depth, freeze=args.freeze, minutes=args.minutes,
         steps=args.steps, pieces=int(args.pieces * 1e6), rate=args.rate, embedding_rate=args.embedding_rate, decay=args.decay,
         seed=args.seed, noise=args.noise,
     )  # fmt: skip
     teacher = np.load(work / "teacher.npy", mmap_mode="r")
     teacher = teacher[:, :1] if args.depth else teacher
     print({n: round(float(s), 4) for n, s in zip(sampler.names, sampler.shares, strict=True)}, flush=True)
-    probe = None
-    if args.ud:
-        files = {lang: args.ud / f"UD_{name}" / "dev.conllu.xz" for lang, name in PROBES.items()}
-        tests = {lang: tagged(path, PROBE_SENTENCES[1]) for lang, path in files.items()}
-        probe = Probe(
-            pieces_of(tok),
-            tagged(args.ud / "UD_English-EWT" / "train.conllu.xz", PROBE_SENTENCES[0]),
-            tests,
-            layer=args.probe_layer,
-        )
+    probe = new_probe(tok, args.ud, args.probe_layer) if args.ud else None
     state = pretrain_loop(
         backbone, sampler, plan, work / args.stage, teacher=teacher, probe=probe,
         tell=lambda line: print(json.dumps(line), flush=True),
     )  # fmt: skip
-    save_encoder(backbone, tok, work / args.stage / "encoder")
-    print(f"{state.pieces / 1e6:.1f} M pieces in {state.seconds / 60:.0f} minutes", flush=True)
+    if PartialState().is_main_process:
+        save_encoder(backbone, tok, work / args.stage / "encoder")
+        print(f"{state.pieces / 1e6:.1f} M pieces in {state.seconds / 60:.0f} minutes", flush=True)
 
 
 if __name__ == "__main__":

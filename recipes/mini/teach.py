@@ -15,6 +15,7 @@ import torch
 
 from calque.models.encoder import load_backbone, load_pieces
 from calque.pretraining import steps
+from calque.pretraining.model import keep_layers
 from calque.pretraining.teacher import cache_vectors
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--teacher", type=Path, required=True)
-    parser.add_argument("--layers", default="3,6")
+    parser.add_argument("--layers", default="3,4")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -33,9 +34,11 @@ def main() -> None:
     def say(done: int, whole: int) -> None:
         print(f"{done:,} of {whole:,} words, {(time.time() - begun) / 60:.1f} minutes", flush=True)
 
+    layers = [int(x) for x in args.layers.split(",")]
+    teacher = load_backbone(args.teacher, args.teacher)
+    keep_layers(teacher, max(layers))  # those above are not looked at
     cache_vectors(
-        load_backbone(args.teacher, args.teacher), pieces.tokenizer, steps.read_source(args.work, "en"),
-        [int(x) for x in args.layers.split(",")], args.work / "teacher.npy",
+        teacher, pieces.tokenizer, steps.read_source(args.work, "en"), layers, args.work / "teacher.npy",
         special=(pieces.prefix[0], pieces.suffix[0], pieces.pad_id), progress=say,
     )  # fmt: skip
 

@@ -114,7 +114,7 @@ class WordPieces:
         """Pad with this piece: an encoder's configuration may name another one than the tokenizer does."""
         self.pad_id = pad_id
         self.controls = frozenset((pad_id, *self.prefix, *self.suffix)) - {self.unknown_id}
-        self._known: dict[tuple[str | None, str], list[int]] = {}
+        self._known: dict[str | None, dict[str, list[int]]] = {}  # by language, where they differ
 
     @classmethod
     def from_folder(cls, folder: Path | str, *, max_length: int = 512, pooling: Pooling = "mean") -> WordPieces:
@@ -143,25 +143,27 @@ class WordPieces:
         :param first: the number given to the first sentence.
         :param langs: the language of each sentence, for encoders with vocabularies by language.
         """
-        if len(self._known) > WORDS_KEPT:
+        if sum(map(len, self._known.values())) > WORDS_KEPT:
             self._known = {}  # a new one, so that another thread's reference to the old one stays good
-        known = self._known
+        kept = self._known
         short = [[word if len(word) <= MAX_CHARACTERS_A_WORD else _clip(word) for word in words] for words in sentences]
         named: Sequence[str | None] = langs if self.own is not None and langs is not None else [None] * len(short)
         fresh: dict[str | None, dict[str, None]] = {}
         for lang, words in zip(named, short, strict=True):
-            missing = [word for word in words if (lang, word) not in known]
+            known = kept.setdefault(lang, {})
+            missing = [word for word in words if word not in known]
             if missing:
                 fresh.setdefault(lang, {}).update(dict.fromkeys(missing))
         lead = " " if self.space else ""
         for lang, new in fresh.items():
             tokenizer = (self.own.tokenizer(lang) if self.own is not None else None) or self.tokenizer
             encoded = tokenizer.encode_batch([lead + (word.strip() or word) for word in new], add_special_tokens=False)
-            known.update(((lang, word), self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
+            kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
         rows: list[Row] = []
         for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
             forms = self.forms(words) if self.forms is not None else None
-            rows.extend(_windows(number, [known[lang, word] for word in words], self.room, forms))
+            known = kept[lang]
+            rows.extend(_windows(number, [known[word] for word in words], self.room, forms))
         return rows
 
     def _pieces(self, ids: list[int]) -> list[int]:

@@ -61,12 +61,16 @@ def test_a_file_cut_short_is_an_error(tmp_path: Path, keep: int) -> None:
         unpack(tmp_path / PACKED)
 
 
-def test_an_encoder_of_packed_weights_says_nearly_the_same(
-    checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def whole(checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Encoder:
+    """An encoder, and the same in 8 bits under ``tmp_path / "packed"``."""
     monkeypatch.setattr(packing, "SMALLEST", 100)
-    whole = Encoder.load(checkpoint("bert"))
-    save_packed(whole.backbone, whole.pieces.tokenizer, tmp_path / "packed")
+    encoder = Encoder.load(checkpoint("bert"))
+    save_packed(encoder.backbone, encoder.pieces.tokenizer, tmp_path / "packed")
+    return encoder
+
+
+def test_an_encoder_of_packed_weights_says_nearly_the_same(whole: Encoder, tmp_path: Path) -> None:
     assert not (tmp_path / "packed" / "model.safetensors").exists()
     small = Encoder.load(tmp_path / "packed")
     ids = torch.tensor([[2, 7, 8, 9, 3]])
@@ -76,12 +80,8 @@ def test_an_encoder_of_packed_weights_says_nearly_the_same(
     assert (tmp_path / "again" / "model.safetensors").is_file()
 
 
-def test_weights_of_another_configuration_are_refused(
-    checkpoint: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(packing, "SMALLEST", 100)
-    whole = Encoder.load(checkpoint("bert"))
-    save_packed(whole.backbone, whole.pieces.tokenizer, tmp_path / "packed")
+@pytest.mark.usefixtures("whole")
+def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:
     pack({"embeddings.word_embeddings.weight": np.ones((4, 4), dtype=np.float32)}, tmp_path / "packed" / PACKED)
     with pytest.raises(ModelError, match=r"do not belong|lack"):
         Encoder.load(tmp_path / "packed")

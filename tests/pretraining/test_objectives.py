@@ -10,7 +10,17 @@ from tests.pretraining.test_batches import made
 from calque.errors import TrainingError
 from calque.pretraining.batches import Sampler
 from calque.pretraining.model import new_backbone
-from calque.pretraining.objectives import FIRST_PIECE, Student, contrast, draw_kind, hide_words, parse_objectives, to_work
+from calque.pretraining.objectives import (
+    FIRST_PIECE,
+    NOTHING,
+    Student,
+    contrast,
+    draw_kind,
+    hide_words,
+    parse_objectives,
+    to_work,
+    total,
+)
 from calque.pretraining.vocabulary import MASK
 
 
@@ -55,6 +65,15 @@ def test_whole_words_are_hidden_and_can_be_guessed_from_the_candidates() -> None
 def test_contrast_is_least_when_each_row_finds_its_own() -> None:
     rows = torch.eye(6)
     assert float(contrast(rows, rows)) < 1e-3 < float(contrast(rows, rows.roll(1, 0)))
+
+
+def test_a_batch_with_nothing_to_learn_from_still_gives_gradients() -> None:
+    # several processes wait for each other's
+    student = Student(new_backbone(200, layers=1, width=64, window=64), {"align": 1.0}, (1,))
+    losses = student(to_work(Sampler({"en": made([[1, 2]])}, {"en": 1.0}, linked=False).build(np.zeros((1, 2), dtype=int))))
+    assert set(losses) == {NOTHING} and float(losses[NOTHING].detach()) == 0.0
+    total(losses, {"align": 1.0}).backward()
+    assert student.backbone.get_input_embeddings().weight.grad is not None
 
 
 def test_distillation_pulls_linked_words_towards_the_teacher() -> None:

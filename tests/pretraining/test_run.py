@@ -87,6 +87,52 @@ def test_the_body_stays_as_it_is_while_embeddings_alone_are_trained(corpora: Pat
             assert torch.equal(state[f"backbone.{name}"], value)
 
 
+def test_only_the_lower_layers_are_taken_over(corpora: Path, english: Path, tmp_path: Path) -> None:
+    run_pretraining(options(corpora, init=str(english), layers=1), tmp_path / "out", work=tmp_path / "work")
+    assert np.load(tmp_path / "work" / "teacher.npy", mmap_mode="r").shape[1] == 1
+    config = json.loads((tmp_path / "out" / "config.json").read_text(encoding="utf-8"))
+    assert config["num_hidden_layers"] == 1
+    assert Encoder.load(tmp_path / "out").hidden_size == 64
+    with pytest.raises(ModelError, match="--layers 3"):
+        run_pretraining(options(corpora, init=str(english), layers=3), tmp_path / "more")
+
+
+def test_raw_text_of_the_targets_alone_is_enough_for_a_new_encoder(corpora: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "fr.txt").write_bytes((corpora / "tales" / "fr.txt").read_bytes())
+    (tmp_path / "text").mkdir()
+    (tmp_path / "raw").rename(tmp_path / "text" / "raw")
+    told = options(corpora, text=(tmp_path / "text",), layers=1, width=64)
+    done = run_pretraining(replace(told, objectives="mlm=1"), tmp_path / "out")
+    assert done.words["en"] == 0 and Encoder.load(tmp_path / "out").hidden_size == 64
+    with pytest.raises(DataError, match="learnt from translations"):
+        run_pretraining(replace(told, objectives="mlm=0.5,tlm=0.5"), tmp_path / "other")
+
+
+def test_more_minutes_go_to_the_stage_under_way(corpora: Path, english: Path, tmp_path: Path) -> None:
+    told = options(corpora, init=str(english), steps=10, lower=0.5)
+    run_pretraining(told, tmp_path / "a", work=tmp_path / "work")
+    done = run_pretraining(replace(told, steps=20), tmp_path / "b", work=tmp_path / "work")
+    assert [state["step"] for state in map(_state, (tmp_path / "work" / s for s in ("lower", "whole")))] == [5, 10]
+    assert done.pieces > 0
+
+
+def _state(stage: Path) -> dict[str, int]:
+    found: dict[str, int] = torch.load(stage / "state.pt", weights_only=True)["state"]
+    return found
+
+
+@pytest.mark.parametrize("wrong", ["lexicon", "probe"])
+def test_a_file_that_is_needed_late_is_read_before_the_text(corpora: Path, english: Path, tmp_path: Path, wrong: str) -> None:
+    bad = tmp_path / "bad"
+    bad.write_text("one\ttwo\tthree\n" if wrong == "lexicon" else "", encoding="utf-8")
+    good = conllu(tmp_path / "en.conllu", sentences(3, 5))
+    more = {"lexicons": {"fr": bad}} if wrong == "lexicon" else {"probe_train": good, "probe": {"fr": bad}}
+    with pytest.raises(DataError, match="bad"):
+        run_pretraining(options(corpora, init=str(english), **more), tmp_path / "out", work=tmp_path / "work")
+    assert not (tmp_path / "work" / "text").exists()
+
+
 @pytest.mark.parametrize("objectives", ["mlm=1", "tlm=1", "align=1,sentence=1", "mlm=1,tlm=1,align=1,sentence=1"])
 def test_a_new_encoder_learns_by_every_objective(corpora: Path, tmp_path: Path, objectives: str) -> None:
     done = run_pretraining(options(corpora, objectives=objectives, layers=1, width=64, steps=52), tmp_path / "out")

@@ -41,7 +41,9 @@ def pretrain_command(
     ] = 0.5,
     vocabularies: Annotated[str, typer.Option(help="merged, or separate: also a tokenizer for each language.")] = "merged",
     sampling: Annotated[float, typer.Option(help="Share of the training by text size to this power.")] = 0.5,
-    layers: Annotated[int, typer.Option(help="Of a new encoder, without --init.")] = 6,
+    layers: Annotated[
+        int | None, typer.Option(help="Of a new encoder (6); with --init: how many of its layers to take over, from the lowest.")
+    ] = None,
     width: Annotated[int, typer.Option(help="Of a new encoder, without --init.")] = 384,
     lower: Annotated[
         float | None,

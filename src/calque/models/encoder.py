@@ -86,7 +86,7 @@ class Encoder(nn.Module):
     @property
     def layers(self) -> list[nn.Module]:
         """The transformer's layers, lowest first."""
-        return list(_layers(self.backbone))
+        return list(layer_list(self.backbone)[2])
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Vectors of the last layer.
@@ -316,11 +316,17 @@ def _agree(config: Any, pieces: WordPieces, name: str) -> None:  # noqa: ANN401 
         )
 
 
-def _layers(backbone: nn.Module) -> nn.ModuleList:
-    """The longest list of alike modules: every family names it differently, none has a longer one."""
-    lists = [m for m in backbone.modules() if isinstance(m, nn.ModuleList)]
-    count = int(getattr(backbone.config, "num_hidden_layers", 0))
-    return next(m for m in lists if len(m) == count)
+def layer_list(backbone: nn.Module) -> tuple[nn.Module, str, nn.ModuleList]:
+    """Where a backbone keeps its layers, which every family names differently: the module, the attribute's name, the list.
+
+    :raises ModelError: when no list has as many members as the configuration says there are layers.
+    """
+    depth = int(getattr(backbone.config, "num_hidden_layers", 0))
+    for module in backbone.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.ModuleList) and len(child) == depth:
+                return module, name, child
+    raise ModelError(f"{type(backbone).__name__}: its layers were not found, so that it can only be used whole")
 
 
 def _is_embedding(name: str) -> bool:

@@ -32,8 +32,15 @@ __all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokeni
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", PACKED)
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
-_SMALL = (*_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
-          "vocabularies.json", "README.md")  # fmt: skip
+_SMALL = (
+    *_TOKENIZERS,
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "merges.txt",
+    "vocabularies.json",
+    "README.md",
+)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 

@@ -63,16 +63,16 @@ def finish(options: PretrainOptions, work: Path, output: Path) -> None:
     (encoder / "pretraining.jsonl").write_text("".join(line + "\n" for line in read_log(work)), encoding="utf-8")
     if options.separate:
         shutil.copyfile(work / vocabularies.FILE, encoder / vocabularies.FILE)
-    if output.exists():
-        old = output.with_name(output.name + ".old")
-        output.rename(old)
-        shutil.copytree(encoder, output.with_name(output.name + ".part"))
-        output.with_name(output.name + ".part").rename(output)
-        shutil.rmtree(old)
-        return
     output.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(encoder, output.with_name(output.name + ".part"))
-    output.with_name(output.name + ".part").rename(output)
+    fresh, old = output.with_name(output.name + ".part"), output.with_name(output.name + ".old")
+    for left in (fresh, old):  # by a crash; the old one only beside a whole new one
+        if left.exists() and (left is fresh or output.exists()):
+            shutil.rmtree(left)
+    shutil.copytree(encoder, fresh)
+    if output.exists():
+        output.rename(old)
+    fresh.rename(output)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_log(work: Path) -> list[str]:

@@ -27,7 +27,7 @@ from torch import nn
 from calque.errors import TrainingError
 from calque.pretraining.batches import Batch, Sampler
 from calque.pretraining.model import Depth
-from calque.pretraining.objectives import Student, Work, add_targets, draw_kind, hide_words, to_work, total
+from calque.pretraining.objectives import NOTHING, Student, Work, add_targets, draw_kind, hide_words, to_work, total
 
 LOG_EVERY = 50
 WARM = 0.01  # part of the run, at least
@@ -149,7 +149,7 @@ class _Run:
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
         self.optimiser: Any = torch.optim.AdamW(parameter_groups(self.student, plan), betas=(0.9, 0.98), fused=True)
-        several = DistributedDataParallelKwargs(find_unused_parameters=len(plan.objectives) > 1)
+        several = DistributedDataParallelKwargs(find_unused_parameters=set(plan.objectives) != {"distil"})
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16", kwargs_handlers=[several])
         self.parts, self.part = self.accelerator.num_processes, self.accelerator.process_index
         self.state = restore(folder / "state.pt", self.student, self.optimiser, plan)
@@ -165,7 +165,7 @@ class _Run:
             group["lr"] = group["peak"] * factor
         with self.accelerator.autocast():
             losses = self.wrapped(to_device(work, self.accelerator.device))
-        if losses:
+        if NOTHING not in losses or self.parts > 1:  # the other processes wait for this one's gradients, were they nothing
             self._descend(losses)
         state = self.state
         state.step += 1
@@ -183,7 +183,7 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         if not bool(torch.isfinite(loss)):
             raise TrainingError(f"the loss at step {self.state.step} is no number: give a smaller learning rate")
-        for name, value in losses.items():
+        for name, value in losses.items() if NOTHING not in losses else ():
             self.sums.setdefault(name, []).append(float(value.detach()))
 
     def _look(self, factor: float) -> None:
@@ -318,6 +318,11 @@ def restore(path: Path, student: Student, optimiser: Any, plan: Plan) -> State: 
     student.load_state_dict(saved["student"])
     optimiser.load_state_dict(saved["optimiser"])
     return State(**saved["state"])
+
+
+def saved_state(path: Path) -> State:
+    """How far the run of a checkpoint was."""
+    return State(**torch.load(path, weights_only=True, map_location="cpu")["state"])
 
 
 def write_line(path: Path, line: dict[str, Any], tell: Callable[[dict[str, Any]], None] | None) -> None:

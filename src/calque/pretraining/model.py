@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from calque.errors import ModelError
-from calque.models.encoder import load_backbone, quiet
+from calque.models.encoder import layer_list, load_backbone, quiet
 from calque.pretraining.vocabulary import END, MASK, PAD, START, UNKNOWN
 from calque.runtime.packing import PACKED, pack
 
@@ -39,13 +39,16 @@ def new_backbone(size: int, *, layers: int, width: int, window: int = 512) -> An
     return BertModel(config, add_pooling_layer=False)
 
 
-def with_vocabulary(folder: Path, name: object, table: NDArray[np.float32]) -> Any:  # noqa: ANN401
+def with_vocabulary(folder: Path, name: object, table: NDArray[np.float32], *, layers: int | None = None) -> Any:  # noqa: ANN401
     """An encoder's body under new piece embeddings.
 
     :param table: ``[V, d]``, ``d`` as wide as the encoder's own embeddings.
-    :raises ModelError: when the encoder cannot be read or its embeddings are of another width.
+    :param layers: how many of its layers to take over, from the lowest; None: all.
+    :raises ModelError: when the encoder cannot be read, has fewer layers, or its embeddings are of another width.
     """
     model: Any = load_backbone(folder, name)
+    if layers is not None:
+        keep_layers(model, layers)
     old = model.get_input_embeddings()
     if old.weight.shape[1] != table.shape[1]:
         raise ModelError(f"{name}: its embeddings are {old.weight.shape[1]} wide, the new ones {table.shape[1]}")
@@ -58,6 +61,23 @@ def with_vocabulary(folder: Path, name: object, table: NDArray[np.float32]) -> A
     return model
 
 
+def keep_layers(backbone: Any, layers: int) -> None:  # noqa: ANN401
+    """Drop all but the lowest layers, for good.
+
+    :raises ModelError: when there are not that many.
+    """
+    depth = int(backbone.config.num_hidden_layers)
+    if not 1 <= layers <= depth:
+        raise ModelError(f"{layers} layers: the encoder has {depth}, give 1 to {depth}")
+    holder, name, whole = layer_list(backbone)
+    setattr(holder, name, nn.ModuleList(list(whole)[:layers]))
+    config = backbone.config
+    config.num_hidden_layers = layers
+    for key, value in vars(config).items():  # some have a list with an entry a layer
+        if isinstance(value, list) and len(value) == depth:
+            setattr(config, key, value[:layers])
+
+
 class Depth:
     """Runs only the lowest layers of a backbone until :meth:`restore`."""
 
@@ -68,12 +88,7 @@ class Depth:
         # the library hooks itself onto the layers that are there when states are asked for first: all of them must be
         with torch.no_grad():
             backbone(input_ids=torch.full((1, 4), END, device=next(backbone.parameters()).device), output_hidden_states=True)
-        self.holder, self.name, self.whole = next(
-            (module, name, child)
-            for module in backbone.modules()
-            for name, child in module.named_children()
-            if isinstance(child, nn.ModuleList) and len(child) == depth
-        )
+        self.holder, self.name, self.whole = layer_list(backbone)
         setattr(self.holder, self.name, nn.ModuleList(list(self.whole)[:layers]))
 
     def restore(self) -> None:

@@ -29,6 +29,7 @@ from calque.pretraining.batches import Batch
 from calque.pretraining.model import word_means
 from calque.pretraining.vocabulary import MASK, PAD, SPECIAL
 
+NOTHING = "nothing"
 NAMES = ("distil", "mlm", "tlm", "align", "sentence")
 KINDS = {"single": ("distil", "mlm"), "joined": ("tlm",), "pair": ("align", "sentence")}
 NEGATIVES = 4096  # pieces beside the batch's own in the softmax
@@ -136,7 +137,7 @@ class Student(nn.Module):
         self.guess = Guess(int(backbone.config.hidden_size), width, int(backbone.config.vocab_size)) if guesses else None
 
     def forward(self, work: Work) -> dict[str, Tensor]:
-        """Losses by objective, unweighted."""
+        """Losses by objective, unweighted; :data:`NOTHING` alone, which is zero, where the batch has nothing to learn from."""
         states = self._states(work)
         losses: dict[str, Tensor] = {}
         if work.target is not None and work.linked is not None and len(work.linked):
@@ -148,7 +149,7 @@ class Student(nn.Module):
             losses["tlm" if work.other is work else "mlm"] = functional.cross_entropy(scores, work.labels)
         if work.other is not None and work.other is not work:
             losses.update(self._pair(states[-1], work))
-        return losses
+        return losses or {NOTHING: states[-1].float().sum() * 0}
 
     def _states(self, work: Work) -> tuple[Tensor, ...]:
         mask = (work.ids != PAD).long() if bool((work.ids == PAD).any()) else None
@@ -217,6 +218,6 @@ class Guess(nn.Module):
 
 def total(losses: Mapping[str, Tensor], objectives: Mapping[str, float]) -> Tensor:
     """The weighted mean of one step's losses."""
-    mass = sum(objectives[name] for name in losses)
-    parts = [objectives[name] / mass * loss for name, loss in losses.items()]
+    mass = sum(objectives.get(name, 1.0) for name in losses)
+    parts = [objectives.get(name, 1.0) / mass * loss for name, loss in losses.items()]
     return torch.stack(parts).sum()

@@ -4,8 +4,8 @@ Choices and trade-offs
 - Five steps, each of which leaves its result in the work folder (``OUTPUT.training`` unless told otherwise): text, word links,
   vocabulary, sentences as numbers, the teacher's vectors; then the training. The same command goes on where a killed one was.
 - With ``init`` the body of that encoder is taken over and it is the teacher too; the vocabulary starts from word links. For
-  the first part of the run (``lower``) only the piece embeddings are trained, under the lower half of the body, which costs a
-  third; what they learn there is what the whole is built on. Without ``init`` a new encoder learns from text alone.
+  the first part of the run (``lower``) only the piece embeddings are trained, under the lower half of the body, which reads
+  more than twice as many pieces a second (``docs/lab.md``). Without ``init`` a new encoder learns from text alone.
 - Nothing here sees a label, except the probe, which only watches.
 """
 
@@ -22,15 +22,15 @@ import torch
 from accelerate import PartialState
 from tokenizers import Tokenizer
 
-from calque.errors import TrainingError
+from calque.errors import DataError, ModelError, TrainingError
 from calque.formats.conllu import read_conllu
 from calque.models import hub
-from calque.models.encoder import load_backbone, load_pieces
+from calque.models.encoder import load_backbone, load_pieces, read_config
 from calque.pretraining import steps
 from calque.pretraining.batches import Sampler
 from calque.pretraining.folders import check_output_folder, claim, finish, read_log
 from calque.pretraining.links import aligned_embeddings
-from calque.pretraining.loop import Plan, State, pretrain_loop
+from calque.pretraining.loop import Plan, State, pretrain_loop, saved_state
 from calque.pretraining.model import new_backbone, save_encoder, with_vocabulary
 from calque.pretraining.objectives import parse_objectives
 from calque.pretraining.probe import Probe, pieces_of
@@ -42,6 +42,7 @@ from calque.training.folders import training_folder, training_path
 SPECIAL_NAMES = {"<s>": ("[CLS]", "<s>"), "<pad>": ("[PAD]", "<pad>"), "</s>": ("[SEP]", "</s>"),
                  "<unk>": ("[UNK]", "<unk>"), "<mask>": ("[MASK]", "<mask>")}  # fmt: skip
 PROBE_SENTENCES = (600, 200)  # trained on, scored a language
+LAYERS = 6  # of a new encoder
 LOWER = 0.4  # of the run, where the body is taken over
 
 
@@ -64,7 +65,7 @@ class PretrainOptions:
     separate: bool = False
     objectives: str | None = None
     sampling: float = 0.5
-    layers: int = 6
+    layers: int | None = None
     width: int = 384
     lower: float | None = None
     minutes: float = 0.0
@@ -171,6 +172,12 @@ def make_material(options: PretrainOptions) -> steps.Material:
     missing = [lang for lang in options.targets if lang not in corpora]
     if missing:
         raise TrainingError(f"no text in {', '.join(missing)} under {', '.join(map(str, options.text))}")
+    paired = sorted({"distil", "tlm", "align", "sentence"} & {name for name, weight in options.weights.items() if weight})
+    if paired and not any(c.source for found in corpora.values() for c in found):
+        raise DataError(
+            f"{', '.join(paired)}: learnt from translations, and under {', '.join(map(str, options.text))} no file has its "
+            f"'{options.source}' lines beside it: give such text, or --objectives mlm"
+        )
     most = {lang: options.most_words for lang in (options.source, *options.targets)}
     held = held_out_grams(text for path in options.held_out for text in _sentences(path))
     return steps.Material(options.source, corpora, most, held, seed=options.seed)
@@ -189,8 +196,7 @@ def _run(
     main = processes.is_main_process
     said = tell if main else lambda _: None
     with processes.main_process_first():  # the others find every step done
-        for name in filter(None, (options.init, options.teacher)):
-            _folder(name)  # what does not exist is told before hours are spent on text
+        check_files(options)  # what is wrong is told before hours are spent on text
         fresh = main and (not resume or not (work / "corpus.json").exists())
         material = make_material(options) if fresh else None
         claim(work, options, resume=resume or not main)
@@ -204,6 +210,43 @@ def _run(
     if main:
         finish(options, work, output)
     return Pretrained(output, log, words, state.pieces, state.seconds, main)
+
+
+def check_files(options: PretrainOptions) -> None:
+    """Look at everything that is needed after the text.
+
+    :raises ModelError: when an encoder does not exist or has not the layers asked for.
+    :raises DataError: when a lexicon or the probe's sentences cannot be read.
+    """
+    for name in filter(None, (options.init, options.teacher)):
+        compared_layers(options, _depth(name)) if name == (options.teacher or options.init) else _depth(name)
+    if options.init and options.layers and options.layers > (depth := _depth(options.init)):
+        raise ModelError(f"--layers {options.layers}: {options.init} has {depth}")
+    for path in options.lexicons.values():
+        for _ in steps.read_lexicon(path):
+            pass
+    for path in filter(None, (options.probe_train, *options.probe.values())):
+        if not tagged(path, 1):
+            raise DataError(f"{path}: no sentences for the probe there")
+
+
+def _depth(name: str) -> int:
+    config = read_config(_folder(name), name)
+    return int(config.get("num_hidden_layers") or config.get("num_layers") or 0)
+
+
+def compared_layers(options: PretrainOptions, depth: int) -> tuple[int, ...]:
+    """The teacher's layers that the student learns from; by default the middle and the last of those it can have.
+
+    :param depth: layers of the teacher.
+    :raises ModelError: for layers that are not there.
+    """
+    if options.teacher in (None, options.init) and options.layers:
+        depth = min(depth, options.layers)
+    layers = tuple(sorted(options.teacher_layers or {(depth + 1) // 2, depth}))
+    if not all(1 <= layer <= depth for layer in layers):
+        raise ModelError(f"--teacher-layers {','.join(map(str, layers))}: give layers from 1 to {depth}")
+    return layers
 
 
 def prepare_steps(
@@ -226,6 +269,7 @@ def train_student(
 ) -> State:
     """The training itself: one stage, or two."""
     data = steps.load_sentences(work, [options.source, *options.targets])
+    data = {lang: s for lang, s in data.items() if len(s.pieces)}
     linked = set(options.weights) == {"distil"}
     sizes = {lang: float((s.links >= 0).sum()) if linked else float(len(s.pieces)) for lang, s in data.items()}
     sampler = Sampler(
@@ -233,9 +277,11 @@ def train_student(
         vocabulary=tokenizer.get_vocab_size(), seed=options.seed,
     )  # fmt: skip
     if options.init:
-        backbone = with_vocabulary(_folder(options.init), options.init, start_table(options, work, tokenizer))
+        backbone = with_vocabulary(
+            _folder(options.init), options.init, start_table(options, work, tokenizer), layers=options.layers
+        )
     else:
-        backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers, width=options.width)
+        backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers or LAYERS, width=options.width)
     depth = int(backbone.config.num_hidden_layers)
     layers = teacher.student_layers(depth) if teacher else (depth,)
     plan = Plan(
@@ -253,7 +299,10 @@ def train_student(
     if lower and teacher:
         half = replace(_part(plan, lower), objectives={"distil": 1.0}, layers=layers[:1], depth=layers[0], freeze=True)
         vectors = teacher.vectors[:, :1]
-        first = pretrain_loop(backbone, sampler, half, work / "lower", teacher=vectors, probe=probe, tell=note)
+        if (work / "whole" / "state.pt").exists():  # more minutes are for the stage that is under way
+            first = saved_state(work / "lower" / "state.pt")
+        else:
+            first = pretrain_loop(backbone, sampler, half, work / "lower", teacher=vectors, probe=probe, tell=note)
         backbone.requires_grad_(True)
         plan = _part(plan, 1 - lower)
     vectors = teacher.vectors if teacher else None
@@ -296,7 +345,7 @@ def start_table(options: PretrainOptions, work: Path, tokenizer: Tokenizer) -> A
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Cached vectors ``[words, layers, d]``, of which layers, and how many layers the teacher has."""
+    """Cached vectors ``[words, layers, d]``, of which layers, and how many layers of it the student stands for."""
 
     vectors: Any
     layers: tuple[int, ...]
@@ -318,7 +367,9 @@ def make_teacher(options: PretrainOptions, work: Path, tell: Callable[[str], Non
     folder = _folder(name)
     backbone: Any = load_backbone(folder, name)
     depth = int(backbone.config.num_hidden_layers)
-    layers = tuple(sorted(options.teacher_layers or {(depth + 1) // 2, depth}))
+    layers = compared_layers(options, depth)
+    if options.teacher in (None, options.init) and options.layers:  # the student's layers are the teacher's own
+        depth = options.layers
     pieces = load_pieces(folder)
     before, after = (part[0] if part else pieces.pad_id for part in (pieces.prefix, pieces.suffix))
     vectors = cache_vectors(

@@ -194,7 +194,8 @@ def write_vocabulary(
     """
     path = work / "tokenizer.json"
     if not path.exists():
-        langs = [source, *languages_of(work)]
+        has_source = (work / "text" / f"{source}.txt").stat().st_size > 0  # raw text alone has none
+        langs = [*([source] if has_source else []), *languages_of(work)]
         sizes = {lang: float(min(p.stat().st_size, 50_000_000)) for lang in langs for p in (work / "text").glob(f"{lang}.t*")}
         share = shares(wanted or sizes, exponent)
         _SHARED["work"] = work
@@ -249,13 +250,14 @@ def _encode(lang: str) -> tuple[str, float]:
     if lang == _SHARED["source_name"]:
         keep = np.flatnonzero(sizes)
         sentences = [sources[k] for k in keep]
-        links = np.concatenate([np.arange(starts[k], starts[k] + sizes[k]) for k in keep])
+        links = np.concatenate([np.zeros(0, np.int64), *(np.arange(starts[k], starts[k] + sizes[k]) for k in keep)])
         numbers = keep
     else:
         numbers, sentences = read_text(work, lang)
         links = np.load(work / "links" / f"{lang}.npy").astype(np.int64)
         of_word = np.repeat(numbers, [len(s) for s in sentences])
-        links = np.where(links >= 0, links + starts[of_word.clip(min=0)], -1)
+        if len(starts):
+            links = np.where(links >= 0, links + starts[of_word.clip(min=0)], -1)
     made = encode(tokenizer, sentences, links.astype(np.int32), numbers.astype(np.int32))
     made.save(work / "sentences", lang)
     return lang, len(made.pieces) / max(1, len(made.links))

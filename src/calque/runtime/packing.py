@@ -2,8 +2,7 @@
 
 Choices and trade-offs
 - Every large matrix becomes 8-bit numbers with one scale a row (an output channel of a layer, a piece of the vocabulary); vectors
-  and small tables are float16. Rounding moves a weight by half a step at most, a 254th of the largest of its row: fine-tuning
-  from the result and running it are both within noise of the original (``docs/lab.md`` has figures).
+  and small tables are float16. Rounding moves a weight by half a step at most, a 254th of the largest of its row.
 - The file is plain safetensors, :data:`PACKED`, with names of its own (``<name>`` and ``<name>:scale``): another library that
   opens the folder finds no ``model.safetensors`` and says so, instead of loading wrong numbers. ``calque.load`` and
   :meth:`Encoder.save_pretrained <calque.models.encoder.Encoder.save_pretrained>` make an ordinary folder of it.

@@ -1,9 +1,9 @@
 """More training sentences out of those at hand: the same words, written with other capitals.
 
 Choices and trade-offs
-- Capitals mean different things in different languages: names in English, every noun in German, nothing in Arabic or Chinese. A
-  tagger trained on English alone learns that a capital inside a sentence is a name, and carries that to German. Sentences in
-  which capitals are put at random, or left out, teach it to look at the word and its neighbours too, without a label of German.
+- Capitals mean different things in different languages: names in English, every noun in German, nothing in Arabic or Chinese.
+  Sentences in which capitals are put at random, or left out, are to teach a tagger trained on English alone to look at the word
+  and its neighbours too, without a label of German. Off by default: what it is worth is not measured yet.
 - Copies are added, the originals stay: how a language uses capitals is still learnt.
 """
 
