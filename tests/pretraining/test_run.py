@@ -178,18 +178,20 @@ def test_a_teacher_may_be_wider_and_deeper_than_the_student(corpora: Path, engli
 
 
 def test_two_processes_train_one_encoder(corpora: Path, english: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-        "-m", "calque", "pretrain", "--init", str(english), "--languages", "en,fr", "--text", str(corpora),
-        "--vocabulary", "340", "--steps", "6", "--batch-pieces", "256", "--output", str(tmp_path / "out"), "--json",
-    ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(run.__file__).parents[2])}
-    made = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-    assert made.returncode == 0, made.stderr[-3000:]
-    assert json.loads(made.stdout)["pieces"] > 0
-    assert Encoder.load(tmp_path / "out").hidden_size == 64
-    assert not (tmp_path / "out.training").exists()
+    told = ["--languages", "en,fr", "--text", str(corpora), "--vocabulary", "340", "--steps", "6", "--batch-pieces", "256"]
+    pieces = []
+    for processes, name in ((1, "one"), (2, "two")):
+        command = [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes),
+            "-m", "calque", "pretrain", "--init", str(english), *told, "--output", str(tmp_path / name), "--json",
+        ]  # fmt: skip
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(run.__file__).parents[2])}
+        made = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+        assert made.returncode == 0, made.stderr[-3000:]
+        pieces.append(json.loads(made.stdout)["pieces"])
+        assert Encoder.load(tmp_path / name).hidden_size == 64
+        assert not (tmp_path / f"{name}.training").exists()
+    assert pieces[1] > 1.5 * pieces[0]  # as many steps, each of two batches
 
 
 def test_separate_vocabularies_use_a_language_s_own_pieces(corpora: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def pretrain_command(
 
     Files of a corpus that has the source language too are read as its translations, line by line.
     Killed or interrupted, the same command goes on where it was.
-    On several devices or processes:  accelerate launch -m calque pretrain …
+    On several devices or processes:  torchrun --nproc-per-node 2 -m calque pretrain …
     """
     from calque.cli._common import console, echo_json, parse_lang_files
     from calque.languages import normalize

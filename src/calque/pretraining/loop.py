@@ -6,7 +6,7 @@ Choices and trade-offs
 - A checkpoint is written beside and renamed every few minutes; the order of batches depends on the seed alone, so a killed run
   goes on as if nothing had happened (on one process, to the last bit).
 - bfloat16 autocast; no dropout: text is seen about once.
-- Several processes or devices: start it with ``accelerate launch``; each takes every n-th batch.
+- Several processes or devices: start it with ``torchrun`` or ``accelerate launch``; each takes every n-th batch.
 """
 
 from __future__ import annotations
