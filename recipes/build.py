@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 12 GB")
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
     parser.add_argument("--init", type=Path, required=True, help="folder of the English encoder, which is the teacher too")
-    parser.add_argument("--pretrain-minutes", type=float, nargs=2, default=(36, 150), help="lower half, whole")
+    parser.add_argument("--pretrain-minutes", type=float, nargs=2, default=(10, 66), help="embeddings alone, everything")
     parser.add_argument("--train-minutes", type=float, nargs=3, default=(35, 54, 12))
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
@@ -43,7 +43,8 @@ def main() -> None:
     if not (mini / "whole" / "encoder").exists():
         first = ["--init", args.init, "--stage", "lower", "--depth", "3", "--freeze", "--minutes", lower, "--decay", "0.2"]
         run("mini/pretrain.py", "--work", mini, *first)
-        second = ["--stage", "whole", "--start", "lower", "--minutes", whole, "--noise", "0.08", "--embedding-rate", "6e-4"]
+        second = ["--start", "lower", "--stage", "whole", "--minutes", whole, "--decay", "0.35", "--noise", "0.08"]
+        second += ["--embedding-rate", "6e-4"]
         run("mini/pretrain.py", "--work", mini, *second)
     run("mini/pack.py", "--work", mini, "--output", args.output / "mini")
     if not (default / "sources.json").exists():

@@ -1,7 +1,7 @@
 """Step 3 of the recipe: the student learns from the teacher.
 
-    python recipes/mini/pretrain.py --work build/mini --init FOLDER --stage lower --minutes 40
-    python recipes/mini/pretrain.py --work build/mini --stage whole --minutes 60
+    python recipes/mini/pretrain.py --work build/mini --init FOLDER --stage lower --depth 3 --freeze --minutes 10
+    python recipes/mini/pretrain.py --work build/mini --start lower --stage whole --minutes 66
 
 Stage ``lower``: the piece embeddings alone, under the teacher's three lowest layers, which stay as they are. Stage ``whole``:
 everything, four layers deep, against the teacher's third and fourth layer. Each stage starts from what the one before left under

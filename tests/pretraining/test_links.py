@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from tests.pretraining.conftest import WORDS, sentences, translate  # noqa: F401
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from calque.pretraining.links import aligned_embeddings, count_links, link
+from calque.pretraining.links import aligned_embeddings
 
 
 def words_tokenizer(words: list[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel({w: k for k, w in enumerate(["<unk>", *words])}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     return tokenizer
-
-
-def test_words_are_linked_to_their_translations() -> None:
-    source = sentences(200)
-    pairs = [(s, translate(s)) for s in source]
-    rows = link(pairs)
-    right = [i == j for row in rows for j, i in enumerate(row.tolist()) if i >= 0]
-    assert len(right) > 0.8 * sum(map(len, source))
-    assert np.mean(right) > 0.95
-
-
-def test_case_does_not_matter_for_links() -> None:
-    pairs = [(["The", "cat"], ["Le", "chat"]), (["the", "dog"], ["le", "chien"]), (["the", "cat"], ["le", "chat"])] * 5
-    assert all(row.tolist() == [0, 1] for row in link(pairs))
-
-
-def test_counts_are_of_words_as_they_are_written() -> None:
-    counts = count_links([(["The", "cat"], ["Le", "chat"])], [np.array([0, -1])])
-    assert counts == {("Le", "The"): 1}
 
 
 def test_a_piece_starts_as_the_weighted_mean_of_what_it_translates() -> None:

@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from calque.cli.data import data_app
 from calque.cli.evaluate import evaluate_command
 from calque.cli.export import export_command
+from calque.cli.lexicon import lexicon_command
 from calque.cli.models import models_app
 from calque.cli.parse import parse_command
 from calque.cli.pretrain import pretrain_command
@@ -32,7 +33,7 @@ DEBUG = "CALQUE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 INTERNAL = 70  # EX_SOFTWARE
 
-ORDER = ("parse", "train", "evaluate", "models", "export", "pretrain", "data")  # as a newcomer meets them
+ORDER = ("parse", "train", "evaluate", "models", "export", "pretrain", "lexicon", "data")  # as a newcomer meets them
 
 
 class _InOrder(TyperGroup):
@@ -85,6 +86,7 @@ app.command("evaluate")(evaluate_command)
 app.add_typer(models_app, name="models")
 app.command("export")(export_command)
 app.command("pretrain")(pretrain_command)
+app.command("lexicon")(lexicon_command)
 app.add_typer(data_app, name="data")
 _plain_help(app)
 

@@ -36,6 +36,17 @@ def parse_lang_files(items: Sequence[str]) -> dict[str, list[Path]]:
     return files
 
 
+def one_each(files: dict[str, list[Path]]) -> dict[str, Path]:
+    """The one file of each language.
+
+    :raises DataError: when there are several.
+    """
+    for lang, paths in files.items():
+        if len(paths) > 1:
+            raise DataError(f"{lang}: one file a language here, not {len(paths)}")
+    return {lang: paths[0] for lang, paths in files.items()}
+
+
 def _split(item: str) -> tuple[str, str]:
     lang, sign, path = item.partition("=")
     if sign and path and _LANGUAGE.fullmatch(lang) and not Path(item).exists():

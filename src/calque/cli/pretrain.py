@@ -80,7 +80,7 @@ def pretrain_command(
     Killed or interrupted, the same command goes on where it was.
     On several devices or processes:  torchrun --nproc-per-node 2 -m calque pretrain …
     """
-    from calque.cli._common import console, echo_json, parse_lang_files
+    from calque.cli._common import console, echo_json, one_each, parse_lang_files
     from calque.languages import normalize
 
     if vocabularies not in ("merged", "separate"):
@@ -98,12 +98,12 @@ def pretrain_command(
 
     options = PretrainOptions(
         languages=named, text=tuple(text), source=normalize(source), init=init, teacher=teacher,
-        teacher_layers=_numbers(teacher_layers), lexicons=_one_each(parse_lang_files(lexicon or [])),
+        teacher_layers=_numbers(teacher_layers), lexicons=one_each(parse_lang_files(lexicon or [])),
         held_out=tuple(held_out or ()), leave_out=tuple(x.strip() for x in leave_out.split(",") if x.strip()),
         most_words=most_words, vocabulary=vocabulary, exponent=exponent, separate=vocabularies == "separate",
         objectives=objectives, sampling=sampling, layers=layers, width=width, lower=lower, minutes=minutes, steps=steps,
         pieces=pieces, batch_pieces=batch_pieces, rate=rate, embedding_rate=embedding_rate, decay=decay, mask_rate=mask_rate,
-        noise=noise, probe_train=probe_train, probe=_one_each(parse_lang_files(probe or [])), probe_minutes=probe_minutes,
+        noise=noise, probe_train=probe_train, probe=one_each(parse_lang_files(probe or [])), probe_minutes=probe_minutes,
         workers=workers, seed=seed,
     )  # fmt: skip
     terminal = console(stderr=True)
@@ -133,10 +133,3 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(x) for x in text.split(","))
     except ValueError:
         raise TrainingError(f"--teacher-layers {text}: give numbers with commas between, such as 3,6") from None
-
-
-def _one_each(files: dict[str, list[Path]]) -> dict[str, Path]:
-    for lang, paths in files.items():
-        if len(paths) > 1:
-            raise DataError(f"{lang}: one file a language here, not {len(paths)}")
-    return {lang: paths[0] for lang, paths in files.items()}

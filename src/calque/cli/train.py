@@ -53,6 +53,14 @@ def pos_command(
     word_dropout: Annotated[float, typer.Option(help="Part of the words hidden in training.")] = 0.0,
     piece_dropout: Annotated[float, typer.Option(help="Part of the pieces hidden in training.")] = 0.0,
     recase: Annotated[float, typer.Option(help="Part of the sentences that is also shown with other capitals.")] = 0.0,
+    lexicon: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANG=FILE", help="Word, tab, translation into LANG; may be repeated. Used by --code-switch."),
+    ] = None,
+    code_switch: Annotated[
+        float | None,
+        typer.Option(help="Copies of each sentence in words of --lexicon; by default 1.", show_default=False),
+    ] = None,
     layer_mix: Annotated[
         bool | None,
         typer.Option("--layer-mix/--no-layer-mix", help="The head reads a learnt mean over all layers, not the last one."),
@@ -86,7 +94,7 @@ def pos_command(
 
     Killed or interrupted, the same command goes on where it was.
     """
-    from calque.cli._common import console, echo_json, parse_lang_files
+    from calque.cli._common import console, echo_json, one_each, parse_lang_files
     from calque.training.options import Options
 
     # everything that can be wrong in what was typed is found before PyTorch is loaded
@@ -112,6 +120,7 @@ def pos_command(
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
         recase=recase,
+        code_switch=code_switch,
         layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,
@@ -128,6 +137,7 @@ def pos_command(
     files = parse_lang_files(train)
     held: Any = "none" if validation == ["none"] else parse_lang_files(validation) if validation else None
     sources = parse_lang_files(source) if source else None
+    lexicons = one_each(parse_lang_files(lexicon)) if lexicon else None
 
     from calque.training import run_training
     from calque.training.progress import Reporter
@@ -139,6 +149,7 @@ def pos_command(
             options,
             validation=held,
             source=sources,
+            lexicons=lexicons,
             output=output,
             resume=resume,
             overwrite=overwrite,

@@ -1,8 +1,8 @@
-"""Links between the words of translations, and the embeddings that a new vocabulary starts with.
+"""The embeddings that a new vocabulary starts with, out of links between the words of translations.
 
 Choices and trade-offs
-- Links come from :mod:`calque.transfer.alignment`, both directions intersected: precision counts, since what is not linked is
-  learnt from its neighbours. Words are compared without case.
+- Links come from :mod:`calque.transfer.lexicons`, both directions intersected: precision counts, since what is not linked is
+  learnt from its neighbours.
 - A new piece starts as the mean of the source pieces that the words it stands in are linked to, weighted by how often
   ("aligned initialisation"; WECHSEL, Minixhofer et al. 2022, and FOCUS, Dobler and de Melo 2023, do so by similarity of static
   vectors; links say it directly). A piece that many words share gets a mean of many meanings: the training sorts that out.
@@ -11,7 +11,6 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,31 +18,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from calque.pretraining.sentences import encode_words
-from calque.transfer.alignment import Aligner
 
 WordPairs = Mapping[tuple[str, str], float]
-
-
-def link(pairs: Sequence[tuple[Sequence[str], Sequence[str]]], *, iterations: int = 5) -> list[NDArray[np.int32]]:
-    """For each pair (source words, target words) the source word that each target word is linked to, −1 for none."""
-    folded = [([w.casefold() for w in a], [w.casefold() for w in b]) for a, b in pairs]
-    found: list[NDArray[np.int32]] = []
-    for (_, target), links in zip(folded, Aligner(folded, iterations=iterations).align(folded), strict=True):
-        row = np.full(len(target), -1, dtype=np.int32)
-        for i, j in links:
-            row[j] = i
-        found.append(row)
-    return found
-
-
-def count_links(
-    pairs: Sequence[tuple[Sequence[str], Sequence[str]]], links: Sequence[NDArray[np.int32]]
-) -> Counter[tuple[str, str]]:
-    """How often each (target word, source word) was linked."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for (source, target), row in zip(pairs, links, strict=True):
-        counts.update((target[j], source[i]) for j, i in enumerate(row) if i >= 0)
-    return counts
 
 
 def aligned_embeddings(

@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 
 from calque.errors import DataError, ModelError, TrainingError
 from calque.formats.conllu import read_conllu
+from calque.formats.lexicon import read_lexicon
 from calque.models import hub
 from calque.models.encoder import load_backbone, load_pieces, read_config
 from calque.pretraining import steps
@@ -223,7 +224,7 @@ def check_files(options: PretrainOptions) -> None:
     if options.init and options.layers and options.layers > (depth := _depth(options.init)):
         raise ModelError(f"--layers {options.layers}: {options.init} has {depth}")
     for path in options.lexicons.values():
-        for _ in steps.read_lexicon(path):
+        for _ in read_lexicon(path):
             pass
     for path in filter(None, (options.probe_train, *options.probe.values())):
         if not tagged(path, 1):

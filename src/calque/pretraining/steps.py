@@ -28,10 +28,12 @@ from tokenizers import Tokenizer
 
 from calque.errors import DataError
 from calque.formats.files import atomic_write, open_text
-from calque.pretraining.links import WordPairs, link
+from calque.formats.lexicon import read_lexicon
+from calque.pretraining.links import WordPairs
 from calque.pretraining.sentences import Sentences, encode
 from calque.pretraining.text import Corpus, Cutter, Taken, collect, fitting
 from calque.pretraining.vocabulary import SPECIAL, merge, new_tokenizer, shares, train_language
+from calque.transfer.lexicons import link
 from calque.vocabularies import Vocabularies
 
 Tell = Callable[[str], None]
@@ -271,7 +273,7 @@ def load_sentences(work: Path, languages: Sequence[str]) -> dict[str, Sentences]
 def link_counts(work: Path, source: str, lexicons: Mapping[str, Path] | None = None) -> WordPairs:
     """All word pairs and their weights: links, lexicons, and the source language's words with themselves.
 
-    :raises DataError: for a line of a lexicon that is not ``source TAB target``.
+    :raises DataError: for a malformed line of a lexicon (:mod:`calque.formats.lexicon`).
     """
     counts: Counter[tuple[str, str]] = Counter()
     for lang in languages_of(work):
@@ -280,29 +282,14 @@ def link_counts(work: Path, source: str, lexicons: Mapping[str, Path] | None = N
                 target, word, times = line.rstrip("\n").split("\t")
                 counts[target, word] += int(times)
     for path in (lexicons or {}).values():
-        for word, target in read_lexicon(path):
-            counts[target, word] += LEXICON_WEIGHT
+        for word, target, weight in read_lexicon(path):
+            counts[target, word] += LEXICON_WEIGHT if weight is None else max(1, round(weight))
     for word, n in Counter(w for s in read_source(work, source) for w in s).items():
         counts[word, word] += 4 * n
     return counts
 
 
-LEXICON_WEIGHT = 3  # an entry counts as much as so many links
-
-
-def read_lexicon(path: Path) -> Iterator[tuple[str, str]]:
-    """Lines ``source TAB target``, both one word.
-
-    :raises DataError: for any other line.
-    """
-    with open_text(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            cells = line.strip().split("\t")
-            if cells == [""] or cells[0].startswith("#"):
-                continue
-            if len(cells) != 2 or not all(c.strip() for c in cells):
-                raise DataError(f"{path}, line {number}: expected a word, a tab and its translation")
-            yield cells[0].strip(), cells[1].strip()
+LEXICON_WEIGHT = 3  # an entry without a weight counts as much as so many links
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:

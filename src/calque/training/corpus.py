@@ -90,7 +90,7 @@ def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = F
                 {
                     "language": language,
                     "name": _name(Path(path)),
-                    "sha256": _sha256(Path(path)),
+                    "sha256": sha256(Path(path)),
                     "sentences": len(found),
                     "words": sum(len(s.words) for s in found),
                     **({} if licence is None else {"licence": licence}),
@@ -152,7 +152,8 @@ def _name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}" if path.parent.name.startswith("UD_") else path.name
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -12,7 +12,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,6 +69,8 @@ def fine_tune(
     word_dropout: float = 0.0,
     piece_dropout: float = 0.0,
     recase: float = 0.0,
+    code_switch: float | None = None,
+    lexicons: Mapping[str, str | Path] | None = None,
     layer_mix: bool | None = None,
     word_features: bool | None = None,
     feature_dropout: float = 0.1,
@@ -107,6 +109,8 @@ def fine_tune(
     :param dropout: of the encoder's layers; by default as configured.
     :param word_dropout: part of the words that is hidden in training; ``piece_dropout``: of the pieces.
     :param recase: part of the sentences that is also shown with other capitals, so that they decide less.
+    :param code_switch: how many copies of each sentence are added whose words are translated by ``lexicons`` (language → file of
+        ``word TAB translation [TAB weight]``), each into one of their languages; by default one, without lexicons none.
     :param layer_mix: the head reads a learnt mean over the encoder's layers (False: the last one); by default as the model does.
     :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
         keeps them by default.
@@ -146,6 +150,7 @@ def fine_tune(
         word_dropout=word_dropout,
         piece_dropout=piece_dropout,
         recase=recase,
+        code_switch=code_switch,
         layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,
@@ -166,6 +171,7 @@ def fine_tune(
             options,
             validation=validation,
             source=source,
+            lexicons=lexicons,
             output=output,
             resume=resume,
             overwrite=overwrite,
@@ -183,6 +189,7 @@ def run_training(
     *,
     validation: Data | None = None,
     source: Data | None = None,
+    lexicons: Mapping[str, str | Path] | None = None,
     output: str | Path | None = None,
     resume: bool = True,
     overwrite: bool = False,
@@ -198,7 +205,9 @@ def run_training(
     check_output(target, overwrite=overwrite, resume=resume)
     with _folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
         start = start_from(model, options, reporter)
-        data = prepare_data(start, options, train_data, validation=validation, source=source, reporter=reporter)
+        data = prepare_data(
+            start, options, train_data, validation=validation, source=source, lexicons=lexicons, reporter=reporter
+        )
         run = prepare_run(start, data, options, folder, reporter)
         run.resumable = target is not None
         report = new_report(start, data, run, target, freeze(start.model, run.task, options))

@@ -58,6 +58,7 @@ class Options:
     word_dropout: float = 0.0  # part of the words hidden in training
     piece_dropout: float = 0.0  # part of the pieces hidden in training
     recase: float = 0.0  # part of the sentences that is also shown with other capitals
+    code_switch: float | None = None  # copies in words of the lexicons, over sentences; None: 1 where there are lexicons
     layer_mix: bool | None = None  # a learnt mean over the encoder's layers under the head; None: as the model has it
     word_features: bool | None = None  # hashed forms and affixes beside the encoder; None: as the model has them
     feature_dropout: float = 0.1  # part of the words whose features are hidden in training, half of them their whole form only
@@ -95,6 +96,7 @@ class Options:
         for name in ("dropout", "word_dropout", "piece_dropout", "feature_dropout"):
             _range(name.replace("_", "-"), getattr(self, name), low=0, high=0.9)
         _range("recase", self.recase, low=0, high=1)
+        _range("code-switch", self.code_switch, low=0, high=100)
         _range("lexical-warmup", self.lexical_warmup, low=0, high=0.95)
         if self.lexical_warmup and self.word_features is False:
             raise TrainingError("--lexical-warmup trains word features alone, so it needs --word-features")

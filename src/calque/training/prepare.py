@@ -9,6 +9,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from calque.pieces import WordPieces
 from calque.training.augment import add_recased
 from calque.training.batches import Corpus, Hiding, budget_of
 from calque.training.checkpoints import weights_digest
-from calque.training.corpus import Data, Treebanks, as_files, encode, limited, read_treebanks, split_aside
+from calque.training.codeswitch import Lexicon, add_switched
+from calque.training.corpus import Data, Treebanks, as_files, encode, limited, read_treebanks, sha256, split_aside
 from calque.training.device import choose_device, choose_precision
 from calque.training.loop import Run
 from calque.training.mixtures import shares
@@ -111,7 +113,14 @@ def _pieces(model: Model, wanted: int | None) -> WordPieces:
 
 
 def prepare_data(
-    start: Start, options: Options, train: Data, *, validation: Data | None, source: Data | None, reporter: Reporter
+    start: Start,
+    options: Options,
+    train: Data,
+    *,
+    validation: Data | None,
+    source: Data | None,
+    lexicons: Mapping[str, str | Path] | None = None,
+    reporter: Reporter,
 ) -> Prepared:
     """Read every file, draw, keep some aside, and cut all into pieces.
 
@@ -141,6 +150,7 @@ def prepare_data(
         held = Treebanks({}, []) if validation == "none" else read(validation, "validation")
     if options.recase and (added := add_recased(treebanks, options.recase, seed=options.seed)):
         reporter.say(f"{added:,} sentences are shown with other capitals too")
+    _switch(treebanks, lexicons or {}, options, prepared, reporter)
     prepared.train = encode(treebanks, start.pieces)
     prepared.validation = encode(held, start.pieces, shuffle_seed=options.seed)
     if source is not None:
@@ -150,6 +160,29 @@ def prepare_data(
         prepared.warnings.append(f"{len(skipped)} malformed sentences were left out: {shown}{' …' if len(skipped) > 3 else ''}")
         reporter.warn(prepared.warnings[-1])
     return prepared
+
+
+def _switch(
+    treebanks: Treebanks, lexicons: Mapping[str, str | Path], options: Options, data: Prepared, reporter: Reporter
+) -> None:
+    """Add copies of training sentences in the words of other languages."""
+    if not lexicons:
+        if options.code_switch is not None:
+            raise TrainingError("--code-switch takes its words from bilingual lists: give --lexicon es=FILE too")
+        return
+    files = {lang: Path(path) for lang, path in lexicons.items()}
+    read = {lang: Lexicon.read(path) for lang, path in files.items()}
+    added = add_switched(treebanks, read, 1.0 if options.code_switch is None else options.code_switch, seed=options.seed)
+    if not added and options.code_switch != 0:
+        raise TrainingError(
+            f"no word of the training data is translated by the lexicons ({', '.join(sorted(read))}): "
+            "each line must begin with a word of the training language"
+        )
+    data.provenance["lexicon"] = [
+        {"language": lang, "name": path.name, "sha256": sha256(path), "entries": len(read[lang].words)}
+        for lang, path in files.items()
+    ]
+    reporter.say(f"{added:,} copies of sentences are in words of {len(read)} other language{'s' if len(read) > 1 else ''}")
 
 
 def _say_aside(held: Treebanks, rest: Treebanks, reporter: Reporter) -> None:
