@@ -157,6 +157,7 @@ class _Run:
         now = time.monotonic()
         self.begun, self.saved, self.probed = now - self.state.seconds, now, now
         self.sums: dict[str, list[float]] = {}
+        self.probed_at = -1  # step
 
     def step(self, number: int, batch: Batch, work: Work) -> None:
         """One batch."""
@@ -202,6 +203,7 @@ class _Run:
     def _probe(self) -> None:
         assert self.probe is not None  # noqa: S101 - the caller looked
         self._write({"probe": self.probe(self.student.backbone)})
+        self.probed_at = self.state.step
         self.student.train()
 
     def _write(self, more: dict[str, Any]) -> None:
@@ -215,7 +217,7 @@ class _Run:
             keep(self.folder / "state.pt", self.student, self.optimiser, self.state, self.plan)
             if self.sums:
                 self._write({k: round(float(np.mean(v)), 4) for k, v in self.sums.items()})
-            if self.probe:
+            if self.probe and self.probed_at != self.state.step:
                 self._probe()
 
 
