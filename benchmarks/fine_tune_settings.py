@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--data", type=Path, required=True, help="folder of treebanks")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--keep", type=float, nargs="*", default=[])
+    parser.add_argument("--keep", type=float, action="append", default=[], help="may be repeated")
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     args = parser.parse_args()

@@ -69,6 +69,17 @@ def test_large_embeddings_are_frozen_by_default(model, monkeypatch):
     assert freeze(model, "pos", Options(freeze_embeddings=False)) == []
 
 
+def test_embeddings_that_are_most_of_the_encoder_are_frozen_by_default(model, monkeypatch):
+    from calque.training import optimiser
+
+    table = sum(p.numel() for p in model.encoder.parameter_groups()[0])
+    part = table / sum(p.numel() for p in model.encoder.parameters())
+    monkeypatch.setattr(optimiser, "MOST", part - 0.01)
+    assert "embeddings" in freeze(model, "pos", Options())[0]
+    monkeypatch.setattr(optimiser, "MOST", part + 0.01)
+    assert freeze(model, "pos", Options()) == []
+
+
 def test_nothing_to_train_is_an_error(model):
     model.requires_grad_(False)
     with pytest.raises(TrainingError, match="nothing is left to train"):

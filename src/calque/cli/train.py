@@ -47,7 +47,8 @@ def pos_command(
     max_length: Annotated[int | None, typer.Option(help="Pieces a window; by default the encoder's.")] = None,
     freeze_backbone: Annotated[bool, typer.Option("--freeze-backbone", help="Train the head alone.")] = False,
     freeze_embeddings: Annotated[
-        bool | None, typer.Option("--freeze-embeddings/--no-freeze-embeddings", help="By default when they are large.")
+        bool | None,
+        typer.Option("--freeze-embeddings/--no-freeze-embeddings", help="By default when large, or most of the encoder."),
     ] = None,
     dropout: Annotated[float | None, typer.Option(help="Of the encoder's layers; by default as configured.")] = None,
     word_dropout: Annotated[float, typer.Option(help="Part of the words hidden in training.")] = 0.0,

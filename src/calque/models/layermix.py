@@ -3,7 +3,7 @@
 Choices and trade-offs
 - Scalars, one a layer, through a softmax, and one scale (ELMo, Peters et al. 2018; a mean for each task in UDify, Kondratyuk and
   Straka 2019). In our own encoder a linear tagger finds more in the middle layers than in the last (``docs/lab.md``). Off by
-  default: what the mean is worth in fine-tuning is not measured yet.
+  default: fine-tuned from English, our encoder of four layers loses a little by it.
 - All layers start alike.
 """
 

@@ -105,7 +105,8 @@ def fine_tune(
     :param mix: share of each training language, in their order.
     :param temperature: languages are drawn in proportion to ``sentences ** (1 / temperature)``.
     :param freeze_backbone: train the head alone.
-    :param freeze_embeddings: by default they are frozen when they have 50 million parameters or more.
+    :param freeze_embeddings: by default they are frozen when they have 50 million parameters or more, or
+        are more than half of the encoder.
     :param dropout: of the encoder's layers; by default as configured.
     :param word_dropout: part of the words that is hidden in training; ``piece_dropout``: of the pieces.
     :param recase: part of the sentences that is also shown with other capitals, so that they decide less.

@@ -22,7 +22,8 @@ from calque.errors import TrainingError
 from calque.models.model import Model
 from calque.training.options import Options, Schedule
 
-LARGE_EMBEDDINGS = 50_000_000  # parameters; from here on frozen by default
+LARGE_EMBEDDINGS = 50_000_000  # parameters; from here on frozen by default, and so where they are most of an encoder
+MOST = 0.5
 
 
 def freeze(model: Model, task: str, options: Options) -> list[str]:
@@ -33,7 +34,8 @@ def freeze(model: Model, task: str, options: Options) -> list[str]:
         model.encoder.freeze(everything=True)
         return ["the encoder"]
     size = sum(p.numel() for p in model.encoder.parameter_groups()[0])
-    frozen = size >= LARGE_EMBEDDINGS if options.freeze_embeddings is None else options.freeze_embeddings
+    large = size >= LARGE_EMBEDDINGS or size > MOST * sum(p.numel() for p in model.encoder.parameters())
+    frozen = large if options.freeze_embeddings is None else options.freeze_embeddings
     model.encoder.freeze(embeddings=frozen)
     return [f"the embeddings ({size / 1e6:.0f} M parameters)"] if frozen else []
 

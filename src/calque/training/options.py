@@ -53,7 +53,7 @@ class Options:
     temperature: float = 1.0  # languages are drawn in proportion to sentences ** (1 / temperature)
     seed: int = 0
     freeze_backbone: bool = False
-    freeze_embeddings: bool | None = None  # None: when the word embeddings are large
+    freeze_embeddings: bool | None = None  # None: when they are large, or most of the encoder
     dropout: float | None = None  # of the encoder's layers, None: as it was configured
     word_dropout: float = 0.0  # part of the words hidden in training
     piece_dropout: float = 0.0  # part of the pieces hidden in training
