@@ -26,6 +26,12 @@ def test_the_list_is_written(main: Callable[..., Any], texts: tuple[str, str], t
     assert {"the\tel\t10", "sleeps\tduerme\t10", "cat\tgato\t5", "dog\tperro\t5"} == set(lines)
 
 
+def test_a_list_that_cannot_be_written_is_told_first(main: Callable[..., Any], texts: tuple[str, str], tmp_path: Path) -> None:
+    for output, message in ((tmp_path / "none" / "es.tsv", "does not exist"), (tmp_path, "is a folder")):
+        done = main("lexicon", *texts, "--output", str(output))
+        assert done.status == 1 and message in done.err and "few" not in done.err
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

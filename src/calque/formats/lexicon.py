@@ -15,6 +15,8 @@ from pathlib import Path
 from calque.errors import DataError
 from calque.formats.files import open_text
 
+LEAST = 0.1  # of a word's weight: rarer translations are links gone wrong more often than not
+
 
 def read_lexicon(path: Path) -> Iterator[tuple[str, str, float | None]]:
     """Lines ``source TAB target`` or ``source TAB target TAB weight``; without empty lines and those that begin with ``#``.
@@ -22,8 +24,6 @@ def read_lexicon(path: Path) -> Iterator[tuple[str, str, float | None]]:
     :returns: source word, target word, weight (None where none is given).
     :raises DataError: for any other line, or a file that is not there.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     with open_text(path) as stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip() or line.startswith("#"):

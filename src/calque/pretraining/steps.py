@@ -33,7 +33,7 @@ from calque.pretraining.links import WordPairs
 from calque.pretraining.sentences import Sentences, encode
 from calque.pretraining.text import Corpus, Cutter, Taken, collect, fitting
 from calque.pretraining.vocabulary import SPECIAL, merge, new_tokenizer, shares, train_language
-from calque.transfer.lexicons import link
+from calque.transfer.lexicons import count_links, link
 from calque.vocabularies import Vocabularies
 
 Tell = Callable[[str], None]
@@ -165,9 +165,10 @@ def _link(lang: str) -> tuple[str, int, int]:
     links = [np.full(len(words), -1, dtype=np.int32) for words in sentences]
     counts: Counter[tuple[str, str]] = Counter()
     if pairs:
-        for k, (a, b), row in zip(at, pairs, link(pairs), strict=True):
+        rows = link(pairs)
+        counts = count_links(pairs, rows)
+        for k, row in zip(at, rows, strict=True):
             links[k] = row
-            counts.update((b[j], a[i]) for j, i in enumerate(row) if i >= 0)
     with atomic_write(work / "links" / f"{lang}.tsv") as stream:
         stream.writelines(f"{target}\t{source}\t{n}\n" for (target, source), n in counts.items() if n > 1)
     flat = np.concatenate(links)

@@ -7,7 +7,7 @@ Choices and trade-offs
 - Copies are added, the originals stay. Word order stays that of the source, and so does what a tag covers (English *his* is PRON,
   Spanish *su* is DET): what word lists cannot teach.
 - Off by default. On our own encoder, which was pre-trained on word links, it lost nearly two points on the mean of ten languages
-  (``docs/lab.md``); it is for encoders that know less.
+  (``docs/lab.md``); on others it has not been measured.
 - A word that is listed under its small letters alone is found, and its translation gets a capital where it had one.
 """
 
@@ -21,12 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.errors import DataError
-from calque.formats.lexicon import read_lexicon
+from calque.formats.lexicon import LEAST, read_lexicon
 from calque.training.corpus import LabelledSentence, Treebanks
 from calque.training.mixtures import generator
 
 REPLACED = 0.8  # of the words that the list has
-LEAST = 0.1  # of a word's weight: rarer translations are links gone wrong more often than not
 
 
 @dataclass(frozen=True, slots=True)

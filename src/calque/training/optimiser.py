@@ -2,9 +2,9 @@
 
 Choices and trade-offs
 - AdamW in PyTorch's fused form; no decay on biases, norms and other vectors.
-- Word embeddings of large vocabularies are frozen by default. XLM-R base has 192 of its 278 million parameters there: an Adam
-  step over them moves 5 GB of memory whatever the batch, most rows are never touched by the data, and those that are move away
-  from the rows of languages that were not trained on, which is what transfer lives from.
+- Word embeddings of large vocabularies, and those that are most of an encoder, are frozen by default. XLM-R base has 192 of its
+  278 million parameters there: an Adam step over them moves 5 GB of memory whatever the batch, most rows are never touched by the
+  data, and those that are move away from the rows of languages that were not trained on, which is what transfer lives from.
 - A new head gets ten times the encoder's rate: it starts from nothing and the encoder does not.
 - The rate follows the part of the run that is done, not a count of steps, so that a time limit and fractions of epochs need no
   special care.

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from calque.errors import DataError
 from calque.formats.files import atomic_write, open_text
+from calque.formats.lexicon import LEAST
 from calque.transfer.alignment import Aligner
 
 Entry = tuple[str, str, int]  # source word, target word, how often they were linked
-LEAST = 0.1  # of a word's links
 LONGEST = 100  # words; longer lines are hardly sentences, and cost the square of it
 FEW = 1000  # pairs: fewer give poor lists
 
@@ -75,9 +75,6 @@ def lexicon_of(
     """
     from calque.segmentation import segmenter_for
 
-    for path in (source, target):
-        if not path.is_file():
-            raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     cut_source, cut_target = (segmenter_for(lang).words for lang in languages)
     pairs: list[tuple[list[str], list[str]]] = []
     with open_text(source) as one, open_text(target) as other:
