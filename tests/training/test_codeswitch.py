@@ -106,3 +106,5 @@ def test_what_cannot_be_done_is_said(treebanks: dict[str, Path], encoder: Path, 
     path.write_text("perro\tdog\n", encoding="utf-8")
     with pytest.raises(TrainingError, match="no word of the training data"):
         fine_tune(encoder, {"en": treebanks["en"]}, lexicons={"es": path}, progress=False)
+    with pytest.raises(TrainingError, match="the language that is trained on"):
+        fine_tune(encoder, {"en": treebanks["en"]}, lexicons={"en": path}, progress=False)

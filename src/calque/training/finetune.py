@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import torch
 
+from calque.errors import TrainingError
 from calque.models.model import Model
 from calque.training.checkpoints import State, load_average
 from calque.training.corpus import Data
@@ -204,6 +205,8 @@ def run_training(
     reporter = reporter if reporter is not None else Reporter(show=False)
     target = Path(output).expanduser() if output is not None else None
     check_output(target, overwrite=overwrite, resume=resume)
+    if options.code_switch is not None and not lexicons:
+        raise TrainingError("--code-switch takes its words from bilingual lists: give --lexicon es=FILE too")
     with _folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
         start = start_from(model, options, reporter)
         data = prepare_data(

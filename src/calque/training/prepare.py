@@ -167,12 +167,14 @@ def _switch(
 ) -> None:
     """Add copies of training sentences in the words of other languages."""
     if not lexicons:
-        if options.code_switch is not None:
-            raise TrainingError("--code-switch takes its words from bilingual lists: give --lexicon es=FILE too")
         return
     files = {lang: Path(path) for lang, path in lexicons.items()}
     read = {lang: Lexicon.read(path) for lang, path in files.items()}
     added = add_switched(treebanks, read, 1.0 if options.code_switch is None else options.code_switch, seed=options.seed)
+    if not set(lexicons) - set(treebanks.sentences):
+        raise TrainingError(
+            f"--lexicon {', '.join(sorted(read))}: the language that is trained on: give lists into other languages"
+        )
     if not added and options.code_switch != 0:
         raise TrainingError(
             f"no word of the training data is translated by the lexicons ({', '.join(sorted(read))}): "
