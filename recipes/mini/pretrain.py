@@ -20,7 +20,7 @@ from accelerate import PartialState
 from languages import FIRST, LANGUAGES
 from tokenizers import Tokenizer
 
-from calque.models.encoder import load_backbone
+from calque.models.encoder import Encoder, load_backbone
 from calque.pretraining.batches import Sampler
 from calque.pretraining.loop import Plan, pretrain_loop
 from calque.pretraining.model import save_encoder, with_vocabulary
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="folder of the English encoder, for the first stage")
     parser.add_argument("--stage", required=True, help="name of the stage's folder under --work")
-    parser.add_argument("--start", help="stage to start from")
+    parser.add_argument("--start", help="stage to start from, or an encoder: mini, or its folder")
     parser.add_argument("--layers", type=int, default=4, help="of the English encoder that are taken over, from the lowest")
     parser.add_argument("--depth", type=int, default=0)
     parser.add_argument("--freeze", action="store_true")
@@ -87,7 +87,8 @@ def main() -> None:
         linked=set(objectives) == {"distil"}, vocabulary=tok.get_vocab_size(), seed=args.seed,
     )  # fmt: skip
     if args.start:
-        backbone = load_backbone(work / args.start / "encoder", args.start)
+        own = work / args.start / "encoder"
+        backbone = load_backbone(own, args.start) if own.exists() else Encoder.load(args.start).backbone
     else:
         table = np.load(work / "embeddings.npy")
         if args.random_embeddings:

@@ -75,6 +75,14 @@ def pos_command(
         float, typer.Option(help="Part of the run in which word features train alone, without the encoder.")
     ] = 0.0,
     average: Annotated[int, typer.Option(help="Best evaluations whose weights are averaged; 1: none.")] = 3,
+    keep_start: Annotated[
+        float | None,
+        typer.Option(
+            help="Part of the encoder's weights from before that is averaged in at the end; by default, where a new head is "
+            "trained on one language, as much as costs it 0.2 points at most. 0: none.",
+            show_default=False,
+        ),
+    ] = None,
     patience: Annotated[int, typer.Option(help="Evaluations without a better score before it stops; 0: never.")] = 4,
     eval_every: Annotated[int | None, typer.Option(help="Steps between evaluations; by default each tenth of the run.")] = None,
     eval_limit: Annotated[int, typer.Option(help="Validation sentences a language at each; 0: all.")] = 500,
@@ -127,6 +135,7 @@ def pos_command(
         feature_dropout=feature_dropout,
         lexical_warmup=lexical_warmup,
         average=average,
+        keep_start=keep_start,
         patience=patience,
         eval_every=eval_every,
         eval_limit=eval_limit,

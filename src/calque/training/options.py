@@ -64,6 +64,7 @@ class Options:
     feature_dropout: float = 0.1  # part of the words whose features are hidden in training, half of them their whole form only
     lexical_warmup: float = 0.0  # part of the run in which word features train alone, without the encoder
     average: int = 3  # best checkpoints to average, 1: none
+    keep_start: float | None = None  # part of the encoder's start weights averaged in at the end; None: see training.keeping
     patience: int = 4  # evaluations without a better score before stopping, 0: never stop early
     eval_every: int | None = None  # steps between evaluations, None: after each tenth of the run
     eval_limit: int = 500  # validation sentences a language at each evaluation (all of them at the end), 0: all
@@ -101,6 +102,7 @@ class Options:
         if self.lexical_warmup and self.word_features is False:
             raise TrainingError("--lexical-warmup trains word features alone, so it needs --word-features")
         _range("average", self.average, low=1)
+        _range("keep-start", self.keep_start, low=0, high=1)
         _range("patience", self.patience, low=0)
         _range("eval-every", self.eval_every, low=1)
         _range("eval-limit", self.eval_limit, low=0)

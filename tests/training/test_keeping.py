@@ -1,0 +1,92 @@
+"""Part of the weights from before, averaged back in."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from calque.errors import TrainingError
+from calque.models.model import Model
+from calque.training import Options, fine_tune, run_training
+from calque.training.keeping import COST, PARTS, blend, keep_most, trained_weights
+
+
+@pytest.fixture
+def model(encoder) -> Model:
+    return Model.load(str(encoder))
+
+
+def moved(model: Model, by: float) -> None:
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            parameter.add_(by)
+
+
+def far(model: Model, before: dict[str, torch.Tensor]) -> float:
+    return max(float((p.detach() - before[n]).abs().max()) for n, p in model.encoder.named_parameters())
+
+
+def test_a_blend_lies_between_before_and_after(model):
+    before = trained_weights(model)
+    moved(model, 1.0)
+    after = trained_weights(model)
+    for part, distance in ((0.0, 1.0), (0.25, 0.75), (1.0, 0.0)):
+        blend(model, before, after, part)
+        assert far(model, before) == pytest.approx(distance, abs=1e-5)
+
+
+def test_as_much_is_kept_as_costs_no_more_than_the_limit(model):
+    before = trained_weights(model)
+    moved(model, 1.0)
+    # a measure that falls by half the limit for each tenth that is kept: two tenths are what it allows
+    assert keep_most(model, before, 0.9, lambda: 0.9 - COST * 5 * (1 - far(model, before)) + 1e-9) == pytest.approx(0.2)
+    assert far(model, before) == pytest.approx(0.8, abs=1e-5)
+
+
+def test_nothing_is_kept_where_all_of_it_costs_too_much(model):
+    before = trained_weights(model)
+    moved(model, 1.0)
+    after = trained_weights(model)
+    assert keep_most(model, before, 0.9, lambda: 0.9 - 2 * COST) == 0.0
+    assert all(torch.equal(p, after[n]) for n, p in model.encoder.named_parameters())
+
+
+def test_the_most_that_is_tried_is_kept_where_it_costs_nothing(model):
+    before = trained_weights(model)
+    moved(model, 1.0)
+    assert keep_most(model, before, 0.9, lambda: 0.9) == PARTS[-1]
+
+
+def test_all_of_the_start_gives_the_encoder_back_under_a_trained_head(encoder, treebanks):
+    start = Model.load(str(encoder)).encoder.state_dict()
+    tuned = fine_tune(encoder, {"en": treebanks["en"]}, keep_start=1.0, progress=False)
+    assert all(torch.equal(value, start[name]) for name, value in tuned.encoder.state_dict().items())
+    assert tuned.tasks == ["pos"]
+
+
+def test_the_report_and_the_model_say_what_was_kept_and_its_score(encoder, treebanks):
+    outcome = run_training(encoder, {"en": treebanks["en"]}, Options(keep_start=0.3), validation={"en": treebanks["en-dev"]})
+    assert "with 30 % of the encoder's weights from before" in outcome.report.chosen
+    assert outcome.model.config.scores[0]["value"] == round(outcome.report.validation[0].value, 6)
+    tagged = outcome.model.tag([line.split() for line in ["the cat sees a dog ."]])
+    assert len(tagged[0].labels) == 6
+
+
+def test_by_default_it_is_for_a_new_head_on_one_language_alone(encoder, treebanks, tmp_path):
+    def told(model, train, **more) -> str:
+        return run_training(
+            model, train, Options(epochs=20, **more), output=tmp_path / str(len(list(tmp_path.iterdir())))
+        ).report.chosen
+
+    kept = "from before"
+    one = {"en": treebanks["en"]}
+    assert kept in told(encoder, one)
+    assert kept not in told(encoder, one, keep_start=0.0)
+    assert kept not in told(encoder, {**one, "es": treebanks["es"]})
+    assert kept not in told(tmp_path / "0", one)  # it has the head: the few-shot case
+
+
+@pytest.mark.parametrize("part", [-0.1, 1.1])
+def test_a_part_outside_0_to_1_is_an_error(part):
+    with pytest.raises(TrainingError, match="keep-start"):
+        Options(keep_start=part)
