@@ -68,7 +68,6 @@ def main() -> None:
     parser.add_argument("--random-embeddings", action="store_true", help="ablation: no aligned initialisation")
     parser.add_argument("--random-body", action="store_true", help="ablation: nothing of the English encoder but its words")
     parser.add_argument("--noise", type=float, default=0)
-    parser.add_argument("--whiten", type=float, default=0, help="evening out of the teacher's directions, 0 to 1")
     parser.add_argument("--exponent", type=float, default=0.5)
     parser.add_argument("--first", type=float, default=3.0)
     parser.add_argument("--languages", default=",".join(LANGUAGES))
@@ -103,7 +102,7 @@ def main() -> None:
     plan = Plan(
         objectives=objectives, layers=compared, depth=args.depth, freeze=args.freeze, minutes=args.minutes,
         steps=args.steps, pieces=int(args.pieces * 1e6), rate=args.rate, embedding_rate=args.embedding_rate, decay=args.decay,
-        seed=args.seed, noise=args.noise, whiten=args.whiten,
+        seed=args.seed, noise=args.noise,
     )  # fmt: skip
     teacher = np.load(work / "teacher.npy", mmap_mode="r")
     teacher = teacher[:, :1] if args.depth else teacher

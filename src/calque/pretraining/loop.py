@@ -29,7 +29,6 @@ from calque.errors import TrainingError
 from calque.pretraining.batches import Batch, Sampler
 from calque.pretraining.model import Depth
 from calque.pretraining.objectives import NOTHING, Student, Work, add_targets, draw_kind, hide_words, to_work, total
-from calque.pretraining.whitening import whitening
 from calque.training.device import plain_attention
 
 LOG_EVERY = 50
@@ -46,8 +45,6 @@ class Plan:
     :param freeze: train the piece embeddings alone.
     :param noise: part of the words that is hidden from the student in ``distil``: it must tell from the others what the teacher
         says of them, as it must with words it hardly knows.
-    :param whiten: how far ``distil`` evens out the directions of the teacher's vectors, 0 to 1
-        (:mod:`calque.pretraining.whitening`).
     """
 
     objectives: Mapping[str, float] = field(default_factory=lambda: {"distil": 1.0})
@@ -62,7 +59,6 @@ class Plan:
     decay: float = 0.3
     mask_rate: float = 0.15
     noise: float = 0.0
-    whiten: float = 0.0
     weight_decay: float = 0.01
     seed: int = 0
     checkpoint_minutes: float = 5.0
@@ -121,7 +117,7 @@ def pretrain_loop(
     torch.manual_seed(plan.seed)
     lower = Depth(backbone, plan.depth) if plan.depth else None
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(backbone, plan, folder, teacher, probe, tell)
+    run = _Run(backbone, plan, folder, None if teacher is None else int(teacher.shape[-1]), probe, tell)
     if run.state.part(plan) < 1:
         for number, batch in sampler.batches(run.state.batch, part=run.part, parts=run.parts):
             run.step(number, batch, prepare(batch, sampler, plan, teacher, number))
@@ -141,7 +137,7 @@ class _Run:
         backbone: Any,  # noqa: ANN401
         plan: Plan,
         folder: Path,
-        teacher: NDArray[np.float16] | None,
+        teacher_width: int | None,
         probe: Callable[[Any], dict[str, float]] | None,
         tell: Callable[[dict[str, Any]], None] | None,
     ) -> None:
@@ -149,9 +145,7 @@ class _Run:
         from accelerate.utils import DistributedDataParallelKwargs
 
         self.plan, self.folder, self.probe, self.tell = plan, folder, probe, tell
-        white = whitening(teacher, plan.whiten, seed=plan.seed) if teacher is not None and plan.whiten else None
-        width = None if teacher is None else int(teacher.shape[-1])
-        self.student = Student(backbone, plan.objectives, plan.layers, width, white)
+        self.student = Student(backbone, plan.objectives, plan.layers, teacher_width)
         self.student.train()
         for module in self.student.modules():
             if isinstance(module, nn.Dropout):
@@ -310,7 +304,6 @@ def fixed(plan: Plan) -> dict[str, Any]:
         "depth": plan.depth,
         "freeze": plan.freeze,
         "noise": plan.noise,
-        "whiten": plan.whiten,
         "seed": plan.seed,
     }
 

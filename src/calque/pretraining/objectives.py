@@ -2,7 +2,7 @@
 
 Choices and trade-offs
 - ``distil``: a word's vector at some layers is to be what the teacher says, at the same layers, of the source word it is linked
-  to (squared error and cosine, of layer-normed vectors or of whitened ones). Source words are linked to themselves.
+  to (layer-normed squared error and cosine). Source words are linked to themselves.
 - ``mlm``: whole words are hidden and their pieces guessed (Devlin et al. 2019). The softmax runs over the batch's pieces and some
   thousand others: the whole vocabulary would cost more than the encoder.
 - ``tlm``: the same over a sentence and its translation side by side (Lample and Conneau 2019).
@@ -116,7 +116,6 @@ class Student(nn.Module):
 
     :param layers: of the student, compared with those of the teacher's cache in the same order.
     :param teacher_width: of the teacher's vectors; where it is not the student's, a linear map stands between them.
-    :param white: means ``[layers, d]`` and maps ``[layers, d, d]`` of :func:`calque.pretraining.whitening.whitening`.
     """
 
     def __init__(
@@ -125,10 +124,8 @@ class Student(nn.Module):
         objectives: Mapping[str, float],
         layers: tuple[int, ...],
         teacher_width: int | None = None,  # noqa: ANN401
-        white: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.white = white  # no buffer: it follows from the teacher, and a checkpoint need not hold it
         hidden = int(backbone.config.hidden_size)
         other = teacher_width is not None and teacher_width != hidden
         self.wider = nn.ModuleList(nn.Linear(hidden, int(teacher_width or 0)) for _ in layers) if other else None
@@ -171,13 +168,8 @@ class Student(nn.Module):
             if self.wider is not None:
                 ours = self.wider[k](ours).float()
             theirs = work.target[:, k].float()
-            if self.white is not None:
-                mean, even = (part[k].to(ours.device) for part in self.white)
-                ours, theirs = (ours - mean) @ even, (theirs - mean) @ even
-                loss = loss + functional.mse_loss(ours, theirs)
-            else:
-                size = ours.shape[-1:]
-                loss = loss + functional.mse_loss(functional.layer_norm(ours, size), functional.layer_norm(theirs, size))
+            size = ours.shape[-1:]
+            loss = loss + functional.mse_loss(functional.layer_norm(ours, size), functional.layer_norm(theirs, size))
             loss = loss + (1 - functional.cosine_similarity(ours, theirs)).mean()
         return loss / len(self.layers)
 
