@@ -1,7 +1,9 @@
 """Export the embedded default, measure it on every test file of its languages, and write its card.
 
-    python recipes/default/finish.py --data ../shared/data --work build/default --output src/calque/bundled/default
+    python recipes/default/finish.py --data ../shared/data --work build/default --encoder src/calque/bundled/mini \\
+        --output src/calque/bundled/default
 
+The embedding table and the tokenizer are those of the encoder it was trained on, which ships beside it: written once.
 The 8-bit weights are checked against float on the sentences that were kept aside for model selection, up to forty a language.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from calque.evaluation.report import evaluate
 from calque.formats.conllu import read_conllu
 from calque.models.card import model_card
 from calque.runtime.export import export
+from calque.runtime.sharing import share
 
 LEAST = 500  # training sentences of a language that counts in the macro average
 LICENCE = "CC-BY-SA-4.0"
@@ -39,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--encoder", type=Path, required=True, help="mini, beside the output")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--quantise", choices=("int8", "none"), default="int8")
     args = parser.parse_args()
@@ -50,6 +55,7 @@ def main() -> None:
             check.append([t.text for t in sentence.tokens])
     report = export(args.work / "model", args.output, quantise=args.quantise, check=check)
     print(report, flush=True)
+    share(args.output, args.encoder, place=os.path.relpath(args.encoder, args.output))
     sources = json.loads((args.work / "sources.json").read_text(encoding="utf-8"))
     config = ModelConfig.from_folder(args.output)
     files = {lang: paths for lang, paths in sorted(test_files(args.data).items()) if lang in config.languages}
