@@ -1,19 +1,17 @@
-"""Train the embedded default on top of the encoder: one tagger for every language with a free treebank, in two runs.
+"""Train the embedded default on top of the encoder: one tagger for every language with a free treebank.
 
-    python recipes/default/train.py --work build/default --encoder src/calque/bundled/mini --minutes 36 6
+    python recipes/default/train.py --work build/default --encoder src/calque/bundled/mini --minutes 50
 
 Choices and trade-offs
-- The encoder with word features (hashed forms and affixes) beside it. They train alone for three tenths of the first run, at four
-  to five times as many words a second, and then together with the encoder.
+- The encoder with word features (hashed forms and affixes) beside it. They train alone for three tenths of the run, at four to
+  five times as many words a second, and then together with the encoder.
 - The encoder's embeddings stay as they are (its default): the default uses the table of ``mini``, which ships beside it, and what
   was aligned for languages without a treebank stays aligned.
 - A fifth of the words have their features hidden: what a word is must be read from the encoder too, as it must in languages whose
   words were never trained on.
-- The second run, short, goes on with everything, and shows the treebanks of current releases twice more in languages that also
-  train on older ones: guidelines have changed (Spanish ``que``, participles), and the newer reading is the one to give.
 - Languages are drawn in proportion to the square root of their sentences; the five that the project measures itself by in every
   release count more: es, ca, fr and de double, since their large train files are not at hand, and en three times.
-- Twice the default rate for the encoder's width in the first run: millions of labelled words teach it more than forgetting costs.
+- Twice the default rate for the encoder's width: millions of labelled words teach it more than forgetting costs.
 - A few words and pieces are hidden: rare words of small treebanks must be read from their surroundings. No dropout inside the
   encoder: the data is seen once or twice, and on a processor dropout costs speed (random numbers; no fused attention).
 """
@@ -43,23 +41,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--encoder", required=True)
-    parser.add_argument("--minutes", type=float, nargs=2, default=(36, 6), help="of each run")
+    parser.add_argument("--minutes", type=float, default=50)
     args = parser.parse_args()
-    first, last = args.work / "both", args.work / "model"
-    features = ["--word-features", "--feature-dropout", "0.2", "--head-factor", "8"]
-    if not (first / "config.json").exists():
-        run(args.work, args.encoder, first, *features, "--lexical-warmup", "0.3", minutes=args.minutes[0], rate=3e-4)
-    again: list[str] = []
-    for path in sorted(args.work.glob("*.current.conllu")):
-        again += ["--train", f"{path.name.split('.')[0]}={path}"] * 2
-    run(args.work, str(first), last, *features, *again, minutes=args.minutes[1], rate=1e-4)
-
-
-def run(work: Path, start: str, output: Path, *more: str, minutes: float, rate: float) -> None:
-    """One ``calque train pos`` with every language."""
+    work: Path = args.work
     train = {p.name.split(".")[0]: p for p in sorted(work.glob("*.train.conllu"))}
     dev = {p.name.split(".")[0]: p for p in sorted(work.glob("*.dev.conllu"))}
-    command = [sys.executable, "-m", "calque", "train", "pos", "--model", start, "--output", str(output)]
+    command = [sys.executable, "-m", "calque", "train", "pos", "--model", args.encoder, "--output", str(work / "model")]
     for lang, path in train.items():
         command += ["--train", f"{lang}={path}"]
     for lang, path in dev.items():
@@ -72,7 +59,7 @@ def run(work: Path, start: str, output: Path, *more: str, minutes: float, rate: 
         "--epochs",
         "30",
         "--max-minutes",
-        str(minutes),
+        str(args.minutes),
         "--patience",
         "0",
         "--eval-limit",
@@ -80,8 +67,9 @@ def run(work: Path, start: str, output: Path, *more: str, minutes: float, rate: 
     ]
     command += [
         "--learning-rate",
-        str(rate),
-        *more,
+        "3e-4",
+        "--head-factor",
+        "8",
         "--batch-words",
         "900",
         "--warmup",
@@ -90,6 +78,7 @@ def run(work: Path, start: str, output: Path, *more: str, minutes: float, rate: 
         "cosine",
     ]
     command += ["--dropout", "0", "--word-dropout", "0.04", "--piece-dropout", "0.02"]
+    command += ["--word-features", "--feature-dropout", "0.2", "--lexical-warmup", "0.3"]
     command += ["--licence", "CC BY-SA 4.0 and freer"]
     if code := subprocess.call(command):
         raise SystemExit(code)

@@ -77,7 +77,8 @@ def test_an_output_says_where_it_comes_from(trained, treebanks):
     assert not list(trained.parent.glob("*.training"))
 
 
-def test_few_shot_goes_on_with_the_head_at_a_third_of_the_rate(trained, encoder, treebanks):
+def test_much_data_goes_on_with_the_head_at_a_third_of_the_rate(trained, encoder, treebanks, monkeypatch):
+    monkeypatch.setattr("calque.training.options.SMALL_DATA", 10)  # words
     reporter = Heard()
     outcome = run(trained, {"es": treebanks["es"]}, options={"epochs": 0.1}, validation="none", reporter=reporter)
     fresh = run(encoder, {"es": treebanks["es"]}, options={"epochs": 0.1}, validation="none")
@@ -85,6 +86,14 @@ def test_few_shot_goes_on_with_the_head_at_a_third_of_the_rate(trained, encoder,
     assert not fresh.report.continued
     assert outcome.report.decided["learning_rate"] == pytest.approx(fresh.report.decided["learning_rate"] / 3, rel=0.02)
     assert any("a third of the usual" in text for text in reporter.said)
+
+
+def test_few_shot_goes_on_with_the_head_at_the_usual_rate_and_says_so(trained, treebanks):
+    reporter = Heard()
+    outcome = run(trained, {"es": treebanks["es"]}, options={"epochs": 0.1}, validation="none", reporter=reporter)
+    assert outcome.report.continued
+    assert outcome.report.decided["learning_rate"] == 1e-3
+    assert any("for so little data" in text for text in reporter.said)
 
 
 def test_a_rate_that_is_given_is_taken(trained, treebanks):

@@ -6,7 +6,7 @@ import pytest
 
 from calque.errors import TrainingError
 from calque.tags import UPOS
-from calque.training.options import Options, default_batch_words, default_learning_rate
+from calque.training.options import Options, default_batch_words, default_epochs, default_learning_rate
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,26 @@ def test_there_are_seventeen_tags_in_a_fixed_order():
 
 def test_the_learning_rate_falls_with_width_and_is_a_third_for_a_trained_model():
     assert default_learning_rate(768, continued=False) == 5e-5
-    assert default_learning_rate(768, continued=True) == pytest.approx(1.7e-5)
+    assert default_learning_rate(768, continued=True) == default_learning_rate(768, continued=True, words=30_000) == 1.7e-5
     assert default_learning_rate(1024, continued=False) < 5e-5 < default_learning_rate(256, continued=False)
 
 
+def test_a_trained_model_learns_small_data_at_the_usual_rate_or_twice_that():
+    assert default_learning_rate(768, continued=True, words=29_999) == default_learning_rate(768, continued=False)
+    assert default_learning_rate(384, continued=True, words=8_000) == 2 * default_learning_rate(384, continued=False)
+    assert default_learning_rate(384, continued=False, words=8_000) == default_learning_rate(384, continued=False)
+    assert default_learning_rate(64, continued=True, words=8_000) == 1e-3  # and never above this
+
+
 def test_the_batch_grows_with_the_data_within_bounds():
-    assert [default_batch_words(n) for n in (100, 200_000, 10_000_000)] == [128, 500, 1024]
+    assert [default_batch_words(n) for n in (100, 200_000, 10_000_000)] == [256, 500, 1024]
 
 
 def test_how_a_run_is_watched_is_no_part_of_its_fingerprint():
     assert Options(checkpoint_seconds=1.0).fingerprint() == Options().fingerprint()
     assert Options(seed=1).fingerprint() != Options().fingerprint()
+
+
+@pytest.mark.parametrize(("words", "epochs"), [(0, 20), (1_600, 20), (8_000, 12), (10_000, 10), (30_000, 3), (200_000, 3)])
+def test_small_data_is_read_more_often(words, epochs):
+    assert default_epochs(words) == epochs

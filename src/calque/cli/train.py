@@ -27,17 +27,20 @@ def pos_command(
         list[str] | None,
         typer.Option(metavar="LANG=FILE", help="Data of the model's own language: scored before and after."),
     ] = None,
-    epochs: Annotated[float, typer.Option(help="Passes over the training data.")] = 3.0,
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="Passes over the training data; by default 3, and more over small data, up to 20.", show_default=False),
+    ] = None,
     max_minutes: Annotated[float | None, typer.Option(help="End by then, with a learning rate of zero by then.")] = None,
     limit: Annotated[int | None, typer.Option(help="Sentences of each training language, drawn with the seed.")] = None,
     seed: Annotated[int, typer.Option(help="For draws, order, new weights and dropout.")] = 0,
     mix: Annotated[str | None, typer.Option(help="Share of each training language, in their order: 0.8,0.2")] = None,
     temperature: Annotated[float, typer.Option(help="Draw languages by sentences^(1/temperature).")] = 1.0,
     batch_words: Annotated[
-        int | None, typer.Option(help="Words a batch; by default a 400th of the data, 128 to 1024.", show_default=False)
+        int | None, typer.Option(help="Words a batch; by default a 400th of the data, 256 to 1024.", show_default=False)
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Peak; by default by the encoder's width, and a third of it for a model with a head.")
+        float | None, typer.Option(help="Peak; by default by the encoder's width, lower for a model with a head and much data.")
     ] = None,
     head_factor: Annotated[float | None, typer.Option(help="Rate of the head over the encoder's; 10 for a new one.")] = None,
     layer_decay: Annotated[float, typer.Option(help="Rate of a layer over that of the layer above it.")] = 1.0,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +29,7 @@ from calque.training.corpus import Data
 from calque.training.folders import check_output, finish_log, training_folder
 from calque.training.loop import Run, Score, mean_accuracy, score, train
 from calque.training.optimiser import freeze, trainable
-from calque.training.options import METRICS, Device, Options, Precision, Schedule
+from calque.training.options import METRICS, Device, Options, Precision, Schedule, default_epochs
 from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, start_from
 from calque.training.progress import Reporter
 from calque.training.report import Report, Result, forgetting
@@ -51,7 +51,7 @@ def fine_tune(
     validation: Data | None = None,
     source: Data | None = None,
     output: str | Path | None = None,
-    epochs: float = 3.0,
+    epochs: float | None = None,
     max_minutes: float | None = None,
     batch_words: int | None = None,
     learning_rate: float | None = None,
@@ -97,10 +97,11 @@ def fine_tune(
     :param validation: likewise; by default a tenth of the training data is kept aside, and ``"none"`` does without.
     :param source: data of the language the model comes from: its score before and after is reported (forgetting).
     :param output: folder for the model. A run that was cut short goes on where it was; without an output nothing is saved.
-    :param epochs: passes over the training data.
+    :param epochs: passes over the training data; by default three, and more over small data (up to twenty, or 100,000 words).
     :param max_minutes: end by then; the learning rate is zero by then too.
-    :param batch_words: words a batch; by default a 400th of the data, 128 to 1,024.
-    :param learning_rate: its peak; by default from the encoder's width, and a third of that for a model with the task's head.
+    :param batch_words: words a batch; by default a 400th of the data, 256 to 1,024.
+    :param learning_rate: its peak; by default from the encoder's width; for a model with the task's head a third of that, on
+        fewer than 30,000 words all of it, and twice that for encoders less than 512 wide.
     :param head_factor: learning rate of the head over the encoder's; by default 10 for a new head, 1 for a trained one.
     :param layer_decay: learning rate of each layer over that of the layer above (1: the same).
     :param max_length: pieces a window; longer sentences are cut into overlapping windows.
@@ -217,6 +218,7 @@ def run_training(
         data = prepare_data(
             start, options, train_data, validation=validation, source=source, lexicons=lexicons, reporter=reporter
         )
+        options = replace(options, epochs=options.epochs or default_epochs(data.words))
         run = prepare_run(start, data, options, folder, reporter)
         run.resumable = target is not None
         report = new_report(start, data, run, target, freeze(start.model, run.task, options))

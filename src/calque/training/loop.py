@@ -245,6 +245,7 @@ def _look(run: Run, state: State) -> None:
 
 def _done(state: State, batches: int, options: Options, clock: _Clock) -> float:
     """The part of the run that lies behind: of the epochs, or of the minutes where those end sooner."""
+    assert options.epochs is not None  # noqa: S101 - decided before the run begins
     done = (state.epoch + state.position / batches) / options.epochs
     if options.max_minutes is not None:
         done = max(done, clock.seconds() / (60 * options.max_minutes))

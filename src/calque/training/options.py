@@ -4,9 +4,11 @@ Choices and trade-offs
 - One frozen dataclass holds every option; ``None`` means "decide from the model and the data", and what was decided is written to
   the model's ``config.json``. The command line and :func:`calque.fine_tune` give the same names.
 - The default learning rate falls with the width of the encoder (5e-5 at 768, about 2.6e-4 at 256): wide encoders forget at rates
-  that narrow ones need to learn anything. A model that already has the task's head starts at a third of it.
-- The default batch grows with the data (a 400th of its words, 128 to 1,024): 500 sentences still make some hundred updates an
-  epoch, and a large treebank does not waste time on tiny batches.
+  that narrow ones need to learn anything. A model that already has the task's head starts at a third of it, but where the data is
+  small (the few-shot case) at the whole of it, narrow ones at twice: a few hundred sentences make so few updates that a low rate
+  ends before they are learnt (Dutch and Croatian, 500 sentences: five to seven points, docs/lab.md).
+- The default batch grows with the data (a 400th of its words, 256 to 1,024), and small data is read more often: 500 sentences
+  make some 400 updates, and a large treebank does not waste time on tiny batches.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]
 Schedule = Literal["linear", "cosine"]
 
+SEEN_WORDS, MOST_EPOCHS = 100_000, 20  # that a run sees at least, by default, in so many passes at most
 RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
+SMALL_DATA = 30_000  # words; under it such a model has the default rate
+NARROW, NARROW_FACTOR = 512, 2.0  # and encoders less wide than this, this many times the default rate
 # Options that change how a run is watched, not what it computes: they may differ when it is resumed.
 UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes"})
 
@@ -37,7 +42,7 @@ class Options:
     """Options of one run; see ``docs/training.md`` for advice on each."""
 
     task: str = "pos"
-    epochs: float = 3.0  # passes over the training data; fractions are fine
+    epochs: float | None = None  # passes over the training data, fractions are fine; None: from the data
     max_minutes: float | None = None  # stop by then, with the learning rate at zero by then
     batch_words: int | None = None  # words a batch, None: from the data
     learning_rate: float | None = None  # peak, None: from the encoder's width
@@ -132,15 +137,26 @@ class Options:
 OPTION_NAMES = frozenset(f.name for f in fields(Options))
 
 
-def default_learning_rate(width: int, *, continued: bool) -> float:
-    """The peak rate for an encoder ``width`` numbers wide; ``continued`` when the model has the task's head already."""
+def default_learning_rate(width: int, *, continued: bool, words: int | None = None) -> float:
+    """The peak rate for an encoder ``width`` numbers wide.
+
+    :param continued: the model has the task's head already.
+    :param words: of training data; None: much.
+    """
     rate = min(1e-3, max(1e-5, 5e-5 * (768 / width) ** 1.5))
-    return float(f"{rate * (RESUMED_RATE if continued else 1.0):.2g}")
+    small = words is not None and words < SMALL_DATA
+    factor = 1.0 if not continued else RESUMED_RATE if not small else NARROW_FACTOR if width < NARROW else 1.0
+    return float(f"{min(1e-3, rate * factor):.2g}")
+
+
+def default_epochs(words: int) -> float:
+    """Passes over ``words`` words of training data: three, and more over small data, up to twenty."""
+    return float(min(MOST_EPOCHS, max(3, round(SEEN_WORDS / max(1, words)))))
 
 
 def default_batch_words(words: int) -> int:
     """Words a batch for ``words`` words of training data."""
-    return min(1024, max(128, words // 400))
+    return min(1024, max(256, words // 400))
 
 
 def _range(

@@ -210,7 +210,7 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         parts=parts,
         budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.words)),
         word_budget=options.batch_words or default_batch_words(data.words),
-        rate=options.learning_rate or default_learning_rate(width, continued=start.continued),
+        rate=options.learning_rate or default_learning_rate(width, continued=start.continued, words=data.words),
         head_factor=options.head_factor or (1.0 if start.continued else 10.0),
         hiding=Hiding(options.word_dropout, options.piece_dropout, _features_hidden(start, options), _mask(start.pieces)),
         device=start.device,
@@ -264,9 +264,11 @@ def explain(report: Report, run: Run, reporter: Reporter) -> None:
     sentences, words = (sum(size[key] for size in report.train.values()) for key in ("sentences", "words"))
     many = f"{len(report.train)} languages, " if len(report.train) > 1 else ""
     reporter.say(f"training data: {many}{sentences:,} sentences, {words:,} words")
-    lower = report.continued and run.options.learning_rate is None
-    why = f" (a third of the usual: the model has a {run.task} head already)" if lower else ""
-    reporter.say(f"learning rate {run.rate:g}{why}, {decided['batch_words']} words a batch")
+    own = report.continued and run.options.learning_rate is None
+    lower = run.rate < default_learning_rate(run.model.encoder.hidden_size, continued=False)
+    why = f" (a third of the usual: the model has a {run.task} head already)" if own and lower else ""
+    why = " (for so little data)" if own and not lower else why
+    reporter.say(f"{run.options.epochs:g} epochs, learning rate {run.rate:g}{why}, {decided['batch_words']} words a batch")
     frozen = f"; frozen: {' and '.join(decided['frozen'])}" if decided["frozen"] else ""
     reporter.say(f"{decided['precision']} on {decided['device']}{frozen}")
     zero = [c.language for c, part in zip(run.train, run.parts, strict=True) if part == 0]
