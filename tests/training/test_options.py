@@ -52,7 +52,7 @@ def test_a_trained_model_learns_small_data_at_the_usual_rate_or_twice_that():
 
 
 def test_the_batch_grows_with_the_data_within_bounds():
-    assert [default_batch_words(n) for n in (100, 200_000, 10_000_000)] == [256, 500, 1024]
+    assert [default_batch_words(n) for n in (100, 6_400, 12_000, 200_000, 10_000_000)] == [128, 200, 256, 500, 1024]
 
 
 def test_how_a_run_is_watched_is_no_part_of_its_fingerprint():

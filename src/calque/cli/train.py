@@ -37,7 +37,7 @@ def pos_command(
     mix: Annotated[str | None, typer.Option(help="Share of each training language, in their order: 0.8,0.2")] = None,
     temperature: Annotated[float, typer.Option(help="Draw languages by sentences^(1/temperature).")] = 1.0,
     batch_words: Annotated[
-        int | None, typer.Option(help="Words a batch; by default a 400th of the data, 256 to 1024.", show_default=False)
+        int | None, typer.Option(help="Words a batch; by default 128 to 1024, as the data grows.", show_default=False)
     ] = None,
     learning_rate: Annotated[
         float | None, typer.Option(help="Peak; by default by the encoder's width, lower for a model with a head and much data.")

@@ -99,7 +99,7 @@ def fine_tune(
     :param output: folder for the model. A run that was cut short goes on where it was; without an output nothing is saved.
     :param epochs: passes over the training data; by default three, and more over small data (up to twenty, or 100,000 words).
     :param max_minutes: end by then; the learning rate is zero by then too.
-    :param batch_words: words a batch; by default a 400th of the data, 256 to 1,024.
+    :param batch_words: words a batch; by default 128 to 1,024, as the data grows.
     :param learning_rate: its peak; by default from the encoder's width; for a model with the task's head a third of that, on
         fewer than 30,000 words all of it, and twice that for encoders less than 512 wide.
     :param head_factor: learning rate of the head over the encoder's; by default 10 for a new head, 1 for a trained one.

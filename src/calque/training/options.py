@@ -7,7 +7,7 @@ Choices and trade-offs
   that narrow ones need to learn anything. A model that already has the task's head starts at a third of it, but where the data is
   small (the few-shot case) at the whole of it, narrow ones at twice: a few hundred sentences make so few updates that a low rate
   ends before they are learnt (Dutch and Croatian, 500 sentences: five to seven points, docs/lab.md).
-- The default batch grows with the data (a 400th of its words, 256 to 1,024), and small data is read more often: 500 sentences
+- The default batch grows with the data (128 words to 1,024), and small data is read more often: 500 sentences
   make some 400 updates, and a large treebank does not waste time on tiny batches.
 """
 
@@ -155,8 +155,8 @@ def default_epochs(words: int) -> float:
 
 
 def default_batch_words(words: int) -> int:
-    """Words a batch for ``words`` words of training data."""
-    return min(1024, max(256, words // 400))
+    """Words a batch for ``words`` words of training data: 128 below 4,000, 256 from 8,000 on, a 400th from 100,000 to 410,000."""
+    return min(1024, max(128, min(256, words // 32), words // 400))
 
 
 def _range(
