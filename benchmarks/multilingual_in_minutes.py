@@ -20,8 +20,7 @@ import time
 from pathlib import Path
 
 SOURCE = "UD_English-EWT"
-TREEBANKS = {"en": [SOURCE], "es": ["UD_Spanish-GSD", "UD_Spanish-AnCora"], "ca": ["UD_Catalan-AnCora"]}
-PROBES = {"es": "UD_Spanish-GSD", "ca": "UD_Catalan-AnCora"}
+TREEBANKS = {"en": SOURCE, "es": "UD_Spanish-GSD", "ca": "UD_Catalan-AnCora"}
 CORPORA = ("gnome-help", "godot-editor", "mozilla-www", "scratch-l10n", "tatoeba", "tldr-pages")
 
 
@@ -38,29 +37,36 @@ def pretrain(args: argparse.Namespace, tests: list[Path]) -> Path:
     if not (output / "config.json").exists():
         others = sorted(p.name for p in args.text.iterdir() if p.is_dir() and p.name not in CORPORA)
         command: list[str | Path] = ["pretrain", "--init", args.init, "--languages", "en,es,ca", "--text", args.text]
-        command += ["--leave-out", ",".join(others), "--minutes", str(args.minutes), "--vocabulary", "16000"]
+        command += [
+            "--leave-out",
+            ",".join(others),
+            "--minutes",
+            str(args.minutes),
+            "--vocabulary",
+            "16000",
+            "--most-words",
+            "300000",
+        ]
         command += ["--layers", str(args.layers), "--teacher-layers", f"{args.layers - 1},{args.layers}"]
         for test in tests:
             command += ["--held-out", test]
         command += ["--probe-train", args.data / SOURCE / "train.conllu.xz", "--probe-minutes", "2"]
-        for lang, name in PROBES.items():
+        for lang, name in TREEBANKS.items():
             command += ["--probe", f"{lang}={args.data / name / 'dev.conllu.xz'}"]
         calque(*command, "--plot", args.work / "run.png", "--output", output, "--quiet", threads=args.threads)
     return output
 
 
-def tag(args: argparse.Namespace, name: str, encoder: Path, tests: dict[str, list[Path]]) -> dict[str, float]:
+def tag(args: argparse.Namespace, name: str, encoder: Path, tests: dict[str, Path]) -> dict[str, float]:
     """Train a tagger on English and score it on every test file."""
     model = args.work / name
     if not (model / "config.json").exists():
         train, dev = (args.data / SOURCE / f"{split}.conllu.xz" for split in ("train", "dev"))
         data = ["--train", f"en={train}", "--validation", f"en={dev}", "--limit", str(args.limit)]
         calque("train", "pos", "--model", encoder, *data, "--output", model, "--quiet", threads=args.threads)
-    files = [f"{lang}={path}" for lang, paths in tests.items() for path in paths]
+    files = [f"{lang}={path}" for lang, path in tests.items()]
     found = json.loads(calque("evaluate", model, *files, "--json", threads=args.threads))["results"]
-    return {
-        Path(r["file"]).parent.name: 100 * r["value"] for r in found if r["metric"] == "upos.accuracy" and r["file"]
-    }  # fmt: skip
+    return {Path(r["file"]).parent.name: 100 * r["value"] for r in found if r["metric"] == "upos.accuracy" and r["file"]}
 
 
 def main() -> None:
@@ -76,15 +82,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    tests = {lang: [args.data / name / "test.conllu.xz" for name in names] for lang, names in TREEBANKS.items()}
+    tests = {lang: args.data / name / "test.conllu.xz" for lang, name in TREEBANKS.items()}
     begun = time.monotonic()
-    encoder = pretrain(args, [path for paths in tests.values() for path in paths])
+    encoder = pretrain(args, list(tests.values()))
     taken = (time.monotonic() - begun) / 60
     rows = {
         "the English encoder": tag(args, "before", args.init, tests),
         "made multilingual": tag(args, "after", encoder, tests),
     }
-    names = [name for of_language in TREEBANKS.values() for name in of_language]
+    names = list(TREEBANKS.values())
     print("| | " + " | ".join(names) + " |\n|---|" + "--:|" * len(names))
     for label, found in rows.items():
         print(f"| {label} | " + " | ".join(f"{found[name]:.1f}" for name in names) + " |")

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
     parser.add_argument("--init", type=Path, required=True, help="folder of the English encoder, which is the teacher too")
     parser.add_argument("--pretrain-minutes", type=float, nargs=2, default=(10, 66), help="embeddings alone, everything")
-    parser.add_argument("--train-minutes", type=float, default=50)
+    parser.add_argument("--train-minutes", type=float, default=100)
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
     lower, whole = (str(m) for m in args.pretrain_minutes)

@@ -1,6 +1,6 @@
 """Train the embedded default on top of the encoder: one tagger for every language with a free treebank.
 
-    python recipes/default/train.py --work build/default --encoder src/calque/bundled/mini --minutes 50
+    python recipes/default/train.py --work build/default --encoder src/calque/bundled/mini --minutes 100
 
 Choices and trade-offs
 - The encoder with word features (hashed forms and affixes) beside it. They train alone for three tenths of the run, at four to
@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--encoder", required=True)
-    parser.add_argument("--minutes", type=float, default=50)
+    parser.add_argument("--minutes", type=float, default=100)
     args = parser.parse_args()
     work: Path = args.work
     train = {p.name.split(".")[0]: p for p in sorted(work.glob("*.train.conllu"))}
