@@ -271,7 +271,7 @@ def _keep_start(run: Run, before: keeping.Weights, report: Report) -> None:
     if part is not None:
         keeping.blend(run.model, before, keeping.trained_weights(run.model), part)
     else:
-        accuracy = mean_accuracy({r.language: Score(round(r.value * r.words), r.words, r.sentences) for r in report.validation})
+        accuracy = sum(r.value for r in report.validation) / len(report.validation)
         part = keeping.keep_most(run.model, before, accuracy, lambda: mean_accuracy(score(run, run.validation)))
     if part:
         report.validation = _results(score(run, run.validation), run.task)

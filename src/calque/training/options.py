@@ -6,9 +6,9 @@ Choices and trade-offs
 - The default learning rate falls with the width of the encoder (5e-5 at 768, about 2.6e-4 at 256): wide encoders forget at rates
   that narrow ones need to learn anything. A model that already has the task's head starts at a third of it, but where the data is
   small (the few-shot case) at the whole of it, narrow ones at twice: a few hundred sentences make so few updates that a low rate
-  ends before they are learnt (Dutch and Croatian, 500 sentences: five to seven points, docs/lab.md).
-- The default batch grows with the data (128 words to 1,024), and small data is read more often: 500 sentences
-  make some 400 updates, and a large treebank does not waste time on tiny batches.
+  ends before they are learnt (Dutch and Croatian, 500 sentences: four to seven points, docs/lab.md).
+- The default batch grows with the data (128 words to 1,024), and small data is read more often: 500 sentences make some 400
+  updates, and a large treebank does not waste time on tiny batches.
 """
 
 from __future__ import annotations
