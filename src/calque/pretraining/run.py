@@ -207,7 +207,8 @@ def _run(
             start_table(options, work, tokenizer)
     state = train_student(options, work, tokenizer, teacher, said)
     words = {lang: sum(parts.values()) for lang, parts in json.loads((work / "corpus.json").read_text())["words"].items()}
-    log = [json.loads(line) for line in read_log(work)]
+    log = [json.loads(line) for line in read_log(work)] if main else []
+    processes.wait_for_everyone()  # before the main one takes the folder away
     if main:
         finish(options, work, output)
     return Pretrained(output, log, words, state.pieces, state.seconds, main)
