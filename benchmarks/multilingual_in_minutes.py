@@ -37,16 +37,8 @@ def pretrain(args: argparse.Namespace, tests: list[Path]) -> Path:
     if not (output / "config.json").exists():
         others = sorted(p.name for p in args.text.iterdir() if p.is_dir() and p.name not in CORPORA)
         command: list[str | Path] = ["pretrain", "--init", args.init, "--languages", "en,es,ca", "--text", args.text]
-        command += [
-            "--leave-out",
-            ",".join(others),
-            "--minutes",
-            str(args.minutes),
-            "--vocabulary",
-            "16000",
-            "--most-words",
-            "300000",
-        ]
+        command += ["--leave-out", ",".join(others), "--minutes", str(args.minutes)]
+        command += ["--vocabulary", "16000", "--most-words", "300000"]
         command += ["--layers", str(args.layers), "--teacher-layers", f"{args.layers - 1},{args.layers}"]
         for test in tests:
             command += ["--held-out", test]

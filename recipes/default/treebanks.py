@@ -2,8 +2,7 @@
 
     python recipes/default/treebanks.py --data ../shared/data --work build/default
 
-Writes ``<lang>.train.conllu`` and ``<lang>.dev.conllu`` a language, ``<lang>.current.conllu`` (those training sentences that are
-of a current release, in languages that also train on older ones) and ``sources.json`` (treebanks, licences, sentences).
+Writes ``<lang>.train.conllu`` and ``<lang>.dev.conllu`` a language, and ``sources.json`` (treebanks, licences, sentences).
 
 Choices and trade-offs
 - Licences: CC0, public domain, CC BY, CC BY-SA. No NC, no GPL or LGPL-LR.
@@ -97,7 +96,6 @@ class Collection:
         self.train: dict[str, list[Sentence]] = defaultdict(list)
         self.dev: dict[str, list[Sentence]] = defaultdict(list)
         self.used: list[dict[str, object]] = []
-        self.current: set[int] = set()  # identities of sentences of current releases
         for row in self.index:
             if row["split"] == "test":
                 self.banned[row["iso"]].update(key(s) for s in self.read("ud", row["treebank"], "test"))
@@ -120,8 +118,6 @@ class Collection:
             for s in sentences:
                 aside = row["split"] == "dev" and kept_aside(key(s))
                 (self.dev if aside else self.train)[lang].append(s)
-                if row["source"] != "older":
-                    self.current.add(id(s))
             self.note(row["treebank"], lang, row["split"], row["licence"], len(sentences))
 
     def add_older(self) -> None:
@@ -174,9 +170,6 @@ def main() -> None:
             "dropped": len(collection.train[lang]) - len(parts["train"]),
             "words": sum(len(s.tokens) for s in parts["train"]),
         }
-        current = [s for s in parts["train"] if id(s) in collection.current]
-        if 0 < len(current) < len(parts["train"]):
-            parts["current"] = current
         for part, sentences in parts.items():
             text = "".join(format_sentence(s) for s in sentences)
             (args.work / f"{lang}.{part}.conllu").write_text(text, encoding="utf-8", newline="\n")

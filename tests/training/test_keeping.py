@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -84,6 +86,25 @@ def test_by_default_it_is_for_a_new_head_on_one_language_alone(encoder, treebank
     assert kept not in told(encoder, one, keep_start=0.0)
     assert kept not in told(encoder, {**one, "es": treebanks["es"]})
     assert kept not in told(tmp_path / "0", one)  # it has the head: the few-shot case
+
+
+def test_the_score_that_is_told_is_that_of_the_weights_that_are_kept(encoder, treebanks):
+    data = {"en": treebanks["en"]}
+    outcome = run_training(encoder, data, Options(epochs=20))
+    again = run_training(encoder, data, Options(epochs=20, keep_start=keeping_of(outcome.report.chosen)))
+    assert outcome.report.validation == again.report.validation
+    assert all(torch.equal(p, q) for p, q in zip(outcome.model.parameters(), again.model.parameters(), strict=True))
+
+
+def keeping_of(chosen: str) -> float:
+    found = re.search(r"with (\d+) % of the encoder", chosen)
+    assert found, chosen
+    return int(found[1]) / 100
+
+
+def test_nothing_can_be_kept_of_an_encoder_that_does_not_change():
+    with pytest.raises(TrainingError, match="--freeze-backbone"):
+        Options(keep_start=0.3, freeze_backbone=True)
 
 
 @pytest.mark.parametrize("part", [-0.1, 1.1])

@@ -267,15 +267,22 @@ def _choose(run: Run, state: State, report: Report) -> None:
 
 def _keep_start(run: Run, before: keeping.Weights, report: Report) -> None:
     """Average part of the weights from before training in."""
-    part = run.options.keep_start
+    part, tried = run.options.keep_start, list[dict[str, Score]]()
+
+    def measure() -> float:
+        tried.append(score(run, run.validation))
+        return mean_accuracy(tried[-1])
+
     if part is not None:
         keeping.blend(run.model, before, keeping.trained_weights(run.model), part)
+        measure()
     else:
         accuracy = sum(r.value for r in report.validation) / len(report.validation)
-        part = keeping.keep_most(run.model, before, accuracy, lambda: mean_accuracy(score(run, run.validation)))
-    if part:
-        report.validation = _results(score(run, run.validation), run.task)
-        report.chosen += f", with {100 * part:.0f} % of the encoder's weights from before (other languages gain by it)"
+        part = keeping.keep_most(run.model, before, accuracy, measure)
+        tried = tried[: keeping.PARTS.index(part) + 1] if part else []
+    if tried:
+        report.validation = _results(tried[-1], run.task)
+        report.chosen += f", with {100 * part:.0f} % of the encoder's weights from before (--keep-start)"
 
 
 def _measure(run: Run, state: State, data: Prepared, before: list[Result], report: Report) -> None:

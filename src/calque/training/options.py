@@ -104,6 +104,10 @@ class Options:
         _range("recase", self.recase, low=0, high=1)
         _range("code-switch", self.code_switch, low=0, high=100)
         _range("lexical-warmup", self.lexical_warmup, low=0, high=0.95)
+        if self.keep_start and self.freeze_backbone:
+            raise TrainingError(
+                "--keep-start averages what training changed of the encoder, --freeze-backbone lets nothing change"
+            )
         if self.lexical_warmup and self.word_features is False:
             raise TrainingError("--lexical-warmup trains word features alone, so it needs --word-features")
         _range("average", self.average, low=1)
