@@ -1,10 +1,11 @@
 """What each part of the recipe of ``mini`` gives: short runs that differ in one thing, scored by the linear probe.
 
-    python benchmarks/pretrain_ablations.py --work build/mini --init FOLDER --ud ../shared/data/ud --pieces 1.0
+    python benchmarks/pretrain_ablations.py --work build/mini --teacher build/teacher --ud ../shared/data/ud --pieces 0.6
 
 Each run sees ``--pieces`` million pieces of ten languages with one thread, two runs at a time. The probe is a
-linear tagger on frozen vectors of the last layer trained, 600 English sentences, scored on 200 dev sentences a language: no test
-file is read. Finished runs are kept under WORK/ablations and not run again.
+linear tagger on frozen vectors of the last layer, 600 English sentences, scored on 200 dev sentences a language: no test
+file is read. ``tlm``, ``align`` and ``sentence`` want ``recipes/mini/prepare.py --links``. Finished runs are kept under
+WORK/ablations and not run again.
 """
 
 from __future__ import annotations
@@ -19,17 +20,16 @@ from pathlib import Path
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "mini" / "pretrain.py"
 LANGUAGES = "en,es,ca,fr,de,it,pt,zh,ru,fi"
-LOWER = ["--depth", "3", "--freeze"]
 VARIANTS: dict[str, list[str]] = {
-    "start alone (no training)": ["--steps", "1", *LOWER],
-    "embeddings alone, lower half": LOWER,
-    "embeddings alone, lower half, random start": [*LOWER, "--random-embeddings"],
-    "all, lower half": ["--depth", "3"],
-    "embeddings alone, whole": ["--freeze"],
-    "all, whole": [],
-    "all, whole, random start": ["--random-embeddings"],
-    "all, whole, random body and start": ["--random-embeddings", "--random-body"],
-    "all, whole, words hidden": ["--noise", "0.1"],
+    "start alone (no training)": ["--steps", "1"],
+    "the recipe": [],
+    "embeddings alone": ["--freeze"],
+    "random embeddings": ["--random-embeddings"],
+    "random body": ["--random-body"],
+    "no words hidden": ["--noise", "0"],
+    "last layer alone compared": ["--compare", "6"],
+    "layers 3 and 6 compared": ["--compare", "3,6"],
+    "five layers": ["--layers", "5", "--compare", "4,5"],
     "distil + mlm": ["--objectives", "distil=1,mlm=0.2"],
     "distil + tlm": ["--objectives", "distil=1,tlm=0.2"],
     "distil + align": ["--objectives", "distil=1,align=0.2"],
@@ -45,7 +45,7 @@ def run(name: str, args: argparse.Namespace) -> dict[str, float]:
     stage = "ablations/" + "".join(c if c.isalnum() else "-" for c in name)
     log: Path = args.work / stage / "log.jsonl"
     if not (args.work / stage / "encoder" / "config.json").exists():
-        command = [sys.executable, str(RECIPE), "--work", str(args.work), "--init", str(args.init), "--stage", stage]
+        command = [sys.executable, str(RECIPE), "--work", str(args.work), "--teacher", str(args.teacher), "--stage", stage]
         command += ["--ud", str(args.ud), "--languages", LANGUAGES, "--pieces", str(args.pieces), "--threads", "1"]
         command += ["--batch-pieces", "2048", *VARIANTS[name]]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -59,9 +59,9 @@ def main() -> None:
     """Run what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--init", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--ud", type=Path, required=True)
-    parser.add_argument("--pieces", type=float, default=1.0, help="millions a run")
+    parser.add_argument("--pieces", type=float, default=0.6, help="millions a run")
     parser.add_argument("--only", help="part of the names of the variants to run")
     args = parser.parse_args()
     names = [name for name in VARIANTS if not args.only or args.only in name]

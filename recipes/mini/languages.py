@@ -9,17 +9,11 @@ FIRST = "en es ca fr de it pt zh".split()
 PRIORITY = "gl ro nl ru uk pl cs bg el tr fi hu ar he fa hi ja ko vi id th sw eu".split()
 OTHERS = ("sv da no hr sr sk sl lt lv et is ga cy af sq hy ka kk mr te ta ur la be mk eo ht tl ml gu bn az am ha gv oc").split()
 LANGUAGES = FIRST + PRIORITY + OTHERS
-PIECES = {"en": 4000, "zh": 4000, "ja": 3500, "ko": 2500}
 
 
 def most_words(lang: str) -> int:
     """Words of a language at most."""
     return 1_300_000 if lang in FIRST else 400_000 if lang in PRIORITY else 200_000
-
-
-def pieces_for(lang: str) -> int:
-    """Pieces a language is given before the vocabularies are merged."""
-    return PIECES.get(lang, 3000 if lang in FIRST else 1800 if lang in PRIORITY else 1000)
 
 
 def register_segmenters() -> None:

@@ -1,9 +1,9 @@
-"""Step 1 of the recipe: text in words, word links, a vocabulary, and the sentences as numbers.
+"""Step 2 of the recipe: text in words, the teacher's vocabulary cut down to it, and the sentences as numbers.
 
-    python recipes/mini/prepare.py --data ../shared/data --work build/mini --init FOLDER
+    python recipes/mini/prepare.py --data ../shared/data --work build/mini --teacher build/teacher
 
-What it writes under ``--work``: see ``calque.pretraining.steps``. What is already there is not made again. ``--init`` is the
-English encoder whose piece embeddings the vocabulary starts from.
+What it writes under ``--work``: see ``calque.pretraining.steps``. What is already there is not made again. ``--links`` makes word
+links too, which the ablations of ``align`` and ``sentence`` want, and ``benchmarks/errors_by_links.py``.
 """
 
 from __future__ import annotations
@@ -16,15 +16,12 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from languages import ALIASES, LANGUAGES, UNCLEAR, most_words, pieces_for, register_segmenters
+from languages import ALIASES, FIRST, LANGUAGES, PRIORITY, UNCLEAR, most_words, register_segmenters
 
-from calque.models.encoder import load_backbone, load_pieces
+from calque.models.encoder import load_pieces
 from calque.pretraining import steps
-from calque.pretraining.links import aligned_embeddings
 from calque.pretraining.text import Corpus, find_corpora, held_out_grams
-
-SPECIAL = {"<s>": "[CLS]", "<pad>": "[PAD]", "</s>": "[SEP]", "<unk>": "[UNK]", "<mask>": "[MASK]"}
+from calque.pretraining.trimming import write_trimmed
 
 
 def test_sentences(ud: Path) -> Iterator[str]:
@@ -71,8 +68,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--init", type=Path, required=True, help="folder of the English encoder")
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of step 1")
     parser.add_argument("--vocabulary", type=int, default=48_000)
+    parser.add_argument("--links", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     work: Path = args.work
@@ -85,16 +83,10 @@ def main() -> None:
         (work / "licences.json").write_text(json.dumps(licences_of(args.data, names), indent=1, ensure_ascii=False))
         most = {lang: most_words(lang) for lang in corpora}
         steps.write_text(work, steps.Material("en", corpora, most, held_out, register_segmenters), workers=args.workers, tell=say)
-    steps.write_links(work, "en", workers=args.workers, tell=say)
-    wanted = {lang: pieces_for(lang) for lang in ("en", *steps.languages_of(work))}
-    tokenizer = steps.write_vocabulary(work, "en", args.vocabulary, wanted=wanted, workers=args.workers, tell=say)
-    steps.write_sentences(work, "en", workers=args.workers, tell=say)
-    if not (work / "embeddings.npy").exists():
-        table = load_backbone(args.init, args.init).get_input_embeddings().weight.detach().numpy()  # type: ignore[operator]
-        theirs = load_pieces(args.init).tokenizer
-        start, seen = aligned_embeddings(tokenizer, steps.link_counts(work, "en"), theirs, np.asarray(table), special=SPECIAL)
-        steps.save_array(work / "embeddings.npy", start)
-        say(f"{seen.mean():.1%} of the pieces start from links")
+    if args.links:
+        steps.write_links(work, "en", workers=args.workers, tell=say)
+    weights = {lang: 3.0 if lang in FIRST else 1.5 if lang in PRIORITY else 1.0 for lang in LANGUAGES}
+    write_trimmed(work, "en", load_pieces(args.teacher).tokenizer, args.vocabulary, weights, workers=args.workers, tell=say)
 
 
 def say(text: str) -> None:

@@ -45,18 +45,31 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random BERT of 2 layers that knows the English words alone, in Hugging Face format."""
+    return bert(tmp_path_factory.mktemp("english"), list(WORDS), layers=2)
+
+
+@pytest.fixture(scope="session")
+def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of 3 layers that knows both languages' words, and all letters."""
+    letters = sorted({c for w in [*WORDS, *WORDS.values()] for c in w})
+    others = [f"word{k}" for k in range(400)]  # of languages that nobody asks for
+    words = [*WORDS, *WORDS.values(), *letters, *(f"##{c}" for c in letters), *others]
+    return bert(tmp_path_factory.mktemp("multilingual"), words, layers=3)
+
+
+def bert(folder: Path, words: list[str], *, layers: int) -> Path:
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    folder = tmp_path_factory.mktemp("english")
-    vocabulary = {w: k for k, w in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])}
+    names = dict.fromkeys(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])
+    vocabulary = {w: k for k, w in enumerate(names)}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128,
+        vocab_size=len(vocabulary), hidden_size=64, num_hidden_layers=layers, num_attention_heads=2, intermediate_size=128,
         max_position_embeddings=64, pad_token_id=0, initializer_range=0.2,
     )  # fmt: skip
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)

@@ -177,6 +177,35 @@ def test_a_teacher_may_be_wider_and_deeper_than_the_student(corpora: Path, engli
     assert Encoder.load(tmp_path / "out").hidden_size == 128
 
 
+def test_a_multilingual_encoder_is_trimmed_and_still_says_the_same(corpora: Path, multilingual: Path, tmp_path: Path) -> None:
+    told = options(
+        corpora, init=str(multilingual), trim=True, layers=2, vocabulary=300, steps=60, rate=1e-3, embedding_rate=3e-3,
+        probe_train=conllu(tmp_path / "en.conllu", sentences(60, 5)),
+        probe={"fr": conllu(tmp_path / "fr.conllu", sentences(9, 6), "fr")},
+    )  # fmt: skip
+    done = run_pretraining(told, tmp_path / "out", work=tmp_path / "work")
+    losses = [line["distil"] for line in done.log if "distil" in line]
+    assert losses[-1] < 0.5 and "probe" in done.log[-1]
+    assert not (tmp_path / "work" / "links").exists()
+    small, whole = Encoder.load(tmp_path / "out"), Encoder.load(multilingual)
+    assert small.backbone.config.vocab_size == 300 < whole.backbone.config.vocab_size
+    assert small.backbone.config.num_hidden_layers == 2
+    whole.backbone.encoder.layer = whole.backbone.encoder.layer[:2]
+    for said in (sentences(1, 9)[0], translate(sentences(1, 8)[0])):
+        a, b = vectors(whole, said), vectors(small, said)
+        assert ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean() > 0.9
+
+
+def test_a_trimmed_encoder_may_learn_by_masked_words_and_from_another_teacher(
+    corpora: Path, multilingual: Path, english: Path, tmp_path: Path
+) -> None:
+    told = options(corpora, init=str(multilingual), trim=True, layers=1, vocabulary=300)
+    done = run_pretraining(replace(told, objectives="distil=1,mlm=1", teacher=str(english)), tmp_path / "out")
+    assert {"distil", "mlm"} <= {name for line in done.log for name in line}
+    done = run_pretraining(replace(told, objectives="mlm=1"), tmp_path / "other")
+    assert not any("distil" in line for line in done.log)
+
+
 def test_two_processes_train_one_encoder(corpora: Path, english: Path, tmp_path: Path) -> None:
     told = ["--languages", "en,fr", "--text", str(corpora), "--vocabulary", "340", "--steps", "6", "--batch-pieces", "256"]
     pieces = []
@@ -222,6 +251,11 @@ def test_a_lexicon_counts_as_links(corpora: Path, english: Path, tmp_path: Path)
         ({"objectives": "distil=1"}, "needs a teacher"),
         ({"lower": 0.3}, "needs --init"),
         ({"rate": 0.0}, "--rate"),
+        ({"trim": True}, "--trim .* needs --init"),
+        ({"trim": True, "init": "m", "lower": 0.3}, "--lower has no meaning"),
+        ({"trim": True, "init": "m", "separate": True}, "separate has no meaning"),
+        ({"trim": True, "init": "m", "lexicons": {"fr": Path("f")}}, "--lexicon has no meaning"),
+        ({"trim": True, "init": "m", "objectives": "distil=1,align=1"}, "align: learnt from word links"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_read(corpora: Path, more: dict[str, object], message: str) -> None:

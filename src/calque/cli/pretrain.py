@@ -17,6 +17,10 @@ def pretrain_command(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the encoder.")],
     init: Annotated[str | None, typer.Option(help="Encoder whose body is taken over: a name, Hub id or folder.")] = None,
+    trim: Annotated[
+        bool,
+        typer.Option("--trim", help="Cut a multilingual --init down: the pieces that the text uses, the lowest --layers."),
+    ] = False,
     source: Annotated[str, typer.Option(help="Language that the others are translations of.")] = "en",
     teacher: Annotated[str | None, typer.Option(help="Encoder to learn from; by default that of --init.")] = None,
     teacher_layers: Annotated[str | None, typer.Option(help="Layers compared: 3,6. By default the middle and the last.")] = None,
@@ -53,8 +57,12 @@ def pretrain_command(
     steps: Annotated[int, typer.Option(help="The same in steps.")] = 0,
     pieces: Annotated[int, typer.Option(help="The same in pieces.")] = 0,
     batch_pieces: Annotated[int, typer.Option(help="Pieces a batch, padding included.")] = 4096,
-    rate: Annotated[float, typer.Option(help="Peak learning rate of the body.")] = 2e-4,
-    embedding_rate: Annotated[float, typer.Option(help="Peak learning rate of the piece embeddings.")] = 1e-3,
+    rate: Annotated[
+        float | None, typer.Option(help="Peak learning rate of the body: 2e-4, with --trim 1e-4.", show_default=False)
+    ] = None,
+    embedding_rate: Annotated[
+        float | None, typer.Option(help="That of the piece embeddings: 1e-3, with --trim 5e-4.", show_default=False)
+    ] = None,
     decay: Annotated[float, typer.Option(help="Last part of a stage, in which the rates fall to nothing.")] = 0.3,
     mask_rate: Annotated[float, typer.Option(help="Words hidden, for mlm and tlm.")] = 0.15,
     noise: Annotated[float, typer.Option(help="Words hidden from the student, for distil without mlm.")] = 0.0,
@@ -75,6 +83,7 @@ def pretrain_command(
     """Pre-train an encoder, or make one of a single language multilingual.
 
     calque pretrain --init roberta_base --languages en,es,ca --text corpora --minutes 60 --output mine
+    calque pretrain --init xlm_roberta_base --trim --layers 6 --languages en,es,ca --text corpora --minutes 60 --output small
 
     Files of a corpus that has the source language too are read as its translations, line by line.
     Killed or interrupted, the same command goes on where it was.
@@ -97,7 +106,7 @@ def pretrain_command(
     from calque.pretraining.run import PretrainOptions, run_pretraining
 
     options = PretrainOptions(
-        languages=named, text=tuple(text), source=normalize(source), init=init, teacher=teacher,
+        languages=named, text=tuple(text), source=normalize(source), init=init, trim=trim, teacher=teacher,
         teacher_layers=_numbers(teacher_layers), lexicons=one_each(parse_lang_files(lexicon or [])),
         held_out=tuple(held_out or ()), leave_out=tuple(x.strip() for x in leave_out.split(",") if x.strip()),
         most_words=most_words, vocabulary=vocabulary, exponent=exponent, separate=vocabularies == "separate",

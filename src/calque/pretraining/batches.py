@@ -81,7 +81,8 @@ class Sampler:
         self.source = self.names.index(source) if source in self.names else -1
         numbers = self.data[self.source].source if self.source >= 0 else np.zeros(0, dtype=np.int32)
         self.at_source = np.full(int(numbers.max(initial=-1)) + 1, -1, dtype=np.int64)
-        self.at_source[numbers] = np.arange(len(numbers))
+        known = np.flatnonzero(np.asarray(numbers) >= 0)  # raw text of the source language translates nothing
+        self.at_source[numbers[known]] = known
         self.per_round = np.maximum((ROUND_PIECES * self.shares / mean).astype(np.int64), (mass > 0).astype(np.int64))
 
     def batches(self, start: int = 0, *, part: int = 0, parts: int = 1) -> Iterator[tuple[int, Batch]]:
@@ -119,8 +120,12 @@ class Sampler:
             at += max(1, fits)
         return [chunks[k] for k in rng.permutation(len(chunks))]
 
-    def build(self, rows: NDArray[np.int64]) -> Batch:
-        """The batch of some (language, sentence) rows ``[B, 2]``."""
+    def build(self, rows: NDArray[np.int64], special: tuple[int, int, int] = (START, END, PAD)) -> Batch:
+        """The batch of some (language, sentence) rows ``[B, 2]``.
+
+        :param special: ids of the pieces before and after a sentence and of padding, where they are another vocabulary's.
+        """
+        start, end, pad = special
         pieces, words, links, sources = [], [], [], []
         count = 0
         for lang, k in rows.tolist():
@@ -135,9 +140,9 @@ class Sampler:
             count += last - first
         sizes = np.array([len(p) for p in pieces])
         width = int(sizes.max()) + 2
-        ids = np.full((len(rows), width), PAD, dtype=np.int64)
-        ids[:, 0] = START
-        ids[np.arange(len(rows)), sizes + 1] = END
+        ids = np.full((len(rows), width), pad, dtype=np.int64)
+        ids[:, 0] = start
+        ids[np.arange(len(rows)), sizes + 1] = end
         row = np.repeat(np.arange(len(rows)), sizes)
         place = row * width + 1 + np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         ids.reshape(-1)[place] = np.concatenate(pieces)

@@ -29,6 +29,7 @@ from calque.errors import TrainingError
 from calque.pretraining.batches import Batch, Sampler
 from calque.pretraining.model import Depth
 from calque.pretraining.objectives import NOTHING, Student, Work, add_targets, draw_kind, hide_words, to_work, total
+from calque.pretraining.teacher import Reader
 from calque.training.device import plain_attention
 
 LOG_EVERY = 50
@@ -101,13 +102,13 @@ def pretrain_loop(
     plan: Plan,
     folder: Path,
     *,
-    teacher: NDArray[np.float16] | None = None,
+    teacher: NDArray[np.float16] | Reader | None = None,
     probe: Callable[[Any], dict[str, float]] | None = None,
     tell: Callable[[dict[str, Any]], None] | None = None,
 ) -> State:
     """Train ``backbone`` in place, with checkpoints and a log under ``folder``; goes on from a checkpoint that is there.
 
-    :param teacher: cached vectors ``[words, layers, d]``; wanted for ``distil``.
+    :param teacher: cached vectors ``[words, layers, d]``, or one that reads beside the student; wanted for ``distil``.
     :param probe: called with the backbone every so often, gives scores for the log.
     :param tell: called with each line of the log.
     :raises TrainingError: when the loss is no number any more, or ``distil`` has no teacher.
@@ -117,7 +118,8 @@ def pretrain_loop(
     torch.manual_seed(plan.seed)
     lower = Depth(backbone, plan.depth) if plan.depth else None
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(backbone, plan, folder, None if teacher is None else int(teacher.shape[-1]), probe, tell)
+    width = teacher.width if isinstance(teacher, Reader) else None if teacher is None else int(teacher.shape[-1])
+    run = _Run(backbone, plan, folder, width, probe, tell)
     if run.state.part(plan) < 1:
         for number, batch in sampler.batches(run.state.batch, part=run.part, parts=run.parts):
             run.step(number, batch, prepare(batch, sampler, plan, teacher, number))
@@ -247,7 +249,7 @@ def parameter_groups(student: Student, plan: Plan) -> list[dict[str, Any]]:
     return groups
 
 
-def prepare(batch: Batch, sampler: Sampler, plan: Plan, teacher: NDArray[np.float16] | None, number: int) -> Work:
+def prepare(batch: Batch, sampler: Sampler, plan: Plan, teacher: NDArray[np.float16] | Reader | None, number: int) -> Work:
     """A step's work: which objectives, what is hidden, what is compared."""
     rng = np.random.default_rng((plan.seed, 7, number))
     kind = draw_kind(plan.objectives, rng)

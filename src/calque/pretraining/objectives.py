@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from calque.errors import TrainingError
 from calque.pretraining.batches import Batch
 from calque.pretraining.model import word_means
+from calque.pretraining.teacher import Reader
 from calque.pretraining.vocabulary import MASK, PAD, SPECIAL
 
 NOTHING = "nothing"
@@ -86,8 +87,12 @@ def to_work(batch: Batch) -> Work:
     return Work(torch.from_numpy(batch.ids), torch.from_numpy(batch.place), torch.from_numpy(batch.word), len(batch.links))
 
 
-def add_targets(work: Work, batch: Batch, teacher: NDArray[np.float16]) -> None:
-    """For ``distil``."""
+def add_targets(work: Work, batch: Batch, teacher: NDArray[np.float16] | Reader) -> None:
+    """For ``distil``: of a cache, the linked words have targets; of a reader, all that it can read."""
+    if isinstance(teacher, Reader):
+        words, work.target = teacher.targets(batch)
+        work.linked = torch.from_numpy(words)
+        return
     linked = np.flatnonzero(batch.links >= 0)
     work.linked = torch.from_numpy(linked)
     work.target = torch.from_numpy(np.asarray(teacher[batch.links[linked]]))

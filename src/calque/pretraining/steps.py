@@ -233,21 +233,32 @@ def _vocabulary(task: tuple[str, int]) -> tuple[str, dict[str, float]]:
     return lang, train_language(lines, size)
 
 
-def write_sentences(work: Path, source: str, *, workers: int = 2, tell: Tell = print) -> None:
-    """Step 4: sentences as piece ids."""
-    missing = [x for x in (source, *languages_of(work)) if not (work / "sentences" / f"{x}.source.npy").exists()]
+def write_sentences(
+    work: Path, source: str, *, folder: str = "sentences", tokenizer: Path | None = None, workers: int = 2, tell: Tell = print
+) -> None:
+    """Step 4: sentences as piece ids, with the word links of step 2 where it was made.
+
+    :param folder: name of the folder in ``work``.
+    :param tokenizer: another ``tokenizer.json`` than that of step 3: a teacher's.
+    """
+    missing = [x for x in (source, *languages_of(work)) if not (work / folder / f"{x}.source.npy").exists()]
     if not missing:
         return
     _SHARED["source"], _SHARED["work"], _SHARED["source_name"] = read_source(work, source), work, source
+    _SHARED["folder"], _SHARED["tokenizer"] = folder, tokenizer
     for lang, fertility in _parallel(_encode, missing, workers):
         tell(f"{lang}: {fertility:.2f} pieces a word")
 
 
 def _encode(lang: str) -> tuple[str, float]:
     work, sources = _SHARED["work"], _SHARED["source"]
-    tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    own = Vocabularies.load(work, tokenizer)
+    other: Path | None = _SHARED["tokenizer"]
+    tokenizer = Tokenizer.from_file(str(other or work / "tokenizer.json"))
+    own = None if other else Vocabularies.load(work, tokenizer)
     tokenizer = (own.tokenizer(lang) if own else None) or tokenizer
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True  # a word that spells a special piece is text
     sizes = np.array([len(s) for s in sources], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
     if lang == _SHARED["source_name"]:
@@ -257,18 +268,20 @@ def _encode(lang: str) -> tuple[str, float]:
         numbers = keep
     else:
         numbers, sentences = read_text(work, lang)
-        links = np.load(work / "links" / f"{lang}.npy").astype(np.int64)
+        path = work / "links" / f"{lang}.npy"
+        links = np.load(path).astype(np.int64) if path.exists() else np.full(sum(map(len, sentences)), -1)
         of_word = np.repeat(numbers, [len(s) for s in sentences])
         if len(starts):
             links = np.where(links >= 0, links + starts[of_word.clip(min=0)], -1)
     made = encode(tokenizer, sentences, links.astype(np.int32), numbers.astype(np.int32))
-    made.save(work / "sentences", lang)
+    made.save(work / _SHARED["folder"], lang)
     return lang, len(made.pieces) / max(1, len(made.links))
 
 
-def load_sentences(work: Path, languages: Sequence[str]) -> dict[str, Sentences]:
-    """What step 4 wrote, memory-mapped."""
-    return {lang: Sentences.load(work / "sentences", lang) for lang in languages}
+def load_sentences(work: Path, languages: Sequence[str], folder: str = "sentences") -> dict[str, Sentences]:
+    """What step 4 wrote, memory-mapped; languages without text are left out."""
+    found = {lang: Sentences.load(work / folder, lang) for lang in languages}
+    return {lang: s for lang, s in found.items() if len(s.pieces)}
 
 
 def link_counts(work: Path, source: str, lexicons: Mapping[str, Path] | None = None) -> WordPairs:

@@ -1,8 +1,10 @@
-"""What the teacher says of every source word, computed once and kept on disk.
+"""What the teacher says of a word: of each source word, once and kept on disk, or of the student's own words as it reads.
 
 Choices and trade-offs
-- The teacher reads the source language only, and each sentence once: a student that learns a hundred languages from the same
+- A teacher of the source language alone reads each of its sentences once: a student that learns a hundred languages from the same
   sentences would otherwise make it read them a hundred times. The price is disk: 2 bytes × width × layers a word.
+- A multilingual teacher (:class:`Reader`) reads the very sentences of the student, cut into its own pieces, beside it: no links
+  are wanted, every word of raw text is a target, and nothing is kept. It costs a forward pass a step.
 - A word's vector is the mean of its pieces', as in the student. float16 holds what is compared after a layer norm anyway.
 - Sentences are read in order of length, and what is done is written down, so that a killed run goes on.
 """
@@ -20,6 +22,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from calque.errors import ModelError
+from calque.pretraining.batches import Batch, Sampler
+from calque.pretraining.model import word_means
 
 BATCH_PIECES = 8192
 NOTE_EVERY = 200  # batches, between two notes of what is done
@@ -107,3 +111,50 @@ def _fill(
         flat = states[layer].reshape(-1, states[layer].shape[-1])[place].float()
         means = torch.zeros(count, flat.shape[-1]).index_add_(0, owner, flat) / pieces.clamp(min=1)[:, None]
         out[rows, k] = means.numpy().astype(np.float16)
+
+
+class Reader:
+    """A teacher that reads what the student reads.
+
+    :param backbone: a Hugging Face encoder; layers above the highest of ``layers`` should have been dropped.
+    :param sampler: over the same sentences as the student's, in the same order, cut into the teacher's pieces.
+    :param layers: 0 is the embeddings' output.
+    :param special: ids of the pieces before and after a sentence and of padding.
+    """
+
+    def __init__(
+        self,
+        backbone: Any,  # noqa: ANN401 - a library model
+        sampler: Sampler,
+        layers: Sequence[int],
+        special: tuple[int, int, int],
+    ) -> None:
+        self.backbone, self.sampler, self.layers, self.special = backbone, sampler, tuple(layers), special
+        self.width = int(backbone.config.hidden_size)
+        self.window = int(getattr(backbone.config, "max_position_embeddings", 512))
+        backbone.eval().requires_grad_(False)
+
+    def targets(self, batch: Batch) -> tuple[NDArray[np.int64], torch.Tensor]:
+        """Those of the batch's words that the teacher could read, and their vectors ``[words, layers, d]``.
+
+        :raises ModelError: when the teacher's sentences are not the student's.
+        """
+        own = self.sampler.build(batch.rows, self.special)
+        if len(own.links) != len(batch.links):
+            raise ModelError(
+                f"the teacher's batch has {len(own.links)} words, the student's {len(batch.links)}: make the sentences anew"
+            )
+        width = min(own.ids.shape[1], self.window)
+        ids = torch.from_numpy(own.ids[:, :width])
+        row, column = np.divmod(own.place, own.ids.shape[1])
+        whole = np.ones(len(own.links), dtype=bool)
+        whole[own.word[column >= width]] = False  # cut off by the window
+        kept = whole[own.word]
+        place, word = torch.from_numpy((row * width + column)[kept]), torch.from_numpy(own.word[kept])
+        device = next(self.backbone.parameters()).device
+        with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
+            mask = (ids != self.special[2]).long().to(device)
+            states = self.backbone(input_ids=ids.to(device), attention_mask=mask, output_hidden_states=True).hidden_states
+        found = [word_means(states[layer], place.to(device), word.to(device), len(whole)).cpu() for layer in self.layers]
+        words = np.flatnonzero(whole)
+        return words, torch.stack(found, dim=1)[torch.from_numpy(words)]

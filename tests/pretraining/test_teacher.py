@@ -1,0 +1,69 @@
+"""A teacher that reads beside the student: its vectors are its own, word by word, whatever the student's pieces are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.pretraining.conftest import sentences
+
+from calque.errors import ModelError
+from calque.models.encoder import Encoder
+from calque.pretraining.batches import Sampler
+from calque.pretraining.sentences import encode
+from calque.pretraining.teacher import Reader
+from calque.pretraining.teachers import special_ids
+from calque.pretraining.vocabulary import new_tokenizer
+
+
+def sampler(tokenizer: object, lines: list[list[str]]) -> Sampler:
+    none = np.full(sum(map(len, lines)), -1, dtype=np.int32)
+    data = encode(tokenizer, lines, none, np.full(len(lines), -1, dtype=np.int32))  # type: ignore[arg-type]
+    return Sampler({"en": data}, {"en": 1.0}, batch_pieces=400, linked=False)
+
+
+def letters() -> object:
+    """A student's tokenizer that cuts words into letters."""
+    return new_tokenizer(
+        [(x, 0.0) for x in ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]] + [(c, -3.0) for c in "▁abcdefghijklmnopqrstuvwxyz"]
+    )
+
+
+def test_targets_are_the_teacher_s_own_vectors(english: Path) -> None:
+    teacher = Encoder.load(english)
+    lines = sentences(30, 3)
+    student = sampler(letters(), lines)
+    reader = Reader(teacher.backbone, sampler(teacher.pieces.tokenizer, lines), (1, 2), special_ids(teacher.pieces))
+    _, batch = next(student.batches())
+    words, target = reader.targets(batch)
+    assert words.tolist() == list(range(len(batch.links))) and target.shape == (len(words), 2, 64)
+    said = [lines[int(k)] for _, k in batch.rows]
+    pieces = teacher.pieces.batch(teacher.pieces.rows(said))
+    teacher.backbone.eval()
+    with torch.no_grad():
+        states = teacher.backbone(
+            input_ids=torch.from_numpy(pieces.input_ids), attention_mask=torch.from_numpy(pieces.attention_mask),
+            output_hidden_states=True,
+        ).hidden_states  # fmt: skip
+    for k, layer in enumerate((1, 2)):
+        means = torch.from_numpy(pieces.pooling) @ states[layer]
+        own = torch.cat([means[row, : len(sentence)] for row, sentence in enumerate(said)])
+        assert torch.nn.functional.cosine_similarity(own, target[:, k]).min() > 0.999  # the reader computes in bfloat16
+
+
+def test_words_beyond_the_teacher_s_window_have_no_target(english: Path) -> None:
+    teacher = Encoder.load(english)  # 64 pieces
+    lines = [["cat"] * 100, ["dog"] * 5]
+    reader = Reader(teacher.backbone, sampler(teacher.pieces.tokenizer, lines), (2,), special_ids(teacher.pieces))
+    words, target = reader.targets(sampler(letters(), lines).build(np.array([[0, 0], [0, 1]])))
+    assert len(words) == len(target) == 63 + 5
+    assert words.tolist() == [*range(63), *range(100, 105)]
+
+
+def test_other_sentences_than_the_student_s_are_refused(english: Path) -> None:
+    teacher = Encoder.load(english)
+    reader = Reader(teacher.backbone, sampler(teacher.pieces.tokenizer, [["cat"]]), (2,), special_ids(teacher.pieces))
+    with pytest.raises(ModelError, match="the teacher's batch has 1 words, the student's 2"):
+        reader.targets(sampler(letters(), [["cat", "dog"]]).build(np.array([[0, 0]])))
