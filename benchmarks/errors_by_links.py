@@ -2,9 +2,9 @@
 
     python benchmarks/errors_by_links.py --model runs/full --links build/mini/links --data ../shared/data/ud
 
-``--links`` holds what ``recipes/mini/prepare.py`` wrote, ``<lang>.tsv``: word, English word, how often they were linked (not the
-pairs that were linked once). Words are compared without regard to capitals. Languages: of ``fine_tune_settings``; no test
-file is read.
+``--links`` holds what ``recipes/mini/prepare.py --links`` wrote, ``<lang>.tsv``: word, English word, how often they were linked
+(not the pairs that were linked once). Words are compared without regard to capitals. Languages: of ``fine_tune_settings``; no
+test file is read.
 """
 
 from __future__ import annotations

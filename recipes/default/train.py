@@ -11,7 +11,7 @@ Choices and trade-offs
   words were never trained on.
 - Languages are drawn in proportion to the square root of their sentences; the five that the project measures itself by in every
   release count more: es, ca, fr and de double, since their large train files are not at hand, and en three times.
-- Twice the default rate for the encoder's width: millions of labelled words teach it more than forgetting costs.
+- Half as much again as the default rate for the encoder's width: millions of labelled words teach it more than forgetting costs.
 - A few words and pieces are hidden: rare words of small treebanks must be read from their surroundings. No dropout inside the
   encoder: the data is seen once or twice, and on a processor dropout costs speed (random numbers; no fused attention).
 """
@@ -67,7 +67,7 @@ def main() -> None:
     ]
     command += [
         "--learning-rate",
-        "3e-4",
+        "2e-4",
         "--head-factor",
         "8",
         "--batch-words",
