@@ -14,7 +14,7 @@ from pathlib import Path
 from pretrain import new_probe
 
 from calque.models.encoder import load_backbone, load_pieces
-from calque.pretraining.trimming import without_space_marks
+from calque.spacemarks import without_space_marks
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from calque.errors import ModelError  # noqa: E402
-from calque.models.encoder import Encoder  # noqa: E402
+from calque.models import Model  # noqa: E402
+from calque.models.encoder import Encoder, load_pieces  # noqa: E402
 
 Checkpoint = Callable[..., Path]
 
@@ -232,3 +233,25 @@ def test_unfit_architectures_say_why(checkpoint: Checkpoint, tmp_path: Path, con
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=says):
         Encoder.load(folder)
+
+
+@pytest.mark.parametrize("kind", ["xlm-roberta", "mt5"])
+def test_a_fresh_encoder_reads_chinese_without_marks_of_spaces(checkpoint: Checkpoint, kind: str) -> None:
+    folder = checkpoint(kind)
+    plain = load_pieces(folder)
+    for pieces in (Encoder.load(folder).pieces, Model.load(str(folder)).encoder.pieces):
+        chinese, before = (p.tokenizer.encode("我们", add_special_tokens=False).tokens for p in (pieces, plain))
+        assert len(chinese) == len(before) - 1
+        assert pieces.tokenizer.encode("cat").ids == plain.tokenizer.encode("cat").ids
+        assert pieces.max_length == plain.max_length and pieces.pad_id == plain.pad_id
+
+
+def test_a_model_keeps_the_marks_it_was_trained_with(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    tagger = checkpoint("xlm-roberta", task="ForTokenClassification", labels=["ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "VERB"])
+    published = Model.load(str(tagger)).encoder.pieces.tokenizer
+    assert published.encode("我们").ids == load_pieces(tagger).tokenizer.encode("我们").ids
+    fresh = Model.load(str(checkpoint("xlm-roberta")))
+    fresh.add_head("pos", ["NOUN", "VERB"])
+    fresh.save_pretrained(tmp_path / "m")
+    again = Model.load(str(tmp_path / "m")).encoder.pieces.tokenizer
+    assert again.encode("我们").ids == fresh.encoder.pieces.tokenizer.encode("我们").ids

@@ -11,8 +11,9 @@ from tests.pretraining.conftest import WORDS
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from calque.errors import ModelError
-from calque.pretraining.trimming import trim, without_space_marks
+from calque.pretraining.trimming import trim
 from calque.pretraining.vocabulary import SPECIAL
+from calque.spacemarks import without_space_marks
 
 
 def unigram(words: list[str]) -> Tokenizer:
@@ -101,17 +102,6 @@ def test_what_cannot_be_trimmed_is_refused_with_the_reason() -> None:
     bare["added_tokens"].pop()
     with pytest.raises(ModelError, match="no piece like <mask>"):
         trim(Tokenizer.from_str(json.dumps(bare)), COUNTS, 40, {})
-
-
-def test_words_of_scripts_without_spaces_lose_the_mark_of_a_space() -> None:
-    plain = unigram([*WORDS, "我们"])
-    made = without_space_marks(plain)
-    assert pieces(plain, "学习")[0] == "▁" or pieces(plain, "学习")[0].startswith("▁")
-    assert pieces(made, "我们") == ["我", "们"]
-    assert not pieces(made, "ไทย")[0].startswith("▁")
-    assert pieces(made, "cat") == ["▁cat"] and pieces(made, "cat2我")[0].startswith("▁")
-    other = wordpiece(FRENCH)
-    assert without_space_marks(other).to_str() == other.to_str()
 
 
 def test_marks_are_trimmed_along(tmp_path: Path) -> None:

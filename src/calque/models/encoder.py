@@ -29,6 +29,7 @@ from calque.models import hub, spm
 from calque.models.architectures import check_architecture, window
 from calque.pieces import Pooling, WordPieces
 from calque.runtime.packing import PACKED, unpack
+from calque.spacemarks import without_space_marks
 
 Parameters = list[nn.Parameter]
 
@@ -77,7 +78,7 @@ class Encoder(nn.Module):
         commit = folder.name if resolved.repo else None
         return cls(
             load_backbone(at, resolved.name),
-            load_pieces(at, pooling=pooling, tokenizer_folder=folder),
+            load_pieces(at, pooling=pooling, tokenizer_folder=folder, fresh=True),
             name=resolved.name,
             repo=resolved.repo if at is folder else None,
             revision=commit if at is folder else None,
@@ -231,20 +232,30 @@ def _load_packed(cls: Any, folder: Path, name: object, **options: Any) -> nn.Mod
 
 
 def load_pieces(
-    folder: Path, *, pooling: Pooling = "mean", max_length: int | None = None, tokenizer_folder: Path | None = None
+    folder: Path,
+    *,
+    pooling: Pooling = "mean",
+    max_length: int | None = None,
+    tokenizer_folder: Path | None = None,
+    fresh: bool = False,
 ) -> WordPieces:
     """The tokenizer of an encoder's folder, with the encoder's window.
 
     :param max_length: a smaller window than the encoder's own.
     :param tokenizer_folder: where the tokenizer lies when not in ``folder``.
+    :param fresh: for an encoder without heads that were trained on it (:mod:`calque.spacemarks`).
     :raises ModelError: when there is none, or it cannot be converted.
     """
     length = window(read_config(folder, folder), folder)
     length = min(length, max_length or length)
     for place in (tokenizer_folder, folder):
         if place is not None and (place / "tokenizer.json").is_file():
-            return WordPieces.from_folder(place, max_length=length, pooling=pooling)
-    return WordPieces(_converted(folder), max_length=length, pooling=pooling)
+            found = WordPieces.from_folder(place, max_length=length, pooling=pooling)
+            break
+    else:
+        found = WordPieces(_converted(folder), max_length=length, pooling=pooling)
+    made = without_space_marks(found.tokenizer) if fresh and found.own is None else found.tokenizer
+    return found if made is found.tokenizer else WordPieces(made, max_length=length, pooling=pooling)
 
 
 def _converted(folder: Path) -> Tokenizer:

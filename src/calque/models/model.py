@@ -82,7 +82,8 @@ class Model(nn.Module):
         config = read_config(folder, resolved.name)
         origin = {"repo": resolved.repo, "revision": folder.name if resolved.repo else None}
         if not heads or not is_token_classifier(config):
-            return cls(Encoder(load_backbone(folder, resolved.name), load_pieces(folder), name=resolved.name, **origin))
+            pieces = load_pieces(folder, fresh=True)
+            return cls(Encoder(load_backbone(folder, resolved.name), pieces, name=resolved.name, **origin))
         encoder, head, task = load_classifier(folder, config, resolved.name, **origin)
         model = cls(encoder)
         model.config.tasks[POS] = task

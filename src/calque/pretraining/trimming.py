@@ -8,8 +8,6 @@ Choices and trade-offs
 - What a language uses is half the counts in its text, and half their geometric mean with how frequent the vocabulary itself
   says a piece is (Unigram scores): text at hand is narrow, and the vocabulary's own text was broad.
 - In rounds, each of which cuts the words anew: what is used changes when neighbours in the vocabulary go.
-- Words of scripts that are written without spaces lose the mark of a space before them: a SentencePiece vocabulary met them
-  without one. The linear probe on multilingual-e5-small (XLM-R's vocabulary) rises by 14 points in Chinese (``docs/lab.md``).
 - Unigram vocabularies (XLM-R, mT5, DeBERTa-v3 and their kin) and WordPiece (multilingual BERT). In byte-pair vocabularies, pieces
   are made of each other, so none can be taken out alone.
 """
@@ -30,13 +28,13 @@ from tokenizers import Tokenizer
 from calque.errors import ModelError
 from calque.pretraining import steps
 from calque.pretraining.vocabulary import SPECIAL
+from calque.spacemarks import without_space_marks
 
 ROUNDS = (2.3, 1.45, 1.0)  # times the size that is wanted
 LETTER_COUNT = 3  # a character met as often is kept: without it words could not be spelt
 NAMES = {"<s>": ("<s>", "[CLS]"), "<pad>": ("<pad>", "[PAD]"), "</s>": ("</s>", "[SEP]"),
          "<unk>": ("<unk>", "[UNK]"), "<mask>": ("<mask>", "[MASK]")}  # fmt: skip
 MARKS = ("▁", "##")
-UNSPACED = r"^▁(?=[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
 KEPT = "kept.npy"
 TEACHER_SENTENCES = "teacher-sentences"
 
@@ -73,19 +71,6 @@ def trim(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], size: int
         best = np.argsort(-score, kind="stable")[:most]
         kept = kept[np.concatenate([np.arange(len(SPECIAL)), np.sort(best[best >= len(SPECIAL)])])]
     return Trimmed(_cut(whole, names, kept), kept)
-
-
-def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
-    """The same, but words of scripts that are written without spaces start without a mark of one; any other kind as it is."""
-    data = json.loads(tokenizer.to_str())
-    before = data["pre_tokenizer"]
-    if before is None or before["type"] != "Metaspace":
-        return tokenizer
-    mark = {"type": "Split", "pattern": {"Regex": UNSPACED}, "behavior": "Removed", "invert": False}
-    data["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [before, mark]}
-    made = Tokenizer.from_str(json.dumps(data))
-    made.encode_special_tokens = True
-    return made
 
 
 def word_counts(work: Path, source: str) -> dict[str, Counter[str]]:
