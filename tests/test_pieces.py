@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from calque.errors import ModelError
-from calque.pieces import MAX_PIECES_A_WORD, WordPieces, budget_batches
+from calque.pieces import MAX_PIECES_A_WORD, POOLINGS, WordPieces, budget_batches, has_letter
 
 LINES = [
     "one horse and another horse went to the market in 2024 .",
@@ -180,7 +180,7 @@ def test_remembered_words_are_cut_as_fresh_ones(tokenizers: dict[str, Tokenizer]
     assert pieces.rows([["gato"]])[0].ids[0] == pieces.unknown_id
 
 
-@pytest.mark.parametrize("pooling", ["mean", "first"])
+@pytest.mark.parametrize("pooling", ["mean", "first", "letters"])
 def test_pooling_takes_every_word_and_nothing_else(tokenizers: dict[str, Tokenizer], pooling: str) -> None:
     pieces = WordPieces(tokenizers["bert"], pooling=pooling)
     rows = pieces.rows([["re-entry", "gato"], ["zzzzzz"]])
@@ -192,7 +192,36 @@ def test_pooling_takes_every_word_and_nothing_else(tokenizers: dict[str, Tokeniz
     for i, row in enumerate(rows):
         used = np.flatnonzero(batch.pooling[i].sum(axis=0))
         wanted = starts[i] if pooling == "first" else np.arange(len(row.ids)) + len(pieces.prefix)
-        assert used.tolist() == list(wanted)
+        assert set(used) <= set(wanted) if pooling == "letters" else used.tolist() == list(wanted)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_letters_pooling_leaves_out_pieces_without_any(tokenizers: dict[str, Tokenizer], family: str) -> None:
+    """``l'`` is read as its l, ``'`` and ``...`` as they are."""
+    mean, letters = (WordPieces(tokenizers[family], pooling=p) for p in ("mean", "letters"))  # type: ignore[arg-type]
+    said = [["l'", "...", "3,5", "gato", "niño"]]
+    a, b = (p.batch(p.rows(said)).pooling[0] for p in (mean, letters))
+    assert np.allclose(b.sum(axis=1), 1.0)
+    assert np.allclose(a[1], b[1])  # nothing but points
+    ids = letters.batch(letters.rows(said)).input_ids[0]
+    for word in (0, 2):
+        used = {letters.tokenizer.id_to_token(int(ids[k])) for k in np.flatnonzero(b[word])}
+        assert all(any(c.isalnum() for c in piece) for piece in used), used
+    names = [letters.tokenizer.id_to_token(int(ids[k])) for k in np.flatnonzero(a[0])]
+    if len(names) > 1 and all(name.strip("Ġ▁#") in ("l", "'", "") for name in names):
+        assert len(np.flatnonzero(b[0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("piece", "byte_level", "letter"),
+    [
+        ("▁l", False, True), ("'", False, False), ("▁", False, False), ("##s", False, True), ("學", False, True),
+        ("ा", False, True), ("7", False, True), ("...", False, False), ("²", False, True), ("Ġthe", True, True),
+        ("Ġ", True, False), ("Ã©", True, True), ("Ġ'", True, False), ("ł", True, True), ("Ċ", True, False),
+    ],
+)  # fmt: skip
+def test_what_counts_as_a_letter(piece: str, byte_level: bool, letter: bool) -> None:
+    assert has_letter(piece, byte_level=byte_level) is letter
 
 
 word = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(WORDS)
@@ -204,7 +233,7 @@ def test_windows_keep_every_word_once_in_order_within_room(
     tokenizers: dict[str, Tokenizer], data: st.DataObject, family: str, length: int
 ) -> None:
     sentences = data.draw(st.lists(st.lists(word, max_size=60), max_size=4))
-    pieces = WordPieces(tokenizers[family], max_length=length)
+    pieces = WordPieces(tokenizers[family], max_length=length, pooling=data.draw(st.sampled_from(POOLINGS)))
     rows = pieces.rows(sentences, first=7)
     kept = [(r.sentence, r.first_word + i) for r in rows for i in range(*r.keep)]
     assert kept == [(s, i) for s, words in enumerate(sentences, 7) for i in range(len(words))]

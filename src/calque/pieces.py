@@ -3,7 +3,9 @@
 Choices and trade-offs
 - One word, one vector: a batch carries a pooling matrix ``[rows, words, pieces]`` that averages the pieces of each word,
   so that the same product serves PyTorch, ONNX and every pooling rule. First-piece pooling is offered because published
-  checkpoints were trained so; the mean is the default because a word's first piece says nothing in Chinese or Thai.
+  checkpoints were trained so; the mean is better, because a word's first piece says nothing in Chinese or Thai. ``letters``, the
+  default, is the mean over the pieces that hold a letter, digit or accent (all pieces where none does): in Catalan ``l'`` the
+  apostrophe would make punctuation of an article to a tagger that saw English alone (``docs/lab.md``).
 - Only ``tokenizers`` and NumPy: no PyTorch here. Any ``tokenizer.json`` serves.
 - Some byte-level and SentencePiece tokenizers mark a word start by a space before it that a lone word does not have
   (RoBERTa, ModernBERT, Gemma). Whether one does is found by trying it, not by a list of names.
@@ -15,6 +17,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +31,12 @@ from calque.errors import ModelError
 from calque.vocabularies import Vocabularies
 from calque.wordforms import HIDDEN, SLOTS, WordForms
 
-Pooling = Literal["mean", "first"]
+Pooling = Literal["letters", "mean", "first"]
+POOLINGS: tuple[Pooling, ...] = ("letters", "mean", "first")
+NEW_POOLING: Pooling = "letters"  # where no head has been trained yet
 MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
 WORDS_KEPT = 50_000  # whose pieces are remembered: text repeats itself, and cutting costs more than looking up
+FIRST_CONTROL, FIRST_BYTE = 256, 290  # characters that stand for bytes 0 to 32 and 127, and for the first beyond ASCII
 MAX_CHARACTERS_A_WORD = 1000  # far more than 32 pieces hold: a megabyte of base64 is not worth tokenising whole
 
 
@@ -79,7 +85,7 @@ class WordPieces:
 
     :param tokenizer: any fast tokenizer.
     :param max_length: the encoder's window in pieces, special pieces included.
-    :param pooling: ``mean`` over a word's pieces, or its ``first`` piece.
+    :param pooling: ``mean`` over a word's pieces, over those with ``letters``, or its ``first`` piece.
     :param forms: hashes the words' forms, for models that read their features.
     :param own: vocabularies of single languages, for encoders that have them.
     :raises ModelError: when the tokenizer cannot serve (no padding or unknown piece, window too small).
@@ -108,6 +114,8 @@ class WordPieces:
             raise ModelError(f"a window of {max_length} pieces is too small: give --max-length 16 or more")
         self.unknown_id = _first_id(tokenizer, "<unk>", "[UNK]", "<pad>", "[PAD]")
         self.space = _word_start_needs_space(tokenizer)
+        self._byte_level = tokenizer.decoder is not None and "ByteLevel" in repr(tokenizer.decoder)
+        self._letters = np.full(tokenizer.get_vocab_size(), -1, dtype=np.int8)  # −1: not looked at yet
         self.pad_with(_first_id(tokenizer, "<pad>", "[PAD]", "<|padding|>", "</s>", "<eos>"))
 
     def pad_with(self, pad_id: int) -> None:
@@ -195,8 +203,18 @@ class WordPieces:
                 continue
             lengths = np.diff(np.append(starts, len(self.prefix) + len(row.ids)))
             word_of_piece = np.repeat(np.arange(row.words), lengths)
-            pooling[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = np.repeat(1.0 / lengths, lengths)
+            counted = self._counted(row, lengths) if self.pooling == "letters" else np.ones(len(row.ids))
+            shares = counted / np.repeat(np.add.reduceat(counted, row.starts), lengths)
+            pooling[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = shares
         return Batch(input_ids, mask, pooling, features)
+
+    def _counted(self, row: Row, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 for pieces with letters, and for all pieces of words that have none such; else 0."""
+        for piece in np.unique(row.ids[self._letters[row.ids] < 0]).tolist():
+            self._letters[piece] = has_letter(self.tokenizer.id_to_token(piece) or "", byte_level=self._byte_level)
+        letters = self._letters[row.ids].astype(np.float64)
+        none = np.repeat(np.add.reduceat(letters, row.starts) == 0, lengths)
+        return np.where(none, 1.0, letters)
 
 
 def budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -213,6 +231,27 @@ def budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         group.append(index)
     if group:
         yield group
+
+
+def pooling_named(name: str, where: object) -> Pooling:
+    """The rule that a model's config names.
+
+    :raises ModelError: when this calque does not know it.
+    """
+    for known in POOLINGS:
+        if name == known:
+            return known
+    raise ModelError(f"{where}/config.json: pooling '{name}' is unknown ({', '.join(POOLINGS)}): pip install -U calque")
+
+
+def has_letter(piece: str, *, byte_level: bool = False) -> bool:
+    """Whether a piece holds a letter, digit or accent.
+
+    :param byte_level: pieces are spelt in characters that stand for bytes (GPT-2's): bytes of other than ASCII count as letters.
+    """
+    if byte_level:
+        return any(c.isalnum() if ord(c) < 128 else not FIRST_CONTROL <= ord(c) < FIRST_BYTE for c in piece)
+    return any(unicodedata.category(c)[0] in "LMN" for c in piece)
 
 
 def _clip(word: str) -> str:

@@ -27,7 +27,7 @@ from calque.config import ModelConfig, is_calque_model
 from calque.errors import MissingExtraError, ModelError
 from calque.models import hub, spm
 from calque.models.architectures import check_architecture, window
-from calque.pieces import Pooling, WordPieces
+from calque.pieces import NEW_POOLING, Pooling, WordPieces
 from calque.runtime.packing import PACKED, unpack
 from calque.spacemarks import without_space_marks
 
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
         _agree(config, pieces, name)
 
     @classmethod
-    def load(cls, name_or_path: str | Path, *, revision: str | None = None, pooling: Pooling = "mean") -> Encoder:
+    def load(cls, name_or_path: str | Path, *, revision: str | None = None, pooling: Pooling = NEW_POOLING) -> Encoder:
         """Load an encoder by name (``xlm_roberta_base``), Hub id (``org/name@revision``) or folder.
 
         A calque model's folder gives the encoder inside it.

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from calque.models.layermix import LayerMix
 from calque.models.mixer import DEFAULTS, WordMixer
 from calque.models.published import is_token_classifier, load_classifier
 from calque.models.saving import recover, whole_folder
-from calque.pieces import Pooling, WordPieces, budget_batches
+from calque.pieces import NEW_POOLING, WordPieces, budget_batches, pooling_named
 from calque.wordforms import VERSION, forms_of
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Model(nn.Module):
         config = read_config(folder, resolved.name)
         origin = {"repo": resolved.repo, "revision": folder.name if resolved.repo else None}
         if not heads or not is_token_classifier(config):
-            pieces = load_pieces(folder, fresh=True)
+            pieces = load_pieces(folder, pooling=NEW_POOLING, fresh=True)
             return cls(Encoder(load_backbone(folder, resolved.name), pieces, name=resolved.name, **origin))
         encoder, head, task = load_classifier(folder, config, resolved.name, **origin)
         model = cls(encoder)
@@ -100,7 +100,7 @@ class Model(nn.Module):
         recover(path)
         config = ModelConfig.from_folder(path)
         again = "save or download the model again"
-        pooling = _pooling(config, path)
+        pooling = pooling_named(config.pooling, path)
         if config.encoder == "encoder":
             at = path / "encoder"
             if not at.is_dir():
@@ -339,10 +339,3 @@ class Model(nn.Module):
                 f"the encoder was trained since it came from {encoder.repo}, so its weights must be saved: leave link_encoder out"
             )
         return encoder.repo, encoder.revision
-
-
-def _pooling(config: ModelConfig, path: Path) -> Pooling:
-    for known in get_args(Pooling):
-        if config.pooling == known:
-            return cast(Pooling, known)
-    raise ModelError(f"{path}/config.json: pooling '{config.pooling}' is unknown (mean, first): pip install -U calque")

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from calque.config import ModelConfig
 from calque.document import Document
 from calque.errors import CalqueError, ModelError
-from calque.pieces import Row, WordPieces, budget_batches
+from calque.pieces import Row, WordPieces, budget_batches, pooling_named
 from calque.pipeline import Tagged
 from calque.runtime.sharing import shared_tables
 from calque.wordforms import forms_of
@@ -76,11 +76,9 @@ class OnnxModel:
         if not (folder / ONNX_FILE).is_file():
             raise ModelError(f"{folder}: no {ONNX_FILE} here: write one with  calque export {folder} --output DIR")
         check_onnx_format(folder, config)
-        pooling = config.pooling
-        if pooling not in ("mean", "first"):
-            raise ModelError(f"{folder / 'config.json'}: unknown pooling {pooling!r} (mean or first)")
+        pooling = pooling_named(config.pooling, folder)
         at = folder / str(_shared(config)["encoder"]) if _shared(config) else folder
-        pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling="first" if pooling == "first" else "mean")
+        pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling=pooling)
         pieces.forms = forms_of(config.word_features, folder)
         pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
         return cls(folder, config, pieces, threads=threads)
