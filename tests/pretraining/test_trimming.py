@@ -91,6 +91,16 @@ def test_a_character_seen_often_is_kept_though_no_word_needs_it_much() -> None:
     assert pieces(made.tokenizer, "ß") == ["▁ß"]
 
 
+def test_pieces_that_stand_for_bytes_are_kept() -> None:
+    data = json.loads(unigram([*WORDS, *FRENCH]).to_str())
+    mask = data["model"]["vocab"].pop()
+    data["model"]["vocab"] += [[f"<0x{k:02X}>", -20.0] for k in range(256)] + [mask]
+    data["model"]["byte_fallback"] = True
+    data["added_tokens"][-1]["id"] = len(data["model"]["vocab"]) - 1
+    made = trim(Tokenizer.from_str(json.dumps(data)), COUNTS, 300, {"fr": 1.0})
+    assert "<unk>" not in pieces(made.tokenizer, "猫") and "<0xE7>" in pieces(made.tokenizer, "猫")
+
+
 def test_what_cannot_be_trimmed_is_refused_with_the_reason() -> None:
     bpe = Tokenizer(models.BPE({"<s>": 0, "a": 1, "b": 2, "ab": 3}, [("a", "b")]))
     with pytest.raises(ModelError, match="a BPE vocabulary cannot be trimmed"):

@@ -87,9 +87,13 @@ def card(options: PretrainOptions, words: Mapping[str, Mapping[str, int]]) -> st
         f"| {lang} | {sum(parts.values()):,} | {', '.join(f'{k} {n:,}' for k, n in sorted(parts.items(), key=lambda x: -x[1]))} |"
         for lang, parts in words.items()
     )
-    body = f"The body is that of `{options.init}`; " if options.init else "A new body; "
+    body = "A new body; "
+    if options.init:
+        lowest = f"the {options.layers} lowest layers" if options.layers else "that"
+        body = f"The body is {lowest} of `{options.init}`; "
+    pieces = f"{options.vocabulary:,} {'of its ' if options.trim else ''}pieces"
     return (
-        f"# An encoder for {', '.join(words)}\n\nMade by `calque pretrain`. {body}vocabulary of {options.vocabulary:,} pieces; "
+        f"# An encoder for {', '.join(words)}\n\nMade by `calque pretrain`. {body}{pieces}; "
         f"objectives {', '.join(f'{k} {v:g}' for k, v in options.weights.items())}. No labels were used.\n\n"
         f"| language | words | corpora (words) |\n|---|--:|---|\n{rows}\n"
     )

@@ -15,6 +15,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ LETTER_COUNT = 3  # a character met as often is kept: without it words could not
 NAMES = {"<s>": ("<s>", "[CLS]"), "<pad>": ("<pad>", "[PAD]"), "</s>": ("</s>", "[SEP]"),
          "<unk>": ("<unk>", "[UNK]"), "<mask>": ("<mask>", "[MASK]")}  # fmt: skip
 MARKS = ("▁", "##")
+BYTE = re.compile("<0x[0-9A-F]{2}>")
 KEPT = "kept.npy"
 TEACHER_SENTENCES = "teacher-sentences"
 
@@ -67,6 +69,7 @@ def trim(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], size: int
         use, counts = _use(_cut(whole, names, kept), words, weights, None if scores is None else scores[kept])
         letters = np.array([_is_letter(names[k]) for k in kept])
         score = use + 1e6 * (letters & (counts >= LETTER_COUNT))
+        score[np.array([bool(BYTE.fullmatch(names[k])) for k in kept])] += 1e6  # what spells all that has no piece
         score[: len(SPECIAL)] = np.inf
         best = np.argsort(-score, kind="stable")[:most]
         kept = kept[np.concatenate([np.arange(len(SPECIAL)), np.sort(best[best >= len(SPECIAL)])])]
