@@ -203,18 +203,21 @@ class WordPieces:
                 continue
             lengths = np.diff(np.append(starts, len(self.prefix) + len(row.ids)))
             word_of_piece = np.repeat(np.arange(row.words), lengths)
-            counted = self._counted(row, lengths) if self.pooling == "letters" else np.ones(len(row.ids))
-            shares = counted / np.repeat(np.add.reduceat(counted, row.starts), lengths)
+            shares = self._letter_shares(row, lengths) if self.pooling == "letters" else np.repeat(1.0 / lengths, lengths)
             pooling[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = shares
         return Batch(input_ids, mask, pooling, features)
 
-    def _counted(self, row: Row, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-        """1 for pieces with letters, and for all pieces of words that have none such; else 0."""
-        for piece in np.unique(row.ids[self._letters[row.ids] < 0]).tolist():
-            self._letters[piece] = has_letter(self.tokenizer.id_to_token(piece) or "", byte_level=self._byte_level)
-        letters = self._letters[row.ids].astype(np.float64)
-        none = np.repeat(np.add.reduceat(letters, row.starts) == 0, lengths)
-        return np.where(none, 1.0, letters)
+    def _letter_shares(self, row: Row, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Weights of the pieces in their words: alike for those with letters, or for all where a word has none such."""
+        letters = self._letters[row.ids]
+        if letters.min() < 0:
+            for piece in np.unique(row.ids[letters < 0]).tolist():
+                self._letters[piece] = has_letter(self.tokenizer.id_to_token(piece) or "", byte_level=self._byte_level)
+            letters = self._letters[row.ids]
+        counts = np.add.reduceat(letters.astype(np.float64), row.starts)
+        counted = np.where(np.repeat(counts == 0, lengths), 1.0, letters)
+        shares: NDArray[np.float64] = counted / np.repeat(np.where(counts == 0, lengths, counts), lengths)
+        return shares
 
 
 def budget_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -25,8 +25,9 @@ def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
 
     :returns: the tokenizer itself where it makes no such marks, or has lost them already.
     """
-    data: dict[str, Any] = json.loads(tokenizer.to_str())
-    before = data["pre_tokenizer"] or {"type": ""}
+    if tokenizer.pre_tokenizer is None:
+        return tokenizer
+    before: dict[str, Any] = json.loads(tokenizer.pre_tokenizer.__getstate__())  # the whole may be 20 MB of JSON
     steps = before["pretokenizers"] if before["type"] == "Sequence" else [before]
     marks = next((step["replacement"] for step in steps if step["type"] == "Metaspace"), None)
     if marks is None:
@@ -34,6 +35,7 @@ def without_space_marks(tokenizer: Tokenizer) -> Tokenizer:
     cut = {"type": "Split", "pattern": {"Regex": f"^{marks}(?=[{SCRIPTS}])"}, "behavior": "Removed", "invert": False}
     if cut in steps:
         return tokenizer
+    data: dict[str, Any] = json.loads(tokenizer.to_str())
     data["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [*steps, cut]}
     made = Tokenizer.from_str(json.dumps(data))
     made.encode_special_tokens = tokenizer.encode_special_tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -194,6 +195,21 @@ def test_a_multilingual_encoder_is_trimmed_and_still_says_the_same(corpora: Path
     for said in (sentences(1, 9)[0], translate(sentences(1, 8)[0])):
         a, b = vectors(whole, said), vectors(small, said)
         assert ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean() > 0.9
+
+
+def test_an_encoder_that_cannot_be_trimmed_is_refused_before_the_text_is_read(
+    corpora: Path, multilingual: Path, tmp_path: Path
+) -> None:
+    from tokenizers import Tokenizer, models
+
+    folder = tmp_path / "bpe"
+    shutil.copytree(multilingual, folder)
+    names = ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]", "a", "b", "ab")
+    bpe = Tokenizer(models.BPE({name: k for k, name in enumerate(names)}, [("a", "b")], unk_token="[UNK]"))
+    bpe.save(str(folder / "tokenizer.json"))
+    with pytest.raises(ModelError, match="a BPE vocabulary cannot be trimmed"):
+        run_pretraining(options(corpora, init=str(folder), trim=True), tmp_path / "out", work=tmp_path / "work")
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_trimmed_encoder_may_learn_by_masked_words_and_from_another_teacher(

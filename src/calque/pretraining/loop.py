@@ -120,6 +120,8 @@ def pretrain_loop(
     folder.mkdir(parents=True, exist_ok=True)
     width = teacher.width if isinstance(teacher, Reader) else None if teacher is None else int(teacher.shape[-1])
     run = _Run(backbone, plan, folder, width, probe, tell)
+    if isinstance(teacher, Reader):
+        teacher.backbone.to(run.accelerator.device)  # beside the student
     if run.state.part(plan) < 1:
         for number, batch in sampler.batches(run.state.batch, part=run.part, parts=run.parts):
             run.step(number, batch, prepare(batch, sampler, plan, teacher, number))

@@ -34,9 +34,9 @@ from calque.pretraining.loop import Plan, State, pretrain_loop, saved_state
 from calque.pretraining.model import new_backbone, save_encoder, with_vocabulary
 from calque.pretraining.options import PretrainOptions
 from calque.pretraining.probe import Probe, pieces_of
-from calque.pretraining.teachers import Teacher, compared_layers, depth_of, encoder_folder, make_reader, make_teacher, start_table
+from calque.pretraining.teachers import Teacher, compared_layers, depth_of, encoder_folder, make_teacher, start_table
 from calque.pretraining.text import find_corpora, held_out_grams
-from calque.pretraining.trimming import write_trimmed
+from calque.pretraining.trimming import check_trimmable, write_trimmed
 from calque.pretraining.vocabulary import SPECIAL, shares
 from calque.training.folders import training_folder, training_path
 
@@ -123,7 +123,7 @@ def _run(
         material = make_material(options) if fresh else None
         claim(work, options, resume=resume or not main)
         tokenizer = prepare_steps(options, work, material, said)
-        teacher = None if options.trim else make_teacher(options, work, said)
+        teacher = make_teacher(options, work, said)
         if options.init:
             start_table(options, work, tokenizer)
     state = train_student(options, work, tokenizer, teacher, said)
@@ -138,13 +138,15 @@ def _run(
 def check_files(options: PretrainOptions) -> None:
     """Look at everything that is needed after the text.
 
-    :raises ModelError: when an encoder does not exist or has not the layers asked for.
+    :raises ModelError: when an encoder does not exist, has not the layers asked for or cannot be trimmed.
     :raises DataError: when a lexicon or the probe's sentences cannot be read.
     """
     for name in filter(None, (options.init, options.teacher)):
         compared_layers(options, depth_of(name)) if name == (options.teacher or options.init) else depth_of(name)
     if options.init and options.layers and options.layers > (depth := depth_of(options.init)):
         raise ModelError(f"--layers {options.layers}: {options.init} has {depth}")
+    if options.trim and options.init:
+        check_trimmable(load_pieces(encoder_folder(options.init)).tokenizer)
     for path in options.lexicons.values():
         for _ in read_lexicon(path):
             pass
@@ -202,8 +204,7 @@ def train_student(
     else:
         backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers or LAYERS, width=options.width)
     depth = int(backbone.config.num_hidden_layers)
-    reader = make_reader(options, work, list(data)) if options.trim and options.weights.get("distil") else None
-    layers = teacher.student_layers(depth) if teacher else reader.student_layers(depth) if reader else (depth,)
+    layers = teacher.student_layers(depth) if teacher else (depth,)
     rate, embedding_rate = options.rates
     plan = Plan(
         objectives=options.weights, layers=layers, minutes=options.minutes, steps=options.steps, pieces=options.pieces,
@@ -226,8 +227,8 @@ def train_student(
             first = pretrain_loop(backbone, sampler, half, work / "lower", teacher=vectors, probe=probe, tell=note)
         backbone.requires_grad_(True)
         plan = _part(plan, 1 - lower)
-    whole = reader.reads if reader else teacher.vectors if teacher else None
-    state = pretrain_loop(backbone, sampler, plan, work / "whole", teacher=whole, probe=probe, tell=note)
+    vectors = teacher.vectors if teacher else None
+    state = pretrain_loop(backbone, sampler, plan, work / "whole", teacher=vectors, probe=probe, tell=note)
     if PartialState().is_main_process:
         save_encoder(backbone, tokenizer, work / "encoder")
     if first:

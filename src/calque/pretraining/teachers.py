@@ -7,7 +7,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,7 @@ from calque.pretraining.model import keep_layers
 from calque.pretraining.options import PretrainOptions
 from calque.pretraining.teacher import Reader, cache_vectors
 from calque.pretraining.trimming import KEPT, TEACHER_SENTENCES
-
-SPECIAL_NAMES = {"<s>": ("[CLS]", "<s>"), "<pad>": ("[PAD]", "<pad>"), "</s>": ("[SEP]", "</s>"),
-                 "<unk>": ("[UNK]", "<unk>"), "<mask>": ("[MASK]", "<mask>")}  # fmt: skip
+from calque.pretraining.vocabulary import SPECIAL_NAMES
 
 
 def depth_of(name: str) -> int:
@@ -81,7 +79,9 @@ def start_table(options: PretrainOptions, work: Path, tokenizer: Tokenizer) -> A
 
 @dataclass(frozen=True, slots=True)
 class Teacher:
-    """Cached vectors ``[words, layers, d]``, of which layers, and how many layers of it the student stands for."""
+    """What it says (cached vectors ``[words, layers, d]``, or a reader), of which layers, and how many of its layers the student
+    stands for.
+    """
 
     vectors: Any
     layers: tuple[int, ...]
@@ -93,7 +93,7 @@ class Teacher:
 
 
 def make_teacher(options: PretrainOptions, work: Path, tell: Callable[[str], None]) -> Teacher | None:
-    """What the teacher says of every source word; None where nothing is learnt from one.
+    """What the teacher says of every source word or, with ``trim``, of the student's sentences; None without one.
 
     :raises ModelError: when the teacher cannot be loaded or has no such layers.
     """
@@ -107,44 +107,17 @@ def make_teacher(options: PretrainOptions, work: Path, tell: Callable[[str], Non
     if options.teacher in (None, options.init) and options.layers:  # the student's layers are the teacher's own
         depth = options.layers
     pieces = load_pieces(folder)
+    if options.trim:
+        keep_layers(backbone, max(layers))  # those above are not looked at
+        data = steps.load_sentences(work, list(dict.fromkeys(options.languages)), TEACHER_SENTENCES)
+        sampler = Sampler(data, dict.fromkeys(data, 1.0), linked=False, source=options.source)
+        return Teacher(Reader(backbone, sampler, layers, special_ids(pieces)), layers, depth)
     vectors = cache_vectors(
         backbone, pieces.tokenizer, steps.read_source(work, options.source), layers, work / "teacher.npy",
         special=special_ids(pieces), window=pieces.max_length,
         progress=lambda done, whole: tell(f"teacher: {done:,} of {whole:,} words"),
     )  # fmt: skip
     return Teacher(vectors, layers, depth)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingTeacher:
-    """A teacher that reads beside the student, and which layers of the student are compared."""
-
-    reads: Reader
-    teacher: Teacher
-
-    def student_layers(self, depth: int) -> tuple[int, ...]:
-        """As :meth:`Teacher.student_layers`."""
-        return self.teacher.student_layers(depth)
-
-
-def make_reader(options: PretrainOptions, work: Path, languages: Sequence[str]) -> ReadingTeacher:
-    """A multilingual teacher over the student's sentences, which must lie there in its pieces.
-
-    :param languages: those that the student reads.
-    :raises ModelError: when the teacher cannot be loaded or has no such layers.
-    """
-    name = options.teacher or options.init
-    assert name is not None  # noqa: S101 - options see to it
-    folder = encoder_folder(name)
-    backbone: Any = load_backbone(folder, name)
-    depth = int(backbone.config.num_hidden_layers)
-    layers = compared_layers(options, depth)
-    if options.teacher in (None, options.init) and options.layers:
-        depth = options.layers
-    keep_layers(backbone, max(layers))  # those above are not looked at
-    data = steps.load_sentences(work, languages, TEACHER_SENTENCES)
-    sampler = Sampler(data, dict.fromkeys(data, 1.0), linked=False, source=options.source)
-    return ReadingTeacher(Reader(backbone, sampler, layers, special_ids(load_pieces(folder))), Teacher(None, layers, depth))
 
 
 def special_ids(pieces: WordPieces) -> tuple[int, int, int]:

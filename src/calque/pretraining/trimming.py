@@ -28,13 +28,11 @@ from tokenizers import Tokenizer
 
 from calque.errors import ModelError
 from calque.pretraining import steps
-from calque.pretraining.vocabulary import SPECIAL
+from calque.pretraining.vocabulary import SPECIAL, SPECIAL_NAMES
 from calque.spacemarks import without_space_marks
 
 ROUNDS = (2.3, 1.45, 1.0)  # times the size that is wanted
 LETTER_COUNT = 3  # a character met as often is kept: without it words could not be spelt
-NAMES = {"<s>": ("<s>", "[CLS]"), "<pad>": ("<pad>", "[PAD]"), "</s>": ("</s>", "[SEP]"),
-         "<unk>": ("<unk>", "[UNK]"), "<mask>": ("<mask>", "[MASK]")}  # fmt: skip
 MARKS = ("▁", "##")
 BYTE = re.compile("<0x[0-9A-F]{2}>")
 KEPT = "kept.npy"
@@ -58,9 +56,7 @@ def trim(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], size: int
     :returns: a vocabulary with the special pieces first, in the order of :data:`calque.pretraining.vocabulary.SPECIAL`.
     :raises ModelError: when the vocabulary is of a kind that cannot be trimmed, or lacks a special piece.
     """
-    whole = json.loads(tokenizer.to_str())
-    names, scores = _vocabulary(whole)
-    special = _special(whole, {name: k for k, name in enumerate(names)})
+    whole, names, scores, special = _parts(tokenizer)
     kept = np.array([*special, *(k for k in range(len(names)) if k not in set(special))], dtype=np.int64)
     for part in ROUNDS:
         most = round(size * part)
@@ -74,6 +70,14 @@ def trim(tokenizer: Tokenizer, words: Mapping[str, Mapping[str, int]], size: int
         best = np.argsort(-score, kind="stable")[:most]
         kept = kept[np.concatenate([np.arange(len(SPECIAL)), np.sort(best[best >= len(SPECIAL)])])]
     return Trimmed(_cut(whole, names, kept), kept)
+
+
+def check_trimmable(tokenizer: Tokenizer) -> None:
+    """Look whether :func:`trim` can do it.
+
+    :raises ModelError: when the vocabulary is of a kind that cannot be trimmed, or lacks a special piece.
+    """
+    _parts(tokenizer)
 
 
 def word_counts(work: Path, source: str) -> dict[str, Counter[str]]:
@@ -119,6 +123,13 @@ def write_trimmed(
     return Tokenizer.from_file(str(path))
 
 
+def _parts(tokenizer: Tokenizer) -> tuple[dict[str, Any], list[str], NDArray[np.float64] | None, list[int]]:
+    """The tokenizer's JSON, its pieces, their scores where it has some, and the numbers of the special ones."""
+    whole = json.loads(tokenizer.to_str())
+    names, scores = _vocabulary(whole)
+    return whole, names, scores, _special(whole, {name: k for k, name in enumerate(names)})
+
+
 def _vocabulary(whole: Mapping[str, Any]) -> tuple[list[str], NDArray[np.float64] | None]:
     model = whole["model"]
     if model["type"] == "Unigram":
@@ -137,7 +148,7 @@ def _vocabulary(whole: Mapping[str, Any]) -> tuple[list[str], NDArray[np.float64
 def _special(whole: Mapping[str, Any], numbers: Mapping[str, int]) -> list[int]:
     added = {a["content"]: int(a["id"]) for a in whole["added_tokens"]}
     found = []
-    for ours, theirs in NAMES.items():
+    for ours, theirs in SPECIAL_NAMES.items():
         name = next((n for n in theirs if n in added or n in numbers), None)
         if name is None or added.get(name, numbers.get(name)) != numbers.get(name):
             raise ModelError(f"the vocabulary has no piece like {ours}: it cannot be trimmed")

@@ -25,6 +25,10 @@ from calque.errors import DataError
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 START, PAD, END, UNKNOWN, MASK = range(5)
+SPECIAL_NAMES = {  # what other encoders call them
+    "<s>": ("[CLS]", "<s>"), "<pad>": ("[PAD]", "<pad>"), "</s>": ("[SEP]", "</s>"),
+    "<unk>": ("[UNK]", "<unk>"), "<mask>": ("[MASK]", "<mask>"),
+}  # fmt: skip
 # Where words are not separated by spaces there is no mark of a word's start: raw text and gold words are then cut alike.
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 LONGEST_PIECE = 14
