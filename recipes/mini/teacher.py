@@ -40,7 +40,8 @@ class Packed:
         vocabulary = self._read("5i")[0]
         (letters,) = self._read("Q")
         self.at += 4 * (vocabulary + 1) + 4 * vocabulary + letters  # the package's own tokenizer: its official form is used
-        self.at += self._read("iI")[1]
+        _, rules = self._read("iI")
+        self.at += rules
         self.tensors: dict[str, tuple[int, int, int]] = {}
         for _ in range(self._read("i")[0]):
             (length,) = self._read("H")
