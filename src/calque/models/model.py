@@ -25,6 +25,9 @@ from torch import Tensor, nn
 from calque.config import ModelConfig, TaskConfig, is_calque_model
 from calque.errors import ModelError
 from calque.models import hub
+from calque.models.adapted import Adapted
+from calque.models.adapters import Adapters, Plan, Setup, Wanted, routed
+from calque.models.adapters.heads import all_logits, owner, tasks_of
 from calque.models.card import model_card
 from calque.models.encoder import Encoder, load_backbone, load_pieces, read_config
 from calque.models.heads import WordHead
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 POS = "pos"
 
 
-class Model(nn.Module):
+class Model(Adapted):
     """An encoder with heads.
 
     :param encoder: shared by all heads.
@@ -58,6 +61,7 @@ class Model(nn.Module):
         self.config.pooling = encoder.pieces.pooling
         self.mixer: WordMixer | None = None
         self.layermix = LayerMix(len(encoder.layers)) if self.config.layer_mix else None
+        self._adapters: Adapters | None = None
         encoder.pieces.forms = None
         if self.config.word_features:
             self._mix()
@@ -128,17 +132,13 @@ class Model(nn.Module):
             except (OSError, SafetensorError, RuntimeError) as error:
                 first = str(error).strip().splitlines()[0]
                 raise ModelError(f"{file}: the {what} cannot be read ({first}): {again}") from error
+        model.load_adapters(path)
         return model.eval()
 
     @property
     def tasks(self) -> list[str]:
-        """Names of the heads."""
-        return list(self.heads)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.parameters()).device
+        """Names of the heads, those that adapters bring included."""
+        return list(dict.fromkeys([*self.heads, *tasks_of(self.some_adapters)]))
 
     def add_head(self, task: str, labels: Sequence[str]) -> WordHead:
         """Add a fresh head, or put a fresh one in the place of an old one.
@@ -192,6 +192,7 @@ class Model(nn.Module):
         features: Tensor | None = None,
         *,
         encode: bool = True,
+        adapters: Plan | None = None,
     ) -> dict[str, Tensor]:
         """Logits of every head.
 
@@ -200,19 +201,25 @@ class Model(nn.Module):
         :param pooling: float ``[B, W, P]``, weights of the pieces of each word.
         :param features: int32 ``[B, W, SLOTS]``, for a model with word features.
         :param encode: False leaves the encoder out: word features alone.
+        :param adapters: the way of each row through the adapters; by default all go through the active ones.
         :returns: task → float32 ``[B, W, L]``.
         """
         words: Tensor | None = None
+        own = self.some_adapters
+        if adapters is None and own is not None and own.active:
+            adapters = own.plan([own.active] * len(input_ids))
         if encode or self.mixer is None:
-            if self.layermix is None:
-                hidden = self.encoder(input_ids, attention_mask)
-            else:
-                hidden = self.layermix(self.encoder.all_layers(input_ids, attention_mask))
+            with routed(adapters):
+                if self.layermix is None:
+                    hidden = self.encoder(input_ids, attention_mask)
+                else:
+                    hidden = self.layermix(self.encoder.all_layers(input_ids, attention_mask))
             words = torch.bmm(pooling.to(hidden.dtype), hidden)
         if self.mixer is not None:
             assert features is not None, "a model with word features needs them"
             words = self.mixer(words, features, (pooling.sum(dim=-1) > 0).to(torch.float32))
-        return {task: head(words) for task, head in self.heads.items()}
+        assert words is not None
+        return all_logits(words, dict(self.heads.items()), own, None if adapters is None else adapters.setups)
 
     @property
     def by_language(self) -> bool:
@@ -227,6 +234,7 @@ class Model(nn.Module):
         *,
         task: str = POS,
         langs: Sequence[str | None] | None = None,
+        adapters: str | Sequence[Wanted] | None = None,
         bf16: bool = False,
     ) -> list[Tagged]:
         """Label the words of sentences, whatever their length.
@@ -234,15 +242,15 @@ class Model(nn.Module):
         :param batch_pieces: padded pieces a forward pass; bounds the memory.
         :param task: which head.
         :param langs: the language of each sentence, for encoders with vocabularies by language.
+        :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default the active ones.
         :param bf16: compute in bfloat16, where the hardware has it.
         :returns: one for each sentence, in order: a label and its probability for every word.
-        :raises ModelError: when the model has no such head.
+        :raises ModelError: when the model has no such head, or no such adapter.
         """
         from calque.pipeline import Tagged
 
-        if task not in self.heads:
-            raise ModelError(self._headless(task))
-        labels = self.config.tasks[task].labels
+        own, setups = self.some_adapters, self._setups(adapters, len(sentences))
+        labels = self._labels(task, setups)
         pieces = self.encoder.pieces
         rows = pieces.rows(sentences, langs=langs)
         best = [np.zeros(len(words), dtype=np.int64) for words in sentences]
@@ -253,8 +261,9 @@ class Model(nn.Module):
             for group in budget_batches([len(r.ids) for r in rows], batch_pieces):
                 batch = pieces.batch([rows[i] for i in group])
                 arrays = {name: torch.from_numpy(a).to(self.device) for name, a in batch.arrays().items()}
+                plan = own.plan([setups[rows[i].sentence] for i in group]) if own is not None else None
                 with torch.autocast(self.device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
-                    logits = self(**arrays)[task]
+                    logits = self(**arrays, adapters=plan)[task]
                 top, which = (t.cpu().numpy() for t in torch.softmax(logits, dim=-1).max(dim=-1))
                 for at, i in enumerate(group):
                     row = rows[i]
@@ -264,7 +273,30 @@ class Model(nn.Module):
                     scores[row.sentence][span] = top[at, low:high]
         finally:
             self.train(training)
-        return [Tagged([labels[i] for i in b], [round(float(s), 4) for s in p]) for b, p in zip(best, scores, strict=True)]
+        return [
+            Tagged([of[i] for i in b], [round(float(s), 4) for s in p]) for of, b, p in zip(labels, best, scores, strict=True)
+        ]
+
+    def _setups(self, wanted: str | Sequence[Wanted] | None, count: int) -> list[Setup]:
+        """What each sentence goes through."""
+        if wanted is None:
+            return [self.some_adapters.active if self.some_adapters is not None else ()] * count
+        if isinstance(wanted, str):
+            return [self.adapters.check(wanted)] * count
+        if len(wanted) != count:
+            raise ModelError(f"{len(wanted)} adapters for {count} sentences: give one for each, None for none")
+        return [self.adapters.check(w) if w is not None else () for w in wanted]
+
+    def _labels(self, task: str, setups: Sequence[Setup]) -> list[list[str]]:
+        """Labels of the head that each sentence goes to."""
+        found: dict[Setup, list[str]] = {}
+        for setup in set(setups):
+            name = owner(self.some_adapters, setup, task)
+            made = self.config.tasks.get(task) if name is None else self.adapters.configs[name].head
+            if made is None:
+                raise ModelError(self._headless(task, setup))
+            found[setup] = made.labels
+        return [found[setup] for setup in setups]
 
     @overload
     def parse(self, text: str, lang: str = "auto") -> Document: ...  # type: ignore[overload-overlap]  # a str is a Sequence too
@@ -298,6 +330,7 @@ class Model(nn.Module):
                 if module is not None:
                     state = {key: t.detach().to("cpu", torch.float32).contiguous() for key, t in module.state_dict().items()}
                     save_file(state, str(fresh / f"{what}.safetensors"), metadata={"format": "pt"})
+            self.save_adapters(fresh)
             (fresh / "README.md").write_text(model_card(config), encoding="utf-8")
             (fresh / "config.json").write_text(config.to_json(), encoding="utf-8")
         return Path(folder)
@@ -323,8 +356,14 @@ class Model(nn.Module):
             self.save_pretrained(Path(scratch) / "model")
             return upload(Path(scratch) / "model", repo, private=private, token=token, message=message, revision=revision)
 
-    def _headless(self, task: str) -> str:
+    def _headless(self, task: str, setup: Setup = ()) -> str:
         name = self.config.name or "this model"
+        if task in self.tasks:
+            return (
+                f"{name} has no '{task}' head of its own, only adapters have: give one of "
+                f"{', '.join(n for n, c in self.adapters.configs.items() if c.task == task)}"
+                + (f" too (not {','.join(setup)} alone)" if setup else "")
+            )
         if not self.heads:
             return f"{name} is an encoder without heads: train one first, with  calque train {task} --model {name} …"
         return f"{name} has no '{task}' head (it has: {', '.join(self.heads)}): train one, with  calque train {task} --model …"

@@ -1,0 +1,186 @@
+"""What an adapter is, and how it lies on disk (``config.json`` and ``adapter.safetensors`` in a folder), without PyTorch.
+
+Choices and trade-offs
+- One folder an adapter, in ``adapters/`` of the model it belongs to or anywhere else: a few megabytes to send by mail. Its
+  config says which encoder it was trained on by a fingerprint of that encoder's numbers, and it is refused on any other: an
+  adapter on the wrong base gives nonsense without any error.
+- Tensors are named by layer and place (``layers.3.output.down.weight``) in the shapes of ``torch.nn.Linear``, whatever the
+  encoder calls its parts.
+- Names are free but for the characters that combine them: ``es,pos`` is the stack of two.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from calque.config import TaskConfig
+from calque.errors import ModelError
+
+FORMAT, VERSION = "calque-adapter", 1
+CONFIG_FILE, WEIGHTS_FILE, HEAD_FILE = "config.json", "adapter.safetensors", "head.safetensors"
+FOLDER = "adapters"  # inside a model's folder
+DEFAULT_SIZE = 64
+
+Placement = Literal["feed_forward", "both"]
+Activation = Literal["relu", "gelu", "silu", "tanh", "leaky_relu"]
+Role = Literal["language", "task", "fusion"]
+_NAME = re.compile(r"[^\W_][\w+-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterShape:
+    """The form of a bottleneck adapter; adapters of one form share their stacks of weights."""
+
+    size: int = DEFAULT_SIZE  # of the bottleneck
+    placement: Placement = "feed_forward"  # after the feed-forward block (Pfeiffer), or after attention too (Houlsby)
+    activation: Activation = "relu"
+    invertible: int = 0  # inner size of the coupling networks at the embeddings (MAD-X), 0: none
+    skipped: tuple[int, ...] = ()  # layers without
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        :raises ModelError: naming the one that cannot be.
+        """
+        if not isinstance(self.size, int) or self.size < 1:
+            raise ModelError(f"an adapter of size {self.size}: give 1 or more (64 is usual)")
+        if self.placement not in get_args(Placement):
+            raise ModelError(f"placement '{self.placement}': choose from {', '.join(get_args(Placement))}")
+        if self.activation not in get_args(Activation):
+            raise ModelError(f"activation '{self.activation}': choose from {', '.join(get_args(Activation))}")
+        if not isinstance(self.invertible, int) or self.invertible < 0:
+            raise ModelError(f"an invertible part of inner size {self.invertible}: give 0 (none) or more")
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> AdapterShape:
+        """Out of JSON values.
+
+        :raises ModelError: when they are no shape.
+        """
+        try:
+            return cls(**{**plain, "skipped": tuple(plain.get("skipped", ()))})
+        except TypeError as error:
+            raise ModelError(f"the shape of the adapter is damaged ({error})") from None
+
+
+@dataclass(slots=True)
+class AdapterConfig:
+    """Everything about an adapter but its weights."""
+
+    name: str
+    shape: AdapterShape | None = None  # None: of another kind than a bottleneck
+    role: Role = "language"
+    languages: list[str] = field(default_factory=list)
+    task: str | None = None  # whose head comes along
+    head: TaskConfig | None = None
+    below: list[str] = field(default_factory=list)  # the adapters it was trained on top of
+    members: list[str] = field(default_factory=list)  # of a fusion
+    peft: dict[str, Any] | None = None  # the configuration of an adapter of the library ``peft``
+    base: str = ""  # name of the encoder it belongs to
+    fingerprint: str = ""  # of that encoder
+    licence: str = ""
+    data: list[dict[str, Any]] = field(default_factory=list)  # what it was trained on: name, licence, sentences …
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    training: dict[str, Any] = field(default_factory=dict)  # options, seconds, date, versions
+
+    def to_json(self) -> str:
+        """The text of its ``config.json``."""
+        return json.dumps({"format": FORMAT, "format_version": VERSION, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> AdapterConfig:
+        """Read an adapter's ``config.json``.
+
+        :raises ModelError: when there is none, or it is damaged, of another kind or of a newer calque.
+        """
+        path = Path(folder) / CONFIG_FILE
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ModelError(f"{folder}: no adapter here ({CONFIG_FILE} is missing)") from None
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: cannot be read ({error}): train or copy the adapter again") from error
+        if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
+            raise ModelError(f"{folder}: no adapter of calque (its {CONFIG_FILE} is of another kind)")
+        version = plain.pop("format_version", 0)
+        if not isinstance(version, int) or version > VERSION:
+            raise ModelError(f"{folder}: written by a newer calque (format {version}): pip install -U calque")
+        known = {f.name for f in fields(cls)}
+        try:
+            made = cls(**{key: value for key, value in plain.items() if key in known})
+            made.shape = AdapterShape.from_dict(made.shape) if isinstance(made.shape, dict) else None
+            made.head = TaskConfig(**made.head) if isinstance(made.head, dict) else None
+        except TypeError as error:
+            raise ModelError(f"{path}: is damaged ({error}): train or copy the adapter again") from None
+        check_name(made.name)
+        return made
+
+
+def check_name(name: object) -> str:
+    """A name that an adapter can have.
+
+    :raises ModelError: for others.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ModelError(
+            f"'{name}' cannot be the name of an adapter: use letters and digits, also _ + - after the first, such as es"
+        )
+    return name
+
+
+def unknown(name: str, known: Iterable[str], *, where: str = "") -> ModelError:
+    """The error for a name that no adapter has; it lists the nearest ones."""
+    names = sorted(known)
+    if not names:
+        return ModelError(f"no adapter '{name}'{where}: there are none yet; train one with  calque adapters train {name} …")
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
+    more = f" (of {len(names)})" if len(near) < len(names) else ""
+    return ModelError(f"no adapter '{name}'{where}: the nearest names are {', '.join(near)}{more}")
+
+
+def adapters_in(folder: str | Path) -> dict[str, Path]:
+    """Name → folder of the adapters that lie in a model's folder, by name."""
+    place = Path(folder) / FOLDER
+    if not place.is_dir():
+        return {}
+    return {p.name: p for p in sorted(place.iterdir()) if not p.name.startswith(".") and (p / CONFIG_FILE).is_file()}
+
+
+def tensor_shapes(shape: AdapterShape, *, layers: int, width: int, embeddings: int) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors of an adapter.
+
+    :param layers: of the encoder; ``width``: of its vectors; ``embeddings``: of what its embeddings give.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+
+    def linear(name: str, inputs: int, outputs: int) -> None:
+        found[f"{name}.weight"], found[f"{name}.bias"] = (outputs, inputs), (outputs,)
+
+    for depth in range(layers):
+        if depth not in shape.skipped:
+            for place in ("attention", "output") if shape.placement == "both" else ("output",):
+                linear(f"layers.{depth}.{place}.down", width, shape.size)
+                linear(f"layers.{depth}.{place}.up", shape.size, width)
+    if shape.invertible:
+        first = embeddings // 2
+        for part, inputs, outputs in (("f", embeddings - first, first), ("g", first, embeddings - first)):
+            linear(f"invertible.{part}.down", inputs, shape.invertible)
+            linear(f"invertible.{part}.up", shape.invertible, outputs)
+    return found
+
+
+def parameters(shape: AdapterShape, *, layers: int, width: int, embeddings: int) -> int:
+    """Numbers in an adapter."""
+    total = 0
+    for dims in tensor_shapes(shape, layers=layers, width=width, embeddings=embeddings).values():
+        size = 1
+        for d in dims:
+            size *= d
+        total += size
+    return total

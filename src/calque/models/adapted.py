@@ -1,0 +1,159 @@
+"""What a model does with adapters, as a user calls it: add, use, stack, fuse, merge, train, save and load.
+
+Choices and trade-offs
+- ``use_adapter`` and ``stack`` set what this model goes through where a call does not say otherwise. A call that does
+  (``tag(…, adapters=[…])``) is not touched by it, nor by what other threads do.
+- The encoder is never changed here. Training it (``fine_tune``) makes a new model, on which the old adapters would mean nothing:
+  they are left behind, and said to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from calque.adapters import DEFAULT_SIZE, FOLDER, Activation, AdapterConfig, AdapterShape, Placement, adapters_in
+from calque.errors import ModelError
+from calque.models.adapters import Adapters, Setup, Wanted
+from calque.models.adapters.adapterhub import is_adapterhub, read_adapterhub, write_adapterhub
+from calque.models.adapters.fingerprint import fingerprint
+from calque.models.adapters.store import load_adapter, save_adapter
+from calque.models.encoder import Encoder
+
+if TYPE_CHECKING:
+    pass
+
+
+class Adapted(nn.Module):
+    """The part of a model that has to do with adapters."""
+
+    encoder: Encoder
+    _adapters: Adapters | None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def adapters(self) -> Adapters:
+        """The adapters of this model, by name (:mod:`calque.models.adapters`); empty at first.
+
+        :raises ModelError: for an encoder that has no place for them.
+        """
+        if self._adapters is None:
+            self._adapters = Adapters(self.encoder.backbone).to(self.device)
+        return self._adapters
+
+    @property
+    def some_adapters(self) -> Adapters | None:
+        """The adapters where there are any, else None."""
+        return self._adapters if self._adapters is not None and len(self._adapters) else None
+
+    def add_adapter(
+        self,
+        name: str,
+        *,
+        adapter_size: int | None = None,
+        reduction_factor: float | None = None,
+        placement: Placement = "feed_forward",
+        activation: Activation = "relu",
+        invertible: bool | int = False,
+        skip_layers: Sequence[int] = (),
+        languages: Sequence[str] = (),
+        seed: int = 0,
+    ) -> AdapterConfig:
+        """Add an adapter that changes nothing yet; train it next (:meth:`train_adapter`).
+
+        :param name: such as ``es`` or ``pos``.
+        :param adapter_size: of the bottleneck, by default 64; or ``reduction_factor``: how many times narrower than the encoder.
+        :param placement: ``feed_forward`` (one a layer, Pfeiffer et al. 2021) or ``both`` (one after attention too, Houlsby et
+            al. 2019).
+        :param activation: relu, gelu, silu, tanh or leaky_relu.
+        :param invertible: add an invertible part at the embeddings (MAD-X, Pfeiffer et al. 2020), for languages; a number is the
+            inner size of its networks, by default a quarter of the embeddings' width.
+        :param skip_layers: layers without, counted from 0.
+        :raises ModelError: for values that cannot be, or a name that is taken.
+        """
+        width, embeddings = self.adapters.sizes["width"], self.adapters.sizes["embeddings"]
+        size = adapter_size or (max(1, int(width // reduction_factor)) if reduction_factor else DEFAULT_SIZE)
+        inner = (max(1, embeddings // 4) if invertible else 0) if isinstance(invertible, bool) else invertible
+        shape = AdapterShape(size, placement, activation, inner, tuple(skip_layers))
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            config = AdapterConfig(name, shape, languages=list(languages), base=self.encoder.repo or self.encoder.name)
+            return self.adapters.add(config)
+
+    def use_adapter(self, name: Wanted) -> Setup:
+        """Let this model go through an adapter (or a stack ``"es,pos"``) where a call does not say otherwise; None: through none.
+
+        :raises ModelError: for an unknown name; it lists the nearest ones.
+        """
+        self.adapters.active = self.adapters.check(name)
+        return self.adapters.active
+
+    def stack(self, *names: str) -> Setup:
+        """Let this model go through several adapters, lowest first: the language's, then the task's.
+
+        :raises ModelError: for an unknown name; it lists the nearest ones.
+        """
+        return self.use_adapter(names)
+
+    def fuse(self, members: Sequence[str], name: str | None = None) -> AdapterConfig:
+        """See :meth:`calque.models.adapters.Adapters.fuse`."""
+        return self.adapters.fuse(members, name)
+
+    def merge(self, shares: Mapping[str, float] | Sequence[str], name: str) -> AdapterConfig:
+        """See :meth:`calque.models.adapters.Adapters.merge`."""
+        return self.adapters.merge(shares, name)
+
+    def fingerprint(self) -> str:
+        """Of the encoder: an adapter belongs to one (:mod:`calque.models.adapters.fingerprint`)."""
+        return fingerprint(self.encoder.backbone)
+
+    def save_adapter(self, name: str, folder: str | Path) -> Path:
+        """Write one adapter into a folder (its base's fingerprint included), such as ``adapters/es``.
+
+        :raises ModelError: when there is none of that name, or the folder cannot be written.
+        """
+        self.adapters.config(name).fingerprint = self.fingerprint()
+        return save_adapter(self.adapters, name, folder)
+
+    def load_adapter(self, folder: str | Path, name: str | None = None, *, force: bool = False) -> AdapterConfig:
+        """Put an adapter from disk in: calque's own, or one of the library ``adapters`` (AdapterHub).
+
+        :param name: another name than its own.
+        :param force: take one of another encoder, if it fits.
+        :raises ModelError: when it is damaged, of another encoder, or its name is taken.
+        """
+        path = Path(folder).expanduser()
+        if is_adapterhub(path):
+            kind = str(self.encoder.backbone.config.model_type)  # type: ignore[union-attr]
+            return read_adapterhub(self.adapters, path, model_type=kind, name=name)
+        return load_adapter(self.adapters, path, fingerprint=self.fingerprint(), name=name, force=force)
+
+    def export_adapter(self, name: str, folder: str | Path) -> Path:
+        """Write one adapter in the format of the library ``adapters`` (AdapterHub), into a folder of its own.
+
+        :raises ModelError: when there is none of that name, the folder is not empty, or the family's names are not known.
+        """
+        path = Path(folder).expanduser()
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ModelError(f"{path}: is not empty: give a folder that does not exist yet")
+        kind = str(self.encoder.backbone.config.model_type)  # type: ignore[union-attr]
+        return write_adapterhub(self.adapters, name, path, model_type=kind, model_name=self.encoder.repo or self.encoder.name)
+
+    def save_adapters(self, folder: Path) -> None:
+        """Write all adapters into ``adapters/`` of a model's folder."""
+        for name in self.some_adapters or ():
+            self.save_adapter(name, folder / FOLDER / name)
+
+    def load_adapters(self, folder: Path) -> None:
+        """Put all adapters of a model's folder in, fusions after their members."""
+        found = adapters_in(folder)
+        for _, path in sorted(found.items(), key=lambda item: AdapterConfig.from_folder(item[1]).role == "fusion"):
+            self.load_adapter(path)

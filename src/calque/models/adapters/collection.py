@@ -1,0 +1,282 @@
+"""The adapters of a model: add, take away, stack, fuse, merge, and say which of them a batch goes through.
+
+Choices and trade-offs
+- A collection never touches the encoder or the model's heads. An adapter that was trained on labels brings a head of its own, so
+  that training it cannot change what the model did before.
+- Adapters in training stand apart from the others (:meth:`unlock`): the optimiser sees a stack of just those, and the frozen ones
+  cannot move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from calque.adapters import AdapterConfig, AdapterShape, check_name, parameters, unknown
+from calque.config import TaskConfig
+from calque.errors import ModelError
+from calque.models.adapters.bank import Bank, average
+from calque.models.adapters.fusion import Fusion
+from calque.models.adapters.routing import Plan, Setup, Wanted, as_setup
+from calque.models.adapters.sites import embedding_width, install
+from calque.models.heads import WordHead
+
+
+class Adapters(nn.Module):
+    """Adapters by name, for one encoder.
+
+    :param backbone: the encoder; it is not a part of this module.
+    """
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        config = backbone.config
+        self.sizes = {
+            "layers": int(config.num_hidden_layers),  # type: ignore[union-attr,arg-type]
+            "width": int(config.hidden_size),  # type: ignore[union-attr,arg-type]
+            "embeddings": embedding_width(backbone),
+        }
+        self.banks = nn.ModuleList()
+        self.fusions = nn.ModuleDict()
+        self.heads = nn.ModuleDict()
+        self.configs: dict[str, AdapterConfig] = {}
+        self.active: Setup = ()
+        self._apart: set[str] = set()  # names in training
+        install(backbone)
+
+    def __len__(self) -> int:
+        return len(self.configs)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.configs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.configs
+
+    def __delitem__(self, name: str) -> None:
+        self.remove(name)
+
+    def config(self, name: str) -> AdapterConfig:
+        """What is known about an adapter.
+
+        :raises ModelError: when there is none of that name.
+        """
+        if name not in self.configs:
+            raise unknown(name, self.configs)
+        return self.configs[name]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    def add(self, config: AdapterConfig, weights: Mapping[str, Tensor] | None = None) -> AdapterConfig:
+        """Put an adapter in.
+
+        :param config: with its shape.
+        :param weights: by default fresh ones, which change nothing.
+        :raises ModelError: for a name that is taken or cannot be, or weights that do not fit.
+        """
+        check_name(config.name)
+        if config.name in self.configs:
+            raise ModelError(f"there is an adapter '{config.name}' already: remove it first, or give another name")
+        if config.shape is None:
+            raise ModelError(f"adapter '{config.name}': it has no shape, so it is no bottleneck adapter")
+        bad = [n for n in config.shape.skipped if not 0 <= n < self.sizes["layers"]]
+        if bad:
+            raise ModelError(f"adapter '{config.name}' leaves out layer {bad[0]}: this encoder has {self.sizes['layers']}")
+        bank = self._bank(config.shape)
+        try:
+            bank.add(config.name, bank.fresh() if weights is None else weights)
+        finally:
+            self._tidy()
+        self.configs[config.name] = config
+        return config
+
+    def remove(self, name: str) -> None:
+        """Take an adapter, or a fusion, away; the setup that was active goes where it is part of it.
+
+        :raises ModelError: when there is none of that name, or a fusion stands on it.
+        """
+        config = self.config(name)
+        standing = [c.name for c in self.configs.values() if name in c.members]
+        if standing:
+            raise ModelError(f"adapter '{name}' is part of the fusion {', '.join(standing)}: remove that first")
+        if config.role == "fusion":
+            del self.fusions[f"{name}/fusion"]
+        else:
+            self._holder(name).remove(name)
+            self._tidy()
+        if f"{name}/head" in self.heads:
+            del self.heads[f"{name}/head"]
+        del self.configs[name]
+        if name in self.active:
+            self.active = ()
+
+    def fuse(self, members: Sequence[str], name: str | None = None) -> AdapterConfig:
+        """Attention over several adapters (:mod:`calque.models.adapters.fusion`), to be trained, and used by its name.
+
+        :param name: by default the members' names with ``+`` between them.
+        :raises ModelError: when they are not there or not of one shape.
+        """
+        if len(members) < 2 or len(set(members)) < len(members):
+            raise ModelError(f"a fusion needs two adapters or more, each once; given: {', '.join(members) or 'none'}")
+        configs = [self.config(m) for m in members]
+        shapes = {c.shape for c in configs}
+        if len(shapes) != 1 or None in shapes or any(c.role == "fusion" for c in configs):
+            raise ModelError(
+                f"{', '.join(members)} cannot be fused: they must be bottleneck adapters of one size and placement "
+                f"(they have {', '.join(str(c.shape.size) if c.shape else 'none' for c in configs)})"
+            )
+        made = AdapterConfig(check_name(name or "+".join(members)), shape=configs[0].shape, role="fusion", members=list(members))
+        if made.name in self.configs:
+            raise ModelError(f"there is an adapter '{made.name}' already: remove it first, or give another name")
+        made.languages = sorted({lang for c in configs for lang in c.languages})
+        self.fusions[f"{made.name}/fusion"] = Fusion(self._holder(members[0]), list(members)).to(self.device)
+        self.configs[made.name] = made
+        return made
+
+    def merge(self, shares: Mapping[str, float] | Sequence[str], name: str) -> AdapterConfig:
+        """A new adapter whose weights are the weighted mean of others' (as in AdapterSoup, Chronopoulou et al. 2023).
+
+        :param shares: name → share (they are made to add up to one), or names, which count alike.
+        :raises ModelError: when they are not there or not of one shape.
+        """
+        wanted = dict(shares) if isinstance(shares, Mapping) else dict.fromkeys(shares, 1.0)
+        configs = [self.config(n) for n in wanted]
+        total = sum(wanted.values())
+        if len({c.shape for c in configs}) != 1 or any(c.role == "fusion" for c in configs) or not total:
+            raise ModelError(
+                f"{', '.join(wanted) or 'nothing'} cannot be merged: give bottleneck adapters of one size, with shares above 0"
+            )
+
+        weights = average([(self.state(n), share / total) for n, share in wanted.items()])
+        languages = sorted({lang for c in configs for lang in c.languages})
+        training = {"merged": {n: round(share / total, 6) for n, share in wanted.items()}}
+        data = [d for c in configs for d in c.data]
+        licences = sorted({c.licence for c in configs if c.licence})
+        made = AdapterConfig(name, configs[0].shape, configs[0].role, languages, training=training, data=data)
+        made.licence = licences[0] if len(licences) == 1 else ", ".join(licences)
+        return self.add(made, weights)
+
+    def state(self, name: str) -> dict[str, Tensor]:
+        """A copy of an adapter's (or fusion's) weights."""
+        if self.config(name).role == "fusion":
+            return self._fusion(name).get()
+        return self._holder(name).get(name)
+
+    def set_fusion(self, name: str, weights: Mapping[str, Tensor]) -> None:
+        """Give a fusion its trained weights."""
+        self._fusion(name).set(weights)
+
+    def set_head(self, name: str, task: str, head: WordHead, config: TaskConfig) -> None:
+        """Give an adapter a head of its own."""
+        owner = self.config(name)
+        owner.task, owner.head = task, config
+        self.heads[f"{name}/head"] = head.to(self.device)
+
+    def head(self, name: str) -> WordHead | None:
+        """An adapter's own head."""
+        found = self.heads[f"{name}/head"] if f"{name}/head" in self.heads else None
+        return found if isinstance(found, WordHead) else None
+
+    def size(self, name: str) -> int:
+        """Numbers in an adapter, its head included."""
+        config = self.config(name)
+        head = self.head(name)
+        own = sum(p.numel() for p in head.parameters()) if head is not None else 0
+        if config.role == "fusion":
+            return own + sum(p.numel() for p in self._fusion(name).parameters())
+        assert config.shape is not None  # noqa: S101 - add() saw to it
+        return own + parameters(config.shape, **self.sizes)
+
+    def check(self, wanted: Wanted) -> Setup:
+        """A setup whose names are all there.
+
+        :raises ModelError: with the nearest names otherwise.
+        """
+        setup = as_setup(wanted)
+        for name in setup:
+            self.config(name)
+        return setup
+
+    def plan(self, setups: Sequence[Wanted]) -> Plan:
+        """The way of a batch through the adapters.
+
+        :param setups: one for each row.
+        :raises ModelError: for unknown names.
+        """
+        known: dict[Wanted, Setup] = {}
+        checked: list[Setup] = []
+        for wanted in setups:
+            key = wanted if wanted is None or isinstance(wanted, str) else tuple(wanted)
+            if key not in known:
+                known[key] = self.check(key)
+            checked.append(known[key])
+        place = {name: self._place(name) for setup in set(checked) for name in setup}
+        return Plan(checked, place, self.device)
+
+    @contextmanager
+    def unlock(self, names: Sequence[str]) -> Iterator[list[nn.Parameter]]:
+        """Let some adapters (with their heads) be trained inside the block: they stand apart, and all others are frozen."""
+        for name in names:
+            self.config(name)
+        self._move(names, apart=True)
+        parts: list[nn.Module] = [self._holder(n) for n in names if self.configs[n].role != "fusion"]
+        parts += [self._fusion(n) for n in names if self.configs[n].role == "fusion"]
+        parts += [head for n in names if (head := self.head(n)) is not None]
+        found = list({id(p): p for part in parts for p in part.parameters()}.values())
+        try:
+            for p in found:
+                p.requires_grad_(True)
+            yield found
+        finally:
+            for p in found:
+                p.requires_grad_(False)
+            self._move(names, apart=False)
+
+    def _move(self, names: Sequence[str], *, apart: bool) -> None:
+        bottlenecks = [n for n in names if self.configs[n].role != "fusion"]
+        taken = {n: self._holder(n).remove(n) for n in bottlenecks}
+        self._apart = (self._apart | set(bottlenecks)) if apart else (self._apart - set(bottlenecks))
+        for name, weights in taken.items():
+            shape = self.configs[name].shape
+            assert shape is not None  # noqa: S101 - bottlenecks have one
+            self._bank(shape, apart=apart).add(name, weights)
+        self._tidy()
+
+    def _bank(self, shape: AdapterShape, *, apart: bool = False) -> Bank:
+        """The bank for adapters of a shape, made where there is none."""
+        for bank in self.banks:
+            assert isinstance(bank, Bank)  # noqa: S101 - nothing else is put there
+            if bank.shape == shape and any(n in self._apart for n in bank.names) == apart:
+                return bank
+        made = Bank(replace(shape), **self.sizes).to(self.device)
+        self.banks.append(made)
+        return made
+
+    def _tidy(self) -> None:
+        """Drop empty banks."""
+        self.banks = nn.ModuleList(b for b in self.banks if isinstance(b, Bank) and b.names)
+
+    def _holder(self, name: str) -> Bank:
+        for bank in self.banks:
+            if isinstance(bank, Bank) and name in bank.names:
+                return bank
+        raise unknown(name, self.configs)
+
+    def _fusion(self, name: str) -> Fusion:
+        found = self.fusions[f"{name}/fusion"]
+        assert isinstance(found, Fusion)  # noqa: S101 - nothing else is put there
+        return found
+
+    def _place(self, name: str) -> tuple[Bank, int, Fusion | None]:
+        if self.configs[name].role == "fusion":
+            fusion = self._fusion(name)
+            return self._holder(fusion.members[0]), 0, fusion
+        bank = self._holder(name)
+        return bank, bank.names.index(name), None
