@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from calque.pipeline import annotate, load, parse
     from calque.runtime.export import export
     from calque.runtime.session import OnnxModel
+    from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
 
 __version__ = "0.1.0"
@@ -36,8 +37,9 @@ _HOME = {
     "fine_tune": "calque.training.finetune",
     "load": "calque.pipeline",
     "parse": "calque.pipeline",
+    "train_adapter": "calque.training.adapting",
 }
-_NEEDS_TORCH = {"Model", "fine_tune", "export"}
+_NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
 
 __all__ = [
     "CalqueError",
@@ -56,6 +58,7 @@ __all__ = [
     "fine_tune",
     "load",
     "parse",
+    "train_adapter",
 ]
 
 

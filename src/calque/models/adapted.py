@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -25,6 +25,8 @@ from calque.models.adapters.store import load_adapter, save_adapter
 from calque.models.encoder import Encoder
 
 if TYPE_CHECKING:
+    from calque.training.corpus import Data
+
     pass
 
 
@@ -88,6 +90,39 @@ class Adapted(nn.Module):
             config = AdapterConfig(name, shape, languages=list(languages), base=self.encoder.repo or self.encoder.name)
             return self.adapters.add(config)
 
+    def train_adapter(
+        self,
+        name: str,
+        data: Data | None = None,
+        *,
+        text: Data | None = None,
+        on: Wanted | Mapping[str, Wanted] = None,
+        start: str | None = None,
+        validation: Data | None = None,
+        output: str | Path | None = None,
+        resume: bool = True,
+        progress: bool = True,
+        **options: Any,
+    ) -> AdapterConfig:
+        """Train an adapter of this model, in place: on labels (it gets a head of its own) or on raw text.
+
+        :param data: treebanks as for :func:`calque.fine_tune`: one file, several, or ``{"es": path or paths}``.
+        :param text: raw text instead, likewise: sentences or paragraphs, a line each.
+        :param on: the adapters under it, for all or by language (``{"en": "en", "es": "es"}``).
+        :param start: another adapter of the same shape to start from (with its head).
+        :param validation: likewise; by default a part of the data is kept aside, and ``"none"`` does without.
+        :param output: a model's folder: written whole where there is none, and given the adapter where it holds this encoder.
+        :param options: of :class:`calque.training.options.Options` for labels, of
+            :class:`calque.training.language_adapters.TextOptions` for text.
+        :raises CalqueError: when the data cannot be used, or the options mean nothing here.
+        """
+        import calque
+
+        return calque.train_adapter(
+            self, name, data, text=text, on=on, start=start, validation=validation, output=output, resume=resume,
+            progress=progress, **options,
+        )  # fmt: skip
+
     def use_adapter(self, name: Wanted) -> Setup:
         """Let this model go through an adapter (or a stack ``"es,pos"``) where a call does not say otherwise; None: through none.
 
@@ -110,6 +145,10 @@ class Adapted(nn.Module):
     def merge(self, shares: Mapping[str, float] | Sequence[str], name: str) -> AdapterConfig:
         """See :meth:`calque.models.adapters.Adapters.merge`."""
         return self.adapters.merge(shares, name)
+
+    def drop_adapters(self) -> None:
+        """Take all adapters away, before the encoder is trained."""
+        self._adapters = None
 
     def fingerprint(self) -> str:
         """Of the encoder: an adapter belongs to one (:mod:`calque.models.adapters.fingerprint`)."""

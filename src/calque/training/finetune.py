@@ -213,7 +213,7 @@ def run_training(
     check_output(target, overwrite=overwrite, resume=resume)
     if options.code_switch is not None and not lexicons:
         raise TrainingError("--code-switch takes its words from bilingual lists: give --lexicon es=FILE too")
-    with _folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
+    with run_folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
         start = start_from(model, options, reporter)
         data = prepare_data(
             start, options, train_data, validation=validation, source=source, lexicons=lexicons, reporter=reporter
@@ -226,17 +226,17 @@ def run_training(
         if dry_run:
             report.chosen = "nothing: this was a dry run"
             return Outcome(start.model, report)
-        before = _results(score(run, data.source), run.task) if start.continued else []
+        before = results(score(run, data.source), run.task) if start.continued else []
         automatic = keeping.automatic(
             options, new_head=not start.continued, languages=len(data.train), validated=bool(data.validation)
         )
         weights = keeping.trained_weights(start.model) if automatic or options.keep_start else {}
         state = train(run)
-        _choose(run, state, report)
+        choose(run, state, report)
         if weights:
             _keep_start(run, weights, report)
         reporter.close()
-        _measure(run, state, data, before, report)
+        measure_source(run, state, data, before, report)
         _describe(report, data, run, start)
         if target is not None:
             start.model.save_pretrained(target)
@@ -245,7 +245,7 @@ def run_training(
     return Outcome(start.model.eval(), report)
 
 
-def _choose(run: Run, state: State, report: Report) -> None:
+def choose(run: Run, state: State, report: Report) -> None:
     """Keep the average of the best evaluations' weights, or the best, whichever scores better on all validation data."""
     if not state.best:
         report.chosen = "the last weights"
@@ -262,7 +262,7 @@ def _choose(run: Run, state: State, report: Report) -> None:
             report.chosen = f"the average of the weights of steps {', '.join(str(s) for s in sorted(s.step for s in state.best))}"
         else:
             load_average(run.folder, state.best[:1], parameters)
-    report.validation = _results(scores, run.task)
+    report.validation = results(scores, run.task)
 
 
 def _keep_start(run: Run, before: keeping.Weights, report: Report) -> None:
@@ -281,22 +281,23 @@ def _keep_start(run: Run, before: keeping.Weights, report: Report) -> None:
         part = keeping.keep_most(run.model, before, accuracy, measure)
         tried = tried[: keeping.PARTS.index(part) + 1] if part else []
     if tried:
-        report.validation = _results(tried[-1], run.task)
+        report.validation = results(tried[-1], run.task)
         report.chosen += f", with {100 * part:.0f} % of the encoder's weights from before (--keep-start)"
 
 
-def _measure(run: Run, state: State, data: Prepared, before: list[Result], report: Report) -> None:
+def measure_source(run: Run, state: State, data: Prepared, before: list[Result], report: Report) -> None:
     """Speed, and what became of the source language."""
     report.steps, report.words, report.seconds = state.step, state.words, state.seconds
     report.epochs = state.words / max(1, data.words)
     report.source_before = before
-    report.source_after = _results(score(run, data.source), run.task)
+    report.source_after = results(score(run, data.source), run.task)
     for text in forgetting(before, report.source_after, rate=run.rate):
         report.warnings.append(text)
         run.reporter.warn(text)
 
 
-def _results(scores: dict[str, Score], task: str) -> list[Result]:
+def results(scores: dict[str, Score], task: str) -> list[Result]:
+    """Scores as the report has them."""
     return [Result(name, METRICS[task], s.accuracy, s.words, s.sentences) for name, s in scores.items()]
 
 
@@ -332,7 +333,8 @@ def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
 
 
 @contextmanager
-def _folder(target: Path | None, resume: bool) -> Iterator[Path]:
+def run_folder(target: Path | None, resume: bool) -> Iterator[Path]:
+    """The training folder of an output, or a temporary one."""
     if target is None:
         with tempfile.TemporaryDirectory(prefix="calque-") as scratch:
             yield Path(scratch)

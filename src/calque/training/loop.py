@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from calque.errors import TrainingError
+from calque.models.adapters import Setup
 from calque.models.model import Model
 from calque.pieces import WordPieces
 from calque.training.batches import IGNORED, Corpus, Hiding, LabelledBatch, collate, inference_batches, lengths, plan_epoch
@@ -71,6 +72,8 @@ class Run:
     folder: Path
     fingerprint: dict[str, Any]
     reporter: Reporter
+    adapter: str | None = None  # that is trained, and nothing else
+    setups: Mapping[str, Setup] | None = None  # the adapters of each language's sentences; None: none
     resumable: bool = True  # whether checkpoints are written
     pending: list[Tensor] = field(default_factory=list)  # losses and gradient norms not yet looked at
 
@@ -103,7 +106,7 @@ def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool =
             correct = words = 0
             for numbers in inference_batches(corpus, run.pieces, max(run.budget, 2048), limit=limit):
                 batch = collate([corpus.rows[i] for i in numbers], [corpus.labels[i] for i in numbers], run.pieces)
-                logits, labels = _forward(run, batch, encode=encode)
+                logits, labels = _forward(run, batch, [corpus.language] * len(numbers), encode=encode)
                 counted = labels != IGNORED
                 correct += int(((logits.argmax(-1) == labels) & counted).sum())
                 words += batch.words
@@ -139,6 +142,7 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
     options = run.options
     rows = [row for corpus in run.train for row in corpus.rows]
     labels = [label for corpus in run.train for label in corpus.labels]
+    languages = [corpus.language for corpus in run.train for _ in corpus.rows]
     piece_lengths = lengths(rows, run.pieces)
     # languages differ in pieces a word by a factor of three: rows of one length in pieces are half padding in words
     word_lengths = np.fromiter((row.words for row in rows), dtype=np.int64, count=len(rows))
@@ -172,7 +176,8 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
                     hiding=run.hiding,
                     rng=generator(options.seed, "hide", state.step),
                 )
-                _step(run, state, batch, parameters, optimiser, encode=not state.alone)
+                of_batch = [languages[i] for i in numbers]
+                _step(run, state, batch, of_batch, parameters, optimiser, encode=not state.alone)
                 state.step += 1
                 state.position += 1
                 state.words += batch.words
@@ -197,17 +202,18 @@ def _step(
     run: Run,
     state: State,
     batch: LabelledBatch,
+    languages: Sequence[str],
     parameters: dict[str, nn.Parameter],
     optimiser: torch.optim.Optimizer,
     *,
     encode: bool,
 ) -> None:
     run.model.train()
-    if run.options.freeze_backbone:
+    if run.options.freeze_backbone or (run.adapter and run.options.dropout is None):
         run.model.encoder.eval()  # what is not trained sees what it will see in use
     seed_step(run.options.seed, state.step)
     with plain_attention(run.device):
-        logits, labels = _forward(run, batch, encode=encode)
+        logits, labels = _forward(run, batch, languages, encode=encode)
     loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum") / max(
         1, batch.words
     )
@@ -220,11 +226,12 @@ def _step(
     optimiser.step()
 
 
-def _forward(run: Run, batch: LabelledBatch, *, encode: bool = True) -> tuple[Tensor, Tensor]:
+def _forward(run: Run, batch: LabelledBatch, languages: Sequence[str], *, encode: bool = True) -> tuple[Tensor, Tensor]:
     arrays = batch.batch
     inputs = {name: torch.from_numpy(a).to(run.device) for name, a in arrays.arrays().items()}
+    plan = run.model.adapters.plan([run.setups[lang] for lang in languages]) if run.setups is not None else None
     with autocast(run.device, run.precision):
-        logits = run.model(**inputs, encode=encode)[run.task]
+        logits = run.model(**inputs, encode=encode, adapters=plan)[run.task]
     return logits.float(), torch.from_numpy(batch.labels).to(run.device)
 
 

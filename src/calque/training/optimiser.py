@@ -85,8 +85,12 @@ def _scaled(model: Model, task: str, layer_decay: float, head_factor: float) -> 
     for depth, group in enumerate([embeddings, *layers]):
         yield from ((p, layer_decay ** (len(layers) - depth)) for p in group if p.requires_grad)
     yield from ((p, 1.0) for p in rest if p.requires_grad)
+    if model.some_adapters is not None:
+        heads = {id(p) for p in model.adapters.heads.parameters()}
+        yield from ((p, head_factor if id(p) in heads else 1.0) for p in model.adapters.parameters() if p.requires_grad)
     beside = [part for part in (model.mixer, model.layermix) if part is not None]
-    new = [*model.heads[task].parameters(), *(p for part in beside for p in part.parameters())]
+    head = model.heads[task].parameters() if task in model.heads else ()
+    new = [*head, *(p for part in beside for p in part.parameters())]
     yield from ((p, head_factor) for p in new if p.requires_grad)
 
 

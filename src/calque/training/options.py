@@ -32,6 +32,7 @@ Schedule = Literal["linear", "cosine"]
 SEEN_WORDS, MOST_EPOCHS = 100_000, 20  # that a run sees at least, by default, in so many passes at most
 RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
 SMALL_DATA = 30_000  # words; under it such a model has the default rate
+ADAPTER_RATE = 1e-3  # of an adapter, in an encoder of any width
 NARROW, NARROW_FACTOR = 512, 2.0  # and encoders less wide than this, this many times the default rate
 # Options that change how a run is watched, not what it computes: they may differ when it is resumed.
 UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes"})
@@ -86,35 +87,35 @@ class Options:
         """
         if self.task not in TASKS:
             raise TrainingError(f"task '{self.task}' cannot be trained: choose from {', '.join(TASKS)}")
-        _range("epochs", self.epochs, above=0)
-        _range("max-minutes", self.max_minutes, above=0)
-        _range("batch-words", self.batch_words, low=1)
-        _range("learning-rate", self.learning_rate, above=0, high=1)
-        _range("head-factor", self.head_factor, above=0)
-        _range("layer-decay", self.layer_decay, above=0, high=1)
-        _range("weight-decay", self.weight_decay, low=0, high=1)
-        _range("warmup", self.warmup, low=0, high=0.9)
-        _range("clip", self.clip, above=0)
-        _range("max-length", self.max_length, low=16)
-        _range("limit", self.limit, low=1)
-        _range("temperature", self.temperature, above=0)
-        _range("seed", self.seed, low=0, high=2**32 - 1)
+        check_range("epochs", self.epochs, above=0)
+        check_range("max-minutes", self.max_minutes, above=0)
+        check_range("batch-words", self.batch_words, low=1)
+        check_range("learning-rate", self.learning_rate, above=0, high=1)
+        check_range("head-factor", self.head_factor, above=0)
+        check_range("layer-decay", self.layer_decay, above=0, high=1)
+        check_range("weight-decay", self.weight_decay, low=0, high=1)
+        check_range("warmup", self.warmup, low=0, high=0.9)
+        check_range("clip", self.clip, above=0)
+        check_range("max-length", self.max_length, low=16)
+        check_range("limit", self.limit, low=1)
+        check_range("temperature", self.temperature, above=0)
+        check_range("seed", self.seed, low=0, high=2**32 - 1)
         for name in ("dropout", "word_dropout", "piece_dropout", "feature_dropout"):
-            _range(name.replace("_", "-"), getattr(self, name), low=0, high=0.9)
-        _range("recase", self.recase, low=0, high=1)
-        _range("code-switch", self.code_switch, low=0, high=100)
-        _range("lexical-warmup", self.lexical_warmup, low=0, high=0.95)
+            check_range(name.replace("_", "-"), getattr(self, name), low=0, high=0.9)
+        check_range("recase", self.recase, low=0, high=1)
+        check_range("code-switch", self.code_switch, low=0, high=100)
+        check_range("lexical-warmup", self.lexical_warmup, low=0, high=0.95)
         if self.keep_start and self.freeze_backbone:
             raise TrainingError(
                 "--keep-start averages what training changed of the encoder, --freeze-backbone lets nothing change"
             )
         if self.lexical_warmup and self.word_features is False:
             raise TrainingError("--lexical-warmup trains word features alone, so it needs --word-features")
-        _range("average", self.average, low=1)
-        _range("keep-start", self.keep_start, low=0, high=1)
-        _range("patience", self.patience, low=0)
-        _range("eval-every", self.eval_every, low=1)
-        _range("eval-limit", self.eval_limit, low=0)
+        check_range("average", self.average, low=1)
+        check_range("keep-start", self.keep_start, low=0, high=1)
+        check_range("patience", self.patience, low=0)
+        check_range("eval-every", self.eval_every, low=1)
+        check_range("eval-limit", self.eval_limit, low=0)
         for name, allowed in (
             ("schedule", ("linear", "cosine")),
             ("device", ("auto", "cpu", "cuda", "mps")),
@@ -163,9 +164,13 @@ def default_batch_words(words: int) -> int:
     return min(1024, max(128, min(256, words // 32), words // 400))
 
 
-def _range(
+def check_range(
     name: str, value: float | None, *, low: float | None = None, above: float | None = None, high: float | None = None
 ) -> None:
+    """Refuse a number out of its range.
+
+    :raises TrainingError: naming the option and the range.
+    """
     if value is None:
         return
     fine = (

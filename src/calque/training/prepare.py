@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from calque.errors import FormatError, TrainingError
+from calque.models.adapters import Setup
 from calque.models.model import Model
 from calque.pieces import WordPieces
 from calque.training.augment import add_recased
@@ -28,7 +29,7 @@ from calque.training.device import choose_device, choose_precision
 from calque.training.loop import Run
 from calque.training.mixtures import shares
 from calque.training.optimiser import set_dropout
-from calque.training.options import TASKS, Options, default_batch_words, default_learning_rate
+from calque.training.options import ADAPTER_RATE, TASKS, Options, default_batch_words, default_learning_rate
 from calque.training.progress import Reporter
 from calque.training.report import Report
 
@@ -43,11 +44,19 @@ class Start:
     digest: str  # of its weights, before a head was added
     pieces: WordPieces
     device: torch.device
+    adapter: str | None = None  # that alone is trained
+    below: Mapping[str, Setup] = field(default_factory=dict)  # language → the adapters under it; "*": any other language
 
-    @property
-    def labels(self) -> dict[str, list[str]]:
-        """Labels of each head."""
-        return {task: list(config.labels) for task, config in self.model.config.tasks.items()}
+    def labels(self, task: str) -> list[str]:
+        """Labels of the head that is trained."""
+        config = self.model.adapters.config(self.adapter).head if self.adapter else self.model.config.tasks[task]
+        assert config is not None  # noqa: S101 - who makes a start gives it a head
+        return list(config.labels)
+
+    def setup(self, language: str) -> Setup:
+        """The adapters that sentences of a language go through."""
+        under = self.below.get(language, self.below.get("*", ()))
+        return (*under, self.adapter) if self.adapter else under
 
 
 @dataclass(slots=True)
@@ -76,6 +85,10 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
         name, fresh = model.config.name or model.encoder.name or "model in memory", copy.deepcopy(model)
     else:
         name, fresh = str(model), Model.load(model)
+    if fresh.some_adapters is not None and not options.freeze_backbone:
+        names = ", ".join(fresh.adapters)
+        reporter.say(f"its adapters ({names}) belong to the encoder as it was, and are left behind")
+        fresh.drop_adapters()
     digest = weights_digest(fresh)
     existing = fresh.config.tasks.get(options.task)
     continued = existing is not None and set(TASKS[options.task]) <= set(existing.labels)
@@ -97,10 +110,10 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
     if options.lexical_warmup and fresh.mixer is None:
         raise TrainingError("--lexical-warmup trains word features alone, and this model has none: give --word-features too")
     set_dropout(fresh, options.dropout)
-    return Start(fresh.to(device), name, continued, digest, _pieces(fresh, options.max_length), device)
+    return Start(fresh.to(device), name, continued, digest, window_pieces(fresh, options.max_length), device)
 
 
-def _pieces(model: Model, wanted: int | None) -> WordPieces:
+def window_pieces(model: Model, wanted: int | None) -> WordPieces:
     """The encoder's own cutter, or one with a smaller window."""
     own = model.encoder.pieces
     if wanted is not None and wanted > own.max_length:
@@ -126,7 +139,7 @@ def prepare_data(
 
     :raises DataError: or FormatError, for files that cannot be used.
     """
-    labels = start.labels[options.task]
+    labels = start.labels(options.task)
     skipped: list[FormatError] = []
 
     def read(data: Data, what: str) -> Treebanks:
@@ -210,22 +223,37 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         parts=parts,
         budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.words)),
         word_budget=options.batch_words or default_batch_words(data.words),
-        rate=options.learning_rate or default_learning_rate(width, continued=start.continued, words=data.words),
-        head_factor=options.head_factor or (1.0 if start.continued else 10.0),
-        hiding=Hiding(options.word_dropout, options.piece_dropout, _features_hidden(start, options), _mask(start.pieces)),
+        rate=options.learning_rate or _default_rate(start, data, width),
+        head_factor=options.head_factor or (1.0 if start.continued or start.adapter else 10.0),
+        hiding=Hiding(options.word_dropout, options.piece_dropout, _features_hidden(start, options), mask_piece(start.pieces)),
         device=start.device,
         precision=precision,
         folder=folder,
         fingerprint=_fingerprint(start, data, options, precision),
         reporter=reporter,
+        adapter=start.adapter,
+        setups=_setups(start, data),
     )
+
+
+def _setups(start: Start, data: Prepared) -> dict[str, Setup] | None:
+    """The adapters of each language's sentences."""
+    corpora = (*data.train, *data.validation, *data.source)
+    return {c.language: start.setup(c.language) for c in corpora} if start.adapter else None
+
+
+def _default_rate(start: Start, data: Prepared, width: int) -> float:
+    if start.adapter:
+        return ADAPTER_RATE
+    return default_learning_rate(width, continued=start.continued, words=data.words)
 
 
 def _features_hidden(start: Start, options: Options) -> float:
     return options.feature_dropout if start.pieces.forms is not None else 0.0
 
 
-def _mask(pieces: WordPieces) -> int:
+def mask_piece(pieces: WordPieces) -> int:
+    """What stands for hidden pieces: the mask, or the unknown piece where there is none."""
     for name in ("<mask>", "[MASK]"):
         found = pieces.tokenizer.token_to_id(name)
         if found is not None:
@@ -235,7 +263,8 @@ def _mask(pieces: WordPieces) -> int:
 
 def _fingerprint(start: Start, data: Prepared, options: Options, precision: str) -> dict[str, Any]:
     files = {f"{kind} data": [[d["language"], d["sha256"]] for d in found] for kind, found in data.provenance.items()}
-    return {**options.fingerprint(), "precision": precision, "model": start.digest, **files}
+    adapter = {"adapter": start.adapter, "below": {k: list(v) for k, v in start.below.items()}} if start.adapter else {}
+    return {**options.fingerprint(), "precision": precision, "model": start.digest, **adapter, **files}
 
 
 def new_report(start: Start, data: Prepared, run: Run, target: Path | None, frozen: list[str]) -> Report:
@@ -264,7 +293,7 @@ def explain(report: Report, run: Run, reporter: Reporter) -> None:
     sentences, words = (sum(size[key] for size in report.train.values()) for key in ("sentences", "words"))
     many = f"{len(report.train)} languages, " if len(report.train) > 1 else ""
     reporter.say(f"training data: {many}{sentences:,} sentences, {words:,} words")
-    own = report.continued and run.options.learning_rate is None
+    own = report.continued and run.options.learning_rate is None and run.adapter is None
     lower = run.rate < default_learning_rate(run.model.encoder.hidden_size, continued=False)
     why = f" (a third of the usual: the model has a {run.task} head already)" if own and lower else ""
     why = " (for so little data)" if own and not lower else why

@@ -137,7 +137,7 @@ def test_vectors_are_those_of_the_reference(kind, setup, make_model, add_adapter
         add_adapter(model, name, seed=seed, **shape)
     for members in (["es", "ca"], ["deep", "deeper"]):
         name = model.adapters.fuse(members).name
-        model.adapters.set_fusion(name, {k: 0.2 * torch.randn_like(v) for k, v in model.adapters.state(name).items()})
+        model.adapters.set_weights(name, {k: 0.2 * torch.randn_like(v) for k, v in model.adapters.state(name).items()})
     model.adapters.double()
     found, ids = run(model, sentences, [setup] * len(sentences))
     for hidden, piece_ids in zip(found, ids, strict=True):

@@ -25,7 +25,7 @@ def model(make_model, add_adapter):
     torch.nn.init.normal_(head.linear.weight)
     made.adapters.set_head("pos", "pos", head.eval(), TaskConfig(["A", "B"]))
     made.fuse(["es", "ca"])
-    made.adapters.set_fusion("es+ca", {k: 0.2 * torch.randn_like(v) for k, v in made.adapters.state("es+ca").items()})
+    made.adapters.set_weights("es+ca", {k: 0.2 * torch.randn_like(v) for k, v in made.adapters.state("es+ca").items()})
     made.adapters.configs["es"].data = [{"name": "bible", "licence": "CC0", "sentences": 12}]
     return made
 
@@ -129,7 +129,7 @@ def test_adapterhubs_format_goes_there_and_back(kind, make_model, add_adapter, s
     add_adapter(model, "a", seed=4)
     add_adapter(model, "b", seed=5)
     model.fuse(["a", "b"])
-    model.adapters.set_fusion("a+b", {k: 0.2 * torch.randn_like(v) for k, v in model.adapters.state("a+b").items()})
+    model.adapters.set_weights("a+b", {k: 0.2 * torch.randn_like(v) for k, v in model.adapters.state("a+b").items()})
     head = WordHead(model.encoder.hidden_size, 2)
     model.adapters.set_head("pos", "pos", head, TaskConfig(["A", "B"]))
     other = make_model(kind)

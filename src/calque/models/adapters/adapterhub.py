@@ -141,7 +141,7 @@ def _read_fusion(
     made = adapters.fuse(members, name)
     try:
         wanted = adapters.state(made.name)
-        adapters.set_fusion(
+        adapters.set_weights(
             made.name, {key: _find(tensors, _fusion_key(key, names, ",".join(members)), folder) for key in wanted}
         )
     except ModelError:

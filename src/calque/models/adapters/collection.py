@@ -169,9 +169,21 @@ class Adapters(nn.Module):
             return self._fusion(name).get()
         return self._holder(name).get(name)
 
-    def set_fusion(self, name: str, weights: Mapping[str, Tensor]) -> None:
-        """Give a fusion its trained weights."""
-        self._fusion(name).set(weights)
+    def set_weights(self, name: str, weights: Mapping[str, Tensor]) -> None:
+        """Give an adapter (or fusion) other weights.
+
+        :raises ModelError: when they do not fit.
+        """
+        if self.config(name).role == "fusion":
+            self._fusion(name).set(weights)
+            return
+        bank, old = self._holder(name), self.state(name)
+        bank.remove(name)
+        try:
+            bank.add(name, weights)
+        except ModelError:
+            bank.add(name, old)
+            raise
 
     def set_head(self, name: str, task: str, head: WordHead, config: TaskConfig) -> None:
         """Give an adapter a head of its own."""

@@ -80,7 +80,7 @@ def load_adapter(
     weights = read_tensors(path / WEIGHTS_FILE)
     if config.role == "fusion":
         made = adapters.fuse(config.members, config.name)
-        adapters.set_fusion(made.name, weights)
+        adapters.set_weights(made.name, weights)
         adapters.configs[made.name] = config
     else:
         adapters.add(config, weights)

@@ -1,0 +1,257 @@
+"""Adapters trained on labels: the encoder, the model's heads and all other adapters stay as they are, byte for byte.
+
+Choices and trade-offs
+- The same loop as fine-tuning (data, evaluations, averaging, checkpoints, early stopping); what differs is what may move: the
+  adapter and a head of its own. That head starts as a copy of the head that the sentences would have gone to without it, so that
+  a few hundred sentences of another language start from what the source language taught, and the source loses nothing.
+- Under the adapter may lie others, a language's for each language of the data (``on={"en": "en", "es": "es"}``): they are read,
+  not trained. Sentences of several languages share a batch.
+- Where nothing says otherwise the encoder runs without dropout: what is frozen sees in training what it will see in use, and on a
+  processor that is faster.
+- The adapter is in the given model afterwards. With an output it is on disk too: in ``adapters/`` of that model's folder.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from calque.adapters import FOLDER, AdapterConfig
+from calque.config import TaskConfig, is_calque_model
+from calque.errors import ModelError, TrainingError
+from calque.models.adapters import Adapters, Setup, Wanted
+from calque.models.adapters.fingerprint import fingerprint
+from calque.models.adapters.heads import owner
+from calque.models.encoder import load_backbone
+from calque.models.heads import WordHead
+from calque.models.model import Model
+from calque.training.checkpoints import weights_digest
+from calque.training.corpus import Data
+from calque.training.device import choose_device
+from calque.training.finetune import choose, measure_source, run_folder
+from calque.training.loop import Run, train
+from calque.training.options import TASKS, Options, default_epochs
+from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, window_pieces
+from calque.training.progress import Reporter
+from calque.training.report import Report
+
+On = Wanted | Mapping[str, Wanted]
+_ENCODER_ONLY = ("freeze_backbone", "layer_mix", "word_features", "lexical_warmup", "keep_start", "freeze_embeddings")
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterOutcome:
+    """A trained adapter, and how it came about."""
+
+    config: AdapterConfig
+    report: Report
+
+
+def train_task_adapter(
+    model: Model,
+    name: str,
+    train_data: Data,
+    options: Options,
+    *,
+    on: On = None,
+    start: str | None = None,
+    validation: Data | None = None,
+    output: str | Path | None = None,
+    resume: bool = True,
+    reporter: Reporter | None = None,
+) -> AdapterOutcome:
+    """Train an adapter that the model has, with a head of its own.
+
+    :param name: of the adapter (:meth:`calque.models.model.Model.add_adapter`).
+    :param train_data: as for :func:`calque.fine_tune`; ``validation`` likewise.
+    :param on: the adapters under it: for all, or a mapping from language to them (``"*"``: any other language).
+    :param start: another adapter of the same shape whose weights and head it starts from.
+    :param output: a model's folder: written whole where there is none, and given the adapter where it holds this encoder.
+    :raises TrainingError: for options that have no meaning here, also DataError, FormatError and ModelError of what is read.
+    """
+    reporter = reporter if reporter is not None else Reporter(show=False)
+    adapters, config = model.adapters, model.adapters.config(name)
+    _check_options(options)
+    below = _below(adapters, name, on)
+    target = Path(output).expanduser() if output is not None else None
+    check_target(model, target, name)
+    before = (adapters.state(name), copy.deepcopy(adapters.head(name)), config.head, config.task)
+    began = time.monotonic()
+    try:
+        with run_folder(training_name(target, name), resume) as folder, torch.random.fork_rng():
+            begun = _start(model, config, options, below, start, reporter)
+            data = prepare_data(begun, options, train_data, validation=validation, source=None, reporter=reporter)
+            options = replace(options, epochs=options.epochs or default_epochs(data.words))
+            with frozen(model), adapters.unlock([name]) as parameters:
+                count = sum(p.numel() for p in parameters)
+                run = prepare_run(begun, data, options, folder, reporter)
+                run.resumable = target is not None
+                report = new_report(begun, data, run, str(target) if target else None, [_share(model, count)])  # type: ignore[arg-type]
+                explain(report, run, reporter)
+                state = train(run)
+                choose(run, state, report)
+                reporter.close()
+                measure_source(run, state, data, [], report)
+            _describe(config, report, data, run, begun, count, time.monotonic() - began)
+    except BaseException:
+        _put_back(adapters, name, *before)
+        raise
+    if target is not None:
+        save_into(model, target, name)
+        reporter.say(f"adapter '{name}' saved to {target / FOLDER / name}")
+    return AdapterOutcome(config, report)
+
+
+@contextmanager
+def frozen(model: Model) -> Iterator[None]:
+    """Nothing of the model can be trained inside the block but what is unlocked there; afterwards all is as before."""
+    wanted = {p: p.requires_grad for p in model.parameters()}
+    model.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter, grad in wanted.items():
+            parameter.requires_grad_(grad)
+        model.eval()
+
+
+def _check_options(options: Options) -> None:
+    plain = Options(task=options.task)
+    for name in _ENCODER_ONLY:
+        if getattr(options, name) != getattr(plain, name):
+            raise TrainingError(
+                f"--{name.replace('_', '-')} is about training the encoder, and under an adapter it is frozen: leave it out"
+            )
+
+
+def _below(adapters: Adapters, name: str, on: On) -> dict[str, Setup]:
+    """Language → the adapters under the one that is trained."""
+    wanted: dict[str, Wanted] = dict(on) if isinstance(on, Mapping) else {"*": on}
+    found = {lang: adapters.check(setup) if setup is not None else () for lang, setup in wanted.items()}
+    if any(name in setup for setup in found.values()):
+        raise TrainingError(f"adapter '{name}' cannot lie under itself")
+    return found
+
+
+def _start(
+    model: Model, config: AdapterConfig, options: Options, below: Mapping[str, Setup], other: str | None, reporter: Reporter
+) -> Start:
+    """Give the adapter a head, and weights of another where told so."""
+    adapters, task = model.adapters, options.task
+    device = choose_device(options.device)
+    model.to(device)
+    if other is not None:
+        if adapters.config(other).shape != config.shape or adapters.config(other).role == "fusion" or config.role == "fusion":
+            raise TrainingError(f"adapter '{config.name}' cannot start from '{other}': they are of different shapes")
+        adapters.set_weights(config.name, adapters.state(other))
+    under = next(iter(below.values()), ())
+    giver = owner(adapters, (*under, *((other,) if other else ()), config.name), task)
+    head, labels = _head(model, giver, task)
+    continued = head is not None
+    if head is None:
+        torch.manual_seed(options.seed)
+        head, labels = WordHead(model.encoder.hidden_size, len(TASKS[task])).to(device), TaskConfig(list(TASKS[task]))
+    adapters.set_head(config.name, task, head, labels)
+    kept = f"its {task} head starts as that of {giver or 'the model'}" if continued else f"a new {task} head comes with it"
+    reporter.say(f"adapter '{config.name}' in {model.config.name or model.encoder.name}: {kept}")
+    pieces = window_pieces(model, options.max_length)
+    return Start(
+        model, model.config.name or model.encoder.name, continued, weights_digest(model), pieces, device, config.name, below
+    )
+
+
+def _head(model: Model, giver: str | None, task: str) -> tuple[WordHead | None, TaskConfig]:
+    """A copy of the head that sentences would go to, and its labels."""
+    head = model.adapters.head(giver) if giver else model.heads[task] if task in model.heads else None
+    labels = model.adapters.configs[giver].head if giver else model.config.tasks.get(task)
+    if not isinstance(head, WordHead) or labels is None or not set(TASKS[task]) <= set(labels.labels):
+        return None, TaskConfig([])
+    return copy.deepcopy(head), copy.deepcopy(labels)
+
+
+def _put_back(
+    adapters: Adapters,
+    name: str,
+    weights: Mapping[str, torch.Tensor],
+    head: WordHead | None,
+    labels: TaskConfig | None,
+    task: str | None,
+) -> None:
+    """An adapter as it was before a run that failed."""
+    adapters.set_weights(name, weights)
+    config = adapters.config(name)
+    config.task, config.head = task, labels
+    if f"{name}/head" in adapters.heads:
+        del adapters.heads[f"{name}/head"]
+    if head is not None and labels is not None and task is not None:
+        adapters.set_head(name, task, head, labels)
+
+
+def _share(model: Model, count: int) -> str:
+    whole = sum(p.numel() for p in model.encoder.parameters())
+    return f"all but {count / 1e3:,.0f} k parameters ({100 * count / whole:.2f} % of the encoder)"
+
+
+def _describe(config: AdapterConfig, report: Report, data: Prepared, run: Run, begun: Start, count: int, seconds: float) -> None:
+    """Write into the adapter's config where its weights come from."""
+    import transformers
+
+    from calque import __version__
+
+    config.role = config.role if config.role == "fusion" else "task"
+    config.languages = sorted({*config.languages, *(c.language for c in data.train if c.language != "und")})
+    config.below = sorted({n for setup in begun.below.values() for n in setup})
+    config.licence = run.options.licence
+    config.data = list(data.provenance.get("train", []))
+    config.scores = [{**r.to_json_dict(), "file": "validation"} for r in report.validation]
+    config.base = config.base or begun.name
+    config.training = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
+        "options": run.options.fingerprint(),
+        "under": {lang: list(setup) for lang, setup in begun.below.items()},
+        "parameters": count,
+        "seconds": round(seconds, 1),
+        "steps": report.steps,
+        "chosen": report.chosen,
+    }
+
+
+def training_name(target: Path | None, name: str) -> Path | None:
+    """What the training folder of an adapter is named after: it lies beside the model, not in it."""
+    return None if target is None else target.with_name(f"{target.name}.{name}")
+
+
+def check_target(model: Model, target: Path | None, name: str) -> None:
+    """Refuse an output that is no place for this adapter, before anything is trained.
+
+    :raises TrainingError: with the way out.
+    """
+    if target is None or not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not target.is_dir() or not is_calque_model(target):
+        raise TrainingError(f"--output {target}: something else is there: give a model's folder, or a new name")
+    try:
+        there = fingerprint(load_backbone(target / "encoder", target)) if (target / "encoder").is_dir() else ""
+    except ModelError as error:
+        raise TrainingError(f"--output {target}: {error}") from error
+    if there and there != model.fingerprint():
+        raise TrainingError(
+            f"--output {target}: the model there has another encoder than the one that adapter '{name}' is trained on: "
+            "give that model with --model, or another --output"
+        )
+
+
+def save_into(model: Model, target: Path, name: str) -> None:
+    """Write the adapter into a model's folder, and the model where there is none."""
+    if is_calque_model(target):
+        model.save_adapter(name, target / FOLDER / name)
+    else:
+        model.save_pretrained(target)
