@@ -189,7 +189,7 @@ class Adapters(nn.Module):
         """Give an adapter a head of its own."""
         owner = self.config(name)
         owner.task, owner.head = task, config
-        self.heads[f"{name}/head"] = head.to(self.device)
+        self.heads[f"{name}/head"] = head.to(self.device).requires_grad_(False)  # until it is unlocked
 
     def head(self, name: str) -> WordHead | None:
         """An adapter's own head."""
