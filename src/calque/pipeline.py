@@ -19,6 +19,7 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload, runtime_checkable
 
+from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
 from calque.document import Document, MultiwordToken, Sentence, Token
 from calque.errors import CalqueError, ModelError
 
@@ -56,7 +57,9 @@ class Tagger(Protocol):
         ...
 
 
-def annotate(sentences: Iterable[Sentence], tagger: Tagger, *, batch_words: int = WINDOW_WORDS) -> Iterator[Sentence]:
+def annotate(
+    sentences: Iterable[Sentence], tagger: Tagger, *, batch_words: int = WINDOW_WORDS, choose: Choose | None = None
+) -> Iterator[Sentence]:
     """Fill ``upos`` and ``score`` of every word, streaming, in the order given.
 
     The sentences are changed in place and handed on; a tag that was there is replaced.
@@ -64,6 +67,7 @@ def annotate(sentences: Iterable[Sentence], tagger: Tagger, *, batch_words: int 
     :param sentences: any number of sentences; only about ``batch_words`` words of them are held at a time.
     :param tagger: a model with a ``pos`` head.
     :param batch_words: words handed to the tagger at a time.
+    :param choose: says which adapters a sentence goes through (:func:`calque.adapterrouter.adapters_for`).
     :raises ModelError: when the tagger has no head for part-of-speech tags.
     """
     check_tags_words(tagger)
@@ -73,21 +77,36 @@ def annotate(sentences: Iterable[Sentence], tagger: Tagger, *, batch_words: int 
         window.append(sentence)
         words += max(len(sentence.tokens), 1)
         if words >= batch_words:
-            yield from _annotate_window(window, tagger)
+            yield from _annotate_window(window, tagger, choose)
             window, words = [], 0
-    yield from _annotate_window(window, tagger)
+    yield from _annotate_window(window, tagger, choose)
 
 
 @overload
 def parse(  # type: ignore[overload-overlap] # a string is a sequence of strings, and stands for one text
-    text: str, *, lang: str = AUTO, model: str | Path | Tagger | None = None
+    text: str,
+    *,
+    lang: str = AUTO,
+    model: str | Path | Tagger | None = None,
+    adapters: Adapters = None,
+    otherwise: Otherwise = "nearest",
 ) -> Document: ...
 @overload
 def parse(
-    text: Sequence[str], *, lang: str | Sequence[str] = AUTO, model: str | Path | Tagger | None = None
+    text: Sequence[str],
+    *,
+    lang: str | Sequence[str] = AUTO,
+    model: str | Path | Tagger | None = None,
+    adapters: Adapters = None,
+    otherwise: Otherwise = "nearest",
 ) -> list[Document]: ...
 def parse(
-    text: str | Sequence[str], *, lang: str | Sequence[str] = AUTO, model: str | Path | Tagger | None = None
+    text: str | Sequence[str],
+    *,
+    lang: str | Sequence[str] = AUTO,
+    model: str | Path | Tagger | None = None,
+    adapters: Adapters = None,
+    otherwise: Otherwise = "nearest",
 ) -> Document | list[Document]:
     """Analyse text: sentences, words with character offsets, part-of-speech tags.
 
@@ -95,8 +114,11 @@ def parse(
     :param lang: language of the text as a code or name ("es", "Spanish"), or "auto" to identify it; one for each text where
         there are several.
     :param model: a model, its name, or its folder; by default the embedded one.
+    :param adapters: of the model: a name or stack for all (``es``, ``es,pos``), ``auto`` for those of each sentence's language,
+        or a list with one for each text (None: none); by default what the model goes through by itself.
+    :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
     :returns: a document, or a list of them for a list of texts.
-    :raises CalqueError: for an unknown language or model, or a model without a ``pos`` head.
+    :raises CalqueError: for an unknown language, model or adapter, or a model without a ``pos`` head.
     """
     one = isinstance(text, str)
     texts: Sequence[str] = [text] if isinstance(text, str) else text
@@ -106,7 +128,8 @@ def parse(
     tagger = as_tagger(model)
     check_tags_words(tagger)
     documents = [cut(t, lang=code) for t, code in zip(texts, langs, strict=True)]
-    for _ in annotate((s for d in documents for s in d.sentences), tagger):
+    choose = by_text(tagger, adapters, [d.sentences for d in documents], otherwise=otherwise)
+    for _ in annotate((s for d in documents for s in d.sentences), tagger, choose=choose):
         pass
     return documents[0] if one else documents
 
@@ -252,23 +275,29 @@ def _has_torch() -> bool:
     return find_spec("torch") is not None and find_spec("transformers") is not None
 
 
-def tag_sentences(tagger: Tagger, sentences: Sequence[Sentence], lang: str | None = None) -> list[Tagged]:
+def tag_sentences(
+    tagger: Tagger, sentences: Sequence[Sentence], lang: str | None = None, *, choose: Choose | None = None
+) -> list[Tagged]:
     """Tags for the words of sentences.
 
     :param lang: for sentences that name none, where the tagger cuts words by language.
+    :param choose: says which adapters a sentence goes through.
     """
     words = [[token.text for token in sentence.tokens] for sentence in sentences]
-    if not getattr(tagger, "by_language", False):
-        return tagger.tag(words)
+    options: dict[str, Any] = {}
+    if getattr(tagger, "by_language", False):
+        options["langs"] = [sentence.lang or lang for sentence in sentences]
+    if choose is not None:
+        options["adapters"] = [choose(sentence) for sentence in sentences]
     told: Any = tagger
-    found: list[Tagged] = told.tag(words, langs=[sentence.lang or lang for sentence in sentences])
+    found: list[Tagged] = told.tag(words, **options)
     return found
 
 
-def _annotate_window(window: list[Sentence], tagger: Tagger) -> Iterator[Sentence]:
+def _annotate_window(window: list[Sentence], tagger: Tagger, choose: Choose | None) -> Iterator[Sentence]:
     if not window:
         return
-    tagged = tag_sentences(tagger, window)
+    tagged = tag_sentences(tagger, window, choose=choose)
     for sentence, (labels, scores) in zip(window, tagged, strict=True):
         for token, label, score in zip(sentence.tokens, labels, scores, strict=True):
             token.upos, token.score = label, score

@@ -25,6 +25,14 @@ class OnError(StrEnum):
     skip = "skip"
 
 
+class Otherwise(StrEnum):
+    """What a language without an adapter goes through."""
+
+    nearest = "nearest"
+    base = "base"
+    mean = "mean"
+
+
 class Backend(StrEnum):
     """How a model is run."""
 
@@ -50,6 +58,13 @@ def evaluate_command(
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="Bootstrap resamples behind each interval.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resamples.")] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first sentences of each file.")] = None,
+    adapters: Annotated[
+        str | None,
+        typer.Option("--adapters", "-a", metavar="NAMES", help="es, or es,pos for a stack; auto, or auto,pos, by language."),
+    ] = None,
+    otherwise: Annotated[
+        Otherwise, typer.Option("--otherwise", help="With auto: for a language that has no adapter: nearest, base or mean.")
+    ] = Otherwise.nearest,
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run: auto, onnx or torch.")] = Backend.auto,
     on_error: Annotated[OnError, typer.Option("--on-error", help="At a malformed sentence: stop, or skip it.")] = OnError.stop,
 ) -> None:
@@ -82,6 +97,8 @@ def evaluate_command(
             limit=limit,
             on_error=on_error.value,
             backend=backend.value,
+            adapters=adapters,
+            otherwise=otherwise.value,
             progress=progress,
         )
     for note in evaluation.notes:

@@ -25,6 +25,7 @@ import typer
 from calque.errors import DataError
 
 if TYPE_CHECKING:
+    from calque.adapterrouter import Choose
     from calque.document import Document, Sentence
     from calque.errors import FormatError
     from calque.pipeline import Tagger
@@ -50,6 +51,14 @@ class Backend(StrEnum):
     torch = "torch"
 
 
+class Otherwise(StrEnum):
+    """What a language without an adapter goes through."""
+
+    nearest = "nearest"
+    base = "base"
+    mean = "mean"
+
+
 class OnError(StrEnum):
     """What to do with a malformed sentence."""
 
@@ -72,6 +81,13 @@ def parse_command(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A model's name or folder.", show_default="the embedded one")
     ] = None,
+    adapters: Annotated[
+        str | None,
+        typer.Option("--adapters", "-a", metavar="NAMES", help="es, or es,pos for a stack; auto, or auto,pos, by language."),
+    ] = None,
+    otherwise: Annotated[
+        Otherwise, typer.Option("--otherwise", help="With auto: for a language that has no adapter.")
+    ] = Otherwise.nearest,
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run.")] = Backend.auto,
     style: Annotated[
         Format | None,
@@ -97,15 +113,18 @@ def parse_command(
     if text is not None and not text.strip():
         raise DataError("the text is empty: give some words, or a file with --input FILE")
     tagger, lang = _prepare(model, backend, lang)
+    from calque.adapterrouter import adapters_for
+
+    choose = adapters_for(tagger, adapters, otherwise=otherwise.value, lang=None if lang == "auto" else lang)
     if text is not None:
         _hint(text)
-        document = _of_text(text, lang, tagger, pretokenized)
+        document = _of_text(text, lang, tagger, pretokenized, choose)
         with _target(output) as stream:
             _write_document(document, style or _style(output, Format.table), stream)
         return
     skipped: list[FormatError] = []
     with _target(output) as stream:
-        sentences = _of_file(str(source), lang, tagger, pretokenized, on_error, skipped)
+        sentences = _of_file(str(source), lang, tagger, pretokenized, on_error, skipped, choose)
         _write_stream(_counted(sentences, output), style or _style(output, Format.conllu), stream)
     if skipped:
         from calque.formats.conllu import summarise_skipped
@@ -135,11 +154,14 @@ def _hint(text: str) -> None:
         typer.echo(f"note: the words '{text}' are analysed; for the file of that name write  --input {text}", err=True)
 
 
-def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool) -> Document:
-    from calque.pipeline import annotate, parse
+def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, choose: Choose | None) -> Document:
+    from calque.pipeline import annotate, cut
 
     if not pretokenized:
-        return parse(text, lang=lang, model=tagger)
+        document = cut(text, lang=lang)
+        for _ in annotate(document.sentences, tagger, choose=choose):
+            pass
+        return document
     from calque.document import Document
     from calque.formats.text import looks_like_conllu, split_lines
 
@@ -148,21 +170,27 @@ def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool) -> Docume
         document = Document.from_conllu(text if text.endswith("\n\n") else text.rstrip("\n") + "\n\n")
     else:
         document = Document(list(split_lines(lines)), text=text)
-    for sentence in annotate(document.sentences, tagger):
+    for sentence in annotate(document.sentences, tagger, choose=choose):
         _speak(sentence, lang)
     return document
 
 
 def _of_file(
-    source: str, lang: str, tagger: Tagger, pretokenized: bool, on_error: OnError, skipped: list[FormatError]
+    source: str,
+    lang: str,
+    tagger: Tagger,
+    pretokenized: bool,
+    on_error: OnError,
+    skipped: list[FormatError],
+    choose: Choose | None,
 ) -> Iterator[Sentence]:
     from calque.formats.text import read_lines, read_pretokenized
     from calque.pipeline import annotate, cut_stream
 
     if not pretokenized:
-        yield from annotate(cut_stream(read_lines(source), lang=lang), tagger)
+        yield from annotate(cut_stream(read_lines(source), lang=lang), tagger, choose=choose)
         return
-    for sentence in annotate(read_pretokenized(source, on_error=on_error.value, skipped=skipped), tagger):
+    for sentence in annotate(read_pretokenized(source, on_error=on_error.value, skipped=skipped), tagger, choose=choose):
         yield _speak(sentence, lang)
 
 

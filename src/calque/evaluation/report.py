@@ -36,6 +36,7 @@ from calque.tags import UPOS
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from calque.adapterrouter import Choose, Otherwise
     from calque.document import Sentence
     from calque.pipeline import Backend, Tagger
 
@@ -131,6 +132,8 @@ def evaluate(
     limit: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     backend: Backend = "auto",
+    adapters: str | None = None,
+    otherwise: Otherwise = "nearest",
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on gold CoNLL-U files.
@@ -143,11 +146,15 @@ def evaluate(
     :param limit: only the first sentences of each file.
     :param on_error: ``skip`` leaves malformed sentences out and says so in ``notes``.
     :param backend: how a model given by name is run: ``auto``, ``onnx`` or ``torch``.
+    :param adapters: of the model: names, or ``auto`` for those of each file's language (:mod:`calque.adapterrouter`).
+    :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
     :param progress: called after each batch with the file, and its sentences and words so far.
     :raises DataError: when there is no file, a file is missing, or has no sentences or no gold tags.
     :raises FormatError: when a file is malformed and ``on_error`` is ``raise``.
     :raises ModelError: when the model cannot be loaded or has no head for UPOS.
     """
+    from calque.adapterrouter import adapters_for
+
     _check_numbers(resamples=resamples, batch_words=batch_words, limit=limit)
     wanted = _checked_files(files)
     tagger, name = _load(model, backend)
@@ -160,6 +167,7 @@ def evaluate(
             _measure(
                 tagger, path, language, tally, evaluation,
                 batch_words=batch_words, limit=limit, on_error=on_error, progress=progress,
+                choose=adapters_for(tagger, adapters, otherwise=otherwise, lang=language),
             )  # fmt: skip
             evaluation.seconds += time.perf_counter() - begin
             evaluation.results += _results(language, path, tally, evaluation, resamples=resamples, seed=seed)
@@ -229,6 +237,7 @@ def _measure(
     limit: int | None,
     on_error: Literal["raise", "skip"],
     progress: Progress | None,
+    choose: Choose | None,
 ) -> None:
     """Tag one file and count it into ``tally``."""
     from calque.formats.conllu import read_conllu, summarise_skipped
@@ -238,7 +247,7 @@ def _measure(
     sentences = words = 0
     for batch in _batches(read_conllu(path, on_error=on_error, skipped=skipped), batch_words, limit):
         gold = [[token.upos for token in sentence.tokens] for sentence in batch]
-        tagged = tag_sentences(tagger, batch, lang)
+        tagged = tag_sentences(tagger, batch, lang, choose=choose)
         for sentence, tags, answer in zip(batch, gold, tagged, strict=True):
             if len(answer.labels) != len(tags):
                 raise ModelError(f"the model gave {len(answer.labels)} tags for a sentence of {len(tags)} words ({path})")

@@ -56,6 +56,26 @@ class Adapted(nn.Module):
         """The adapters where there are any, else None."""
         return self._adapters if self._adapters is not None and len(self._adapters) else None
 
+    @property
+    def adapter_configs(self) -> dict[str, AdapterConfig]:
+        """What is known about the adapters, by name."""
+        return dict(self._adapters.configs) if self._adapters is not None else {}
+
+    def mean_adapter(self, names: Sequence[str]) -> str:
+        """The name of an adapter whose weights are the mean of others'; made where it is not there.
+
+        :raises ModelError: when they are not of one shape.
+        """
+        name = f"mean-of-{len(names)}"
+        shares = {n: round(1 / len(names), 6) for n in names}
+        there = self.adapters.configs.get(name)
+        if there is not None and there.training.get("merged") != shares:
+            self.adapters.remove(name)
+            there = None
+        if there is None:
+            self.adapters.merge(names, name).languages = []  # it is nobody's own
+        return name
+
     def add_adapter(
         self,
         name: str,

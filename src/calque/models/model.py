@@ -299,17 +299,18 @@ class Model(Adapted):
         return [found[setup] for setup in setups]
 
     @overload
-    def parse(self, text: str, lang: str = "auto") -> Document: ...  # type: ignore[overload-overlap]  # a str is a Sequence too
+    def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
     @overload
-    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto") -> list[Document]: ...
-    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto") -> Document | list[Document]:
+    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> list[Document]: ...
+    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> Document | list[Document]:
         """Cut raw text into sentences and words, and label them; a list of texts gives a list of documents.
 
         :param lang: its language (one for each text where there are several), or ``auto`` to identify it.
+        :param options: ``adapters`` and ``otherwise``, as for :func:`calque.parse`.
         """
         from calque.pipeline import parse
 
-        result: Document | list[Document] = parse(text, lang=lang, model=self)  # type: ignore[call-overload,unused-ignore]
+        result: Document | list[Document] = parse(text, lang=lang, model=self, **options)  # type: ignore[call-overload,unused-ignore]
         return result
 
     def save_pretrained(self, folder: str | Path, *, link_encoder: bool = False) -> Path:

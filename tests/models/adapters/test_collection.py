@@ -11,6 +11,7 @@ from calque.adapters import AdapterConfig, AdapterShape
 from calque.config import TaskConfig
 from calque.errors import ModelError
 from calque.models.heads import WordHead
+from calque.tags import UPOS
 
 
 def give_head(model, name, labels=("NOUN", "VERB", "DET"), seed=7):
@@ -224,3 +225,20 @@ def test_adapters_are_trained_apart_and_come_back(make_model, add_adapter, sente
     assert all(not t.any() for t in model.adapters.state("es").values())
     assert all(torch.equal(t, kept[key]) for key, t in model.adapters.state("ca").items())
     assert len(model.adapters.banks) == 1
+
+
+def test_parse_routes_each_text_and_by_language(make_model, add_adapter):
+    model = make_model(labels=UPOS)
+    for seed, name in enumerate(("en", "es")):
+        add_adapter(model, name, seed=seed).languages = [name]
+    texts = ["The cat sleeps.", "El gato duerme."]
+    tags = [[(t.upos, t.score) for t in d.tokens] for d in model.parse(texts, lang=["en", "es"], adapters=[None, "es"])]
+    alone = [[(t.upos, t.score) for t in model.parse(t, lang=lang).tokens] for t, lang in zip(texts, ("en", "es"), strict=True)]
+    assert [u for u, _ in tags[0]] == [u for u, _ in alone[0]]
+    assert tags[1] != alone[1]
+    auto = [[(t.upos, t.score) for t in d.tokens] for d in model.parse(texts, lang=["en", "gl"], adapters="auto")]
+    assert auto == [[(t.upos, t.score) for t in d.tokens] for d in model.parse(texts, lang=["en", "gl"], adapters=["en", "es"])]
+    mean = model.parse(texts[1], lang="gl", adapters="auto", otherwise="mean")
+    assert [t.upos for t in mean.tokens] == [t.upos for t in model.parse(texts[1], lang="gl", adapters="mean-of-2").tokens]
+    expected = {k: (v + model.adapters.state("es")[k]) / 2 for k, v in model.adapters.state("en").items()}
+    torch.testing.assert_close(model.adapters.state("mean-of-2"), expected)

@@ -1,0 +1,105 @@
+"""From the language of a sentence to its adapters."""
+
+from __future__ import annotations
+
+import pytest
+
+from calque.adapterrouter import AdapterRouter, adapters_for, by_text
+from calque.adapters import AdapterConfig
+from calque.config import TaskConfig
+from calque.document import Sentence
+from calque.errors import CalqueError
+
+
+def language(name, *langs):
+    return AdapterConfig(name, role="language", languages=list(langs or (name,)))
+
+
+def task(name, *langs, under=None):
+    config = AdapterConfig(name, role="task", languages=list(langs), task="pos", head=TaskConfig(["A"]))
+    config.training["under"] = under or {}
+    return config
+
+
+CONFIGS = {c.name: c for c in (language("en"), language("es"), language("ca"), task("pos", "en"))}
+
+
+class Tagger:
+    adapter_configs = CONFIGS
+    tasks = ("pos",)
+
+    @staticmethod
+    def mean_adapter(names):
+        return "mean of " + " ".join(names)
+
+
+def said(lang=None):
+    return Sentence([], lang=lang)
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "lang", "setup"),
+    [
+        ("nearest", "es", ("es", "pos")),
+        ("nearest", "gl", ("es", "pos")),
+        ("nearest", "de", ("en", "pos")),
+        ("nearest", None, ("pos",)),
+        ("base", "gl", ("pos",)),
+        ("base", "ca", ("ca", "pos")),
+        ("mean", "gl", ("mean of ca en es", "pos")),
+        ("mean", None, ("mean of ca en es", "pos")),
+        ("mean", "en", ("en", "pos")),
+    ],
+)
+def test_a_language_without_an_adapter_goes_where_it_is_told(otherwise, lang, setup):
+    choose = adapters_for(Tagger(), "auto,pos", otherwise=otherwise)
+    assert choose(said(lang)) == setup
+
+
+def test_auto_alone_takes_adapters_with_a_head_and_what_lay_under_them():
+    configs = {**CONFIGS, "es-pos": task("es-pos", "es", under={"es": ["es"]})}
+    router = AdapterRouter(configs)
+    assert router("es") == ("es", "es-pos")
+    assert router("en") == ("pos",)
+    assert router("gl") == ("es", "es-pos")
+
+
+def test_auto_alone_takes_language_adapters_where_no_other_has_a_head():
+    router = AdapterRouter({c.name: c for c in (language("romance", "es", "ca", "fr"), language("de"))})
+    assert router("fr") == ("romance",)
+    assert router("nl") == ("de",)
+
+
+def test_the_language_of_a_file_stands_in_for_sentences_that_name_none():
+    choose = adapters_for(Tagger(), "auto,pos", lang="ca")
+    assert choose(said()) == ("ca", "pos")
+    assert choose(said("es")) == ("es", "pos")
+
+
+def test_each_text_may_have_its_own():
+    texts = [[said("es")], [said("gl"), said("en")], [said("es")]]
+    choose = by_text(Tagger(), [None, "auto,pos", ("ca", "pos")], texts)
+    assert [choose(s) for t in texts for s in t] == [(), ("es", "pos"), ("en", "pos"), ("ca", "pos")]
+    with pytest.raises(CalqueError, match="3 texts but 1 adapters"):
+        by_text(Tagger(), ["es"], texts)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("sp", "no adapter 'sp': the nearest names are .*es"),
+        ("auto,pso", "no adapter 'pso': the nearest names are pos"),
+    ],
+)
+def test_unknown_names_list_the_nearest(wanted, message):
+    with pytest.raises(CalqueError, match=message):
+        adapters_for(Tagger(), wanted)
+
+
+def test_what_cannot_be_routed_is_an_error():
+    with pytest.raises(CalqueError, match="there are none yet"):
+        adapters_for(object(), "es")
+    with pytest.raises(CalqueError, match="no adapter says which language it is for"):
+        adapters_for(object(), "auto")
+    with pytest.raises(CalqueError, match="'zero' is none of nearest, base, mean"):
+        AdapterRouter(CONFIGS, otherwise="zero")
