@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -152,6 +153,25 @@ def adapters_in(folder: str | Path) -> dict[str, Path]:
     return {p.name: p for p in sorted(place.iterdir()) if not p.name.startswith(".") and (p / CONFIG_FILE).is_file()}
 
 
+def numbers_in(folder: Path) -> int:
+    """Numbers in an adapter on disk, its head included.
+
+    :raises ModelError: when its weights are missing or damaged.
+    """
+    total = 0
+    for name in (WEIGHTS_FILE, HEAD_FILE):
+        path = folder / name
+        if name == HEAD_FILE and not path.is_file():
+            continue
+        try:
+            with path.open("rb") as stream:
+                header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+            total += sum(math.prod(about["shape"]) for key, about in header.items() if key != "__metadata__")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+            raise ModelError(f"{path}: cannot be read ({error}): train or copy the adapter again") from error
+    return total
+
+
 def tensor_shapes(shape: AdapterShape, *, layers: int, width: int, embeddings: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the tensors of an adapter.
 
@@ -177,10 +197,4 @@ def tensor_shapes(shape: AdapterShape, *, layers: int, width: int, embeddings: i
 
 def parameters(shape: AdapterShape, *, layers: int, width: int, embeddings: int) -> int:
     """Numbers in an adapter."""
-    total = 0
-    for dims in tensor_shapes(shape, layers=layers, width=width, embeddings=embeddings).values():
-        size = 1
-        for d in dims:
-            size *= d
-        total += size
-    return total
+    return sum(math.prod(dims) for dims in tensor_shapes(shape, layers=layers, width=width, embeddings=embeddings).values())

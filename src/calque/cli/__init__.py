@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from calque.cli.adapters import adapters_app
 from calque.cli.data import data_app
 from calque.cli.evaluate import evaluate_command
 from calque.cli.export import export_command
@@ -33,7 +34,7 @@ DEBUG = "CALQUE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 INTERNAL = 70  # EX_SOFTWARE
 
-ORDER = ("parse", "train", "evaluate", "models", "export", "pretrain", "lexicon", "data")  # as a newcomer meets them
+ORDER = ("parse", "train", "evaluate", "adapters", "models", "export", "pretrain", "lexicon", "data")  # as a newcomer meets them
 
 
 class _InOrder(TyperGroup):
@@ -83,6 +84,7 @@ def _plain_help(group: typer.Typer) -> None:
 app.command("parse")(parse_command)
 app.add_typer(train_app, name="train")
 app.command("evaluate")(evaluate_command)
+app.add_typer(adapters_app, name="adapters")
 app.add_typer(models_app, name="models")
 app.command("export")(export_command)
 app.command("pretrain")(pretrain_command)

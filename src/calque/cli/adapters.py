@@ -1,0 +1,379 @@
+"""``calque adapters``: train, list, tell about, fuse, merge, move and remove adapters of a model's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from calque.errors import CalqueError, TrainingError
+
+if TYPE_CHECKING:
+    from calque.adapters import AdapterConfig
+    from calque.models.model import Model
+    from calque.training.adapters import AdapterOutcome
+    from calque.training.language_adapters import TextReport
+
+adapters_app = typer.Typer(no_args_is_help=True, help="Small trainable layers for a language or task, in a frozen encoder.")
+
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's folder.")]
+_FILES = "may be repeated"
+
+
+@adapters_app.command("train")
+def train_command(
+    names: Annotated[str, typer.Argument(metavar="NAME", help="Of the adapter; with --text also one a language: es,ca.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="Encoder or calque model: a name, Hub id or folder.")] = "mini",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A model's folder, or a new one; by default --model's.", show_default=False),
+    ] = None,
+    train: Annotated[
+        list[str] | None, typer.Option(metavar="LANG=FILE", help=f"Labelled data, CoNLL-U: a task adapter; {_FILES}.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(metavar="LANG=FILE", help=f"Raw text, a sentence a line: a language adapter; {_FILES}.")
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[LANG=]NAMES", help="Adapters under it, for all data or a language's: --on en=en --on es=es."),
+    ] = None,
+    start: Annotated[str | None, typer.Option(metavar="NAME", help="Start from this adapter and its head.")] = None,
+    validation: Annotated[
+        list[str] | None, typer.Option(metavar="LANG=FILE", help="Chooses the weights; by default a tenth of --train; 'none'.")
+    ] = None,
+    adapter_size: Annotated[int | None, typer.Option(help="Of the bottleneck; 64 by default.", show_default=False)] = None,
+    placement: Annotated[
+        str, typer.Option(help="feed_forward (Pfeiffer), or both: after attention too (Houlsby).")
+    ] = "feed_forward",
+    activation: Annotated[str, typer.Option(help="relu, gelu, silu, tanh or leaky_relu.")] = "relu",
+    invertible: Annotated[
+        bool | None,
+        typer.Option("--invertible/--no-invertible", help="A part at the embeddings (MAD-X); by default with --text."),
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data; by default by its size.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="End by then, with a learning rate of zero by then.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Sentences of each language of --train, drawn with the seed.")] = None,
+    most_words: Annotated[int, typer.Option(help="Of each language of --text.")] = 2_000_000,
+    batch_words: Annotated[int | None, typer.Option(help="Words a batch; by default by the data.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak; by default 0.001, for --text 0.0005.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Of the encoder's layers while --train runs; by default none.")] = None,
+    seed: Annotated[int, typer.Option(help="For draws, order and new weights.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+    licence: Annotated[str, typer.Option(help="Of the data.")] = "unknown",
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with an unfinished run.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train an adapter; the encoder and all else stay as they are.
+
+    Language:  calque adapters train es --model mini --text es=es.txt --output m
+
+    Task:      calque adapters train pos --model m --train en=en.conllu --on en
+
+    Few-shot:  calque adapters train es-pos --model m --train es=es.conllu --limit 500
+
+    Killed or interrupted, the same command goes on where it was.
+    """
+    from calque.cli._common import console, echo_json, parse_lang_files
+
+    if (train is None) == (text is None):
+        raise TrainingError("give either --train LANG=FILE (labels: a task adapter) or --text LANG=FILE (a language adapter)")
+    target = output or (Path(model) if Path(model).is_dir() and (Path(model) / "encoder").is_dir() else None)
+    if target is None:
+        raise TrainingError(f"{model} is not a folder that adapters can go into: give --output DIR for a model with them")
+    files = parse_lang_files(train or text or [])
+    options = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed, "device": device, "precision": precision}
+    options |= {"licence": licence, "learning_rate": learning_rate, "batch_words": batch_words}
+    if text is None:
+        options |= {"limit": limit, "dropout": dropout}
+    elif limit is not None or dropout is not None or validation or start:
+        raise TrainingError("--limit, --dropout, --validation and --start are for labels (--train): leave them out with --text")
+    else:
+        options |= {"most_words": most_words}
+    held: Any = "none" if validation == ["none"] else parse_lang_files(validation) if validation else None
+
+    from calque.models import Model
+    from calque.training.progress import Reporter
+
+    shape = {"adapter_size": adapter_size, "placement": placement, "activation": activation}
+    loaded = Model.load(model)
+    with Reporter(show=not quiet) as reporter:
+        wanted = _names(names, files, text is not None)
+        fresh = [n for n in dict.fromkeys(wanted.values()) if n not in loaded.adapters]
+        for name in fresh:
+            inverse = text is not None if invertible is None else invertible
+            loaded.add_adapter(name, invertible=inverse, seed=seed, **cast("Any", shape))
+        given = {key: value for key, value in options.items() if value is not None}
+        common = {"on": _under(loaded, on), "output": target, "resume": resume, "reporter": reporter}
+        outcome = _run(loaded, wanted, files, text is not None, given, {**common, "validation": held, "start": start})
+    plain = _told(loaded, wanted, outcome, target)
+    if as_json:
+        echo_json(plain)
+    else:
+        _print_trained(plain, console())
+
+
+def _run(
+    model: Model, wanted: dict[str, str], files: dict[str, list[Path]], raw: bool, options: dict[str, Any], rest: dict[str, Any]
+) -> AdapterOutcome | TextReport:
+    if raw:
+        from calque.training.language_adapters import TextOptions, train_language_adapters
+
+        rest = {key: value for key, value in rest.items() if key not in ("validation", "start")}
+        names = set(wanted.values())
+        single = next(iter(names)) if len(names) == 1 else wanted
+        return train_language_adapters(model, single, files, TextOptions(**options), **rest)
+    from calque.training.adapters import train_task_adapter
+    from calque.training.options import Options
+
+    name = next(iter(wanted.values()))
+    return train_task_adapter(model, name, files, Options(**options), **rest)
+
+
+def _names(names: str, files: dict[str, list[Path]], raw: bool) -> dict[str, str]:
+    """Language → adapter."""
+    given = [name.strip() for name in names.split(",")]
+    if len(given) == 1:
+        return dict.fromkeys(files, given[0])
+    if not raw or set(given) != set(files):
+        raise TrainingError(
+            f"adapters {', '.join(given)}: several are trained at once on raw text only, one a language and called as it is "
+            f"(--text {' --text '.join(f'{n}=FILE' for n in given)})"
+        )
+    return {lang: lang for lang in files}
+
+
+def _under(model: Model, on: list[str] | None) -> dict[str, tuple[str, ...]]:
+    """Language → the adapters under the new one; ``*``: any other language."""
+    found: dict[str, tuple[str, ...]] = {}
+    for item in on or ():
+        lang, sign, names = item.partition("=")
+        if not sign:
+            lang, names = "*", item
+        else:
+            from calque.languages import normalize
+
+            lang = normalize(lang)
+        found[lang] = model.adapters.check(names)
+    return found
+
+
+def _told(model: Model, wanted: dict[str, str], outcome: AdapterOutcome | TextReport, target: Path) -> dict[str, Any]:
+    from calque.training.adapters import AdapterOutcome
+
+    names = list(dict.fromkeys(wanted.values()))
+    plain: dict[str, Any] = {"adapters": names, "output": str(target), "parameters": model.adapters.size(names[0])}
+    plain["encoder_parameters"] = sum(p.numel() for p in model.encoder.parameters())
+    return {**plain, **(outcome.report if isinstance(outcome, AdapterOutcome) else outcome).to_json_dict(), "output": str(target)}
+
+
+def _print_trained(plain: dict[str, Any], console: Any) -> None:  # noqa: ANN401 - a Rich console
+    share = plain["parameters"] / plain["encoder_parameters"]
+    count = f"{plain['parameters']:,} parameters, {share:.2%} of the encoder"
+    console.print(f"{', '.join(plain['adapters'])}: {count} → {plain['output']}")
+    for score in plain.get("validation", []):
+        console.print(f"  {score['language']}: {score['value']:.2%} of {score['words']:,} validation words")
+    for lang, (without, with_it) in plain.get("bits", {}).items():
+        console.print(f"  {lang}: {without:.2f} bits a hidden piece without it, {with_it:.2f} with it")
+    console.print(f"  {plain['steps']:,} steps in {plain['seconds']:.0f} s")
+
+
+@adapters_app.command("list")
+def list_command(
+    model: ModelFolder,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list, and nothing else.")] = False,
+) -> None:
+    """List the adapters of a model's folder."""
+    from calque.cli._common import console, echo_json
+
+    found = _configs(model)
+    if json:
+        echo_json([_facts(config, path) for path, config in found])
+        return
+    if not found:
+        typer.echo(f"{model} has no adapters yet: train one with  calque adapters train NAME --model {model} …")
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "role", "languages", "size", "parameters", "trained on", "licence", "score"):
+        table.add_column(heading, justify="right" if heading in ("size", "parameters") else "left")
+    for path, config in found:
+        facts = _facts(config, path)
+        size = str(config.shape.size) if config.shape is not None else ""
+        data = ", ".join(str(d.get("name", "")) for d in config.data[:3]) + (" …" if len(config.data) > 3 else "")
+        table.add_row(
+            config.name,
+            config.role,
+            " ".join(config.languages),
+            size,
+            f"{facts['parameters']:,}",
+            data,
+            config.licence,
+            _score(config),
+        )
+    console().print(table)
+
+
+@adapters_app.command("info")
+def info_command(
+    model: ModelFolder,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the adapter.")],
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
+) -> None:
+    """Tell what an adapter is: shape, base, data, licence, scores."""
+    from calque.cli._common import console, echo_json
+
+    path, config = _one(model, name)
+    facts = _facts(config, path)
+    if json:
+        echo_json(facts)
+        return
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for key, value in facts.items():
+        if value not in (None, "", [], {}):
+            table.add_row(key, _short(value))
+    console().print(table)
+
+
+@adapters_app.command("fuse")
+def fuse_command(
+    model: ModelFolder,
+    members: Annotated[str, typer.Argument(metavar="NAMES", help="Adapters of one size: es,ca,fr.")],
+    train: Annotated[list[str], typer.Option(metavar="LANG=FILE", help=f"Labelled data that it learns from, CoNLL-U; {_FILES}.")],
+    name: Annotated[str | None, typer.Option(help="Of the fusion; by default the names with + between.")] = None,
+    validation: Annotated[
+        list[str] | None, typer.Option(metavar="LANG=FILE", help="Chooses the weights; by default a tenth of --train.")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data; by default by its size.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Sentences of each language, drawn with the seed.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak; by default 0.001.")] = None,
+    seed: Annotated[int, typer.Option(help="For draws, order and new weights.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Fuse adapters: attention over them is trained, they are not (AdapterFusion).
+
+    Example:  calque adapters fuse m es,ca,fr --train oc=oc.conllu
+    """
+    from calque.cli._common import console, parse_lang_files
+
+    files = parse_lang_files(train)
+    held = parse_lang_files(validation) if validation else None
+    loaded = _load(model)
+    made = loaded.fuse([m.strip() for m in members.split(",")], name)
+    options = {"epochs": epochs, "limit": limit, "learning_rate": learning_rate, "seed": seed}
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    config = loaded.train_adapter(
+        made.name, files, validation=held, output=model, progress=not quiet, **given
+    )  # fmt: skip
+    console().print(f"{config.name}: a fusion of {', '.join(config.members)}, {_score(config)} → {model}")
+
+
+@adapters_app.command("merge")
+def merge_command(
+    model: ModelFolder,
+    shares: Annotated[str, typer.Argument(metavar="SHARES", help="es,ca for alike, or es=2,ca=1.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the new adapter.")],
+) -> None:
+    """Make a new adapter whose weights are the mean of others'."""
+    loaded = _load(model)
+    parsed: dict[str, float] = {}
+    for item in shares.split(","):
+        member, _, number = item.strip().partition("=")
+        try:
+            parsed[member] = float(number or 1)
+        except ValueError:
+            raise CalqueError(f"share {item.strip()}: '{number}' is no number") from None
+    loaded.merge(parsed, name)
+    typer.echo(f"{name} → {loaded.save_adapter(name, model / 'adapters' / name)}")
+
+
+@adapters_app.command("remove")
+def remove_command(
+    model: ModelFolder,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the adapter.")],
+) -> None:
+    """Remove an adapter from a model's folder."""
+    import shutil
+
+    path, _ = _one(model, name)
+    standing = [config.name for _, config in _configs(model) if name in config.members]
+    if standing:
+        raise CalqueError(f"adapter '{name}' is part of the fusion {', '.join(standing)}: remove that first")
+    beside = path.with_name(f".{path.name}.gone")
+    path.rename(beside)
+    shutil.rmtree(beside)
+    typer.echo(f"{name} is gone from {model}")
+
+
+@adapters_app.command("export")
+def export_command(
+    model: ModelFolder,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the adapter.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+) -> None:
+    """Write an adapter in AdapterHub's format, for the library adapters."""
+    typer.echo(f"{name} → {_load(model).export_adapter(name, folder)}")
+
+
+@adapters_app.command("import")
+def import_command(
+    model: ModelFolder,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An adapter of calque, or of AdapterHub.")],
+    name: Annotated[str | None, typer.Option(help="Another name than its own.")] = None,
+) -> None:
+    """Put an adapter into a model's folder; one of another encoder is refused."""
+    loaded = _load(model)
+    config = loaded.load_adapter(folder, name)
+    typer.echo(f"{config.name} → {loaded.save_adapter(config.name, model / 'adapters' / config.name)}")
+
+
+def _load(model: Path) -> Model:
+    from calque.models import Model
+
+    return Model.from_pretrained(model)
+
+
+def _configs(model: Path) -> list[tuple[Path, AdapterConfig]]:
+    from calque.adapters import AdapterConfig, adapters_in
+    from calque.config import ModelConfig
+
+    ModelConfig.from_folder(model)  # says what is wrong with the folder
+    return [(path, AdapterConfig.from_folder(path)) for path in adapters_in(model).values()]
+
+
+def _one(model: Path, name: str) -> tuple[Path, AdapterConfig]:
+    from calque.adapters import unknown
+
+    found = {path.name: (path, config) for path, config in _configs(model)}
+    if name not in found:
+        raise unknown(name, found, where=f" in {model}")
+    return found[name]
+
+
+def _facts(config: AdapterConfig, path: Path) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from calque.adapters import numbers_in
+
+    return {**asdict(config), "parameters": numbers_in(path), "folder": str(path)}
+
+
+def _score(config: AdapterConfig) -> str:
+    for score in config.scores:
+        if score.get("metric") == "bits":
+            return f"{score['language']} {score['without']:.2f} → {score['value']:.2f} bits"
+        return f"{score['language']} {100 * float(score['value']):.1f} %"
+    return ""
+
+
+def _short(value: object) -> str:
+    import json
+
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 400 else text[:400] + " …"
