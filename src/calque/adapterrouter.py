@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
-from calque.adapters import AdapterConfig, unknown
+from calque.adapters import AdapterConfig, Setup, unknown
 from calque.document import Sentence
 from calque.errors import CalqueError
 
 AUTO = "auto"
 Otherwise = Literal["nearest", "base", "mean"]
-Setup = tuple[str, ...]
 Choose = Callable[[Sentence], Setup]  # a sentence → its adapters, lowest first
 Adapters = str | Sequence[str | Sequence[str] | None] | None
 

@@ -15,7 +15,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -32,6 +32,23 @@ Placement = Literal["feed_forward", "both"]
 Activation = Literal["relu", "gelu", "silu", "tanh", "leaky_relu"]
 Role = Literal["language", "task", "fusion"]
 _NAME = re.compile(r"[^\W_][\w+-]{0,63}")
+
+
+Setup = tuple[str, ...]  # adapters and fusions, lowest first; () is the bare encoder
+Wanted = str | Sequence[str] | None  # what a user gives for one sentence
+
+
+def as_setup(wanted: Wanted) -> Setup:
+    """A setup out of ``None``, ``"es"``, ``"es,pos"`` or ``("es", "pos")``.
+
+    :raises ModelError: for an empty name, or one that comes twice.
+    """
+    if wanted is None:
+        return ()
+    names = tuple(n.strip() for n in wanted.split(",")) if isinstance(wanted, str) else tuple(wanted)
+    if not all(isinstance(n, str) and n for n in names) or len(set(names)) < len(names):
+        raise ModelError(f"adapters {wanted!r}: give names, each once: es, or es,pos for a stack (lowest first)")
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +215,65 @@ def tensor_shapes(shape: AdapterShape, *, layers: int, width: int, embeddings: i
 def parameters(shape: AdapterShape, *, layers: int, width: int, embeddings: int) -> int:
     """Numbers in an adapter."""
     return sum(math.prod(dims) for dims in tensor_shapes(shape, layers=layers, width=width, embeddings=embeddings).values())
+
+
+@dataclass(frozen=True, slots=True)
+class SlotInput:
+    """One input of a graph with slots for adapters."""
+
+    name: str
+    dims: tuple[int | str, ...]  # a number, or "rows", "adapters" (and one of zeros), "size", "inner"
+
+    def shape(self, adapters: int, size: int, inner: int, rows: int = 1) -> tuple[int, ...]:
+        """Its shape with so many adapters, bottlenecks of ``size``, coupling networks of ``inner``."""
+        known = {"rows": rows, "adapters": adapters + 1, "size": size, "inner": inner}
+        return tuple(d if isinstance(d, int) else known[d] for d in self.dims)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLayout:
+    """The places for adapters in an exported graph (:mod:`calque.models.adapters.slots`)."""
+
+    layers: int
+    width: int
+    embeddings: int
+    placement: Placement = "feed_forward"
+    activation: Activation = "relu"
+    invertible: bool = False
+    levels: int = 2
+
+    @property
+    def sites(self) -> list[str]:
+        """``<layer>.<place>``, in order."""
+        places = ("attention", "output") if self.placement == "both" else ("output",)
+        return [f"{depth}.{place}" for depth in range(self.layers) for place in places]
+
+    def inputs(self) -> list[SlotInput]:
+        """The inputs beside those of every graph, the index first."""
+        sites, width = len(self.sites), self.width
+        found = [
+            SlotInput("adapter_index", ("rows", self.levels)),
+            SlotInput("adapter_down", (sites, "adapters", width, "size")),
+            SlotInput("adapter_down_bias", (sites, "adapters", "size")),
+            SlotInput("adapter_up", (sites, "adapters", "size", width)),
+            SlotInput("adapter_up_bias", (sites, "adapters", width)),
+        ]
+        first = self.embeddings // 2
+        for net, reads, gives in (("f", self.embeddings - first, first), ("g", first, self.embeddings - first)):
+            if self.invertible:
+                found += [
+                    SlotInput(f"couple_{net}_down", ("adapters", reads, "inner")),
+                    SlotInput(f"couple_{net}_down_bias", ("adapters", "inner")),
+                    SlotInput(f"couple_{net}_up", ("adapters", "inner", gives)),
+                    SlotInput(f"couple_{net}_up_bias", ("adapters", gives)),
+                ]
+        return found
+
+    def refuses(self, config: AdapterConfig) -> str:
+        """Why an adapter has no place here; empty where it has."""
+        shape = config.shape
+        if config.role == "fusion" or shape is None:
+            return "fusions and adapters of other kinds run with PyTorch"
+        if (shape.placement, shape.activation) != (self.placement, self.activation):
+            return f"it is {shape.placement} with {shape.activation}, the graph has {self.placement} with {self.activation}"
+        return "it has an invertible part, the graph has none" if shape.invertible and not self.invertible else ""

@@ -72,7 +72,7 @@ def test_parse_and_evaluate_go_through_them(folder, treebanks):
     gold = f"en={treebanks['en-dev']}"
     wanted = [json.loads(call("evaluate", folder, gold, "-a", names, "--json")) for names in ("en,pos", "auto,pos")]
     assert wanted[0]["results"] == wanted[1]["results"]
-    assert wanted[0]["results"][0]["value"] > 0.8
+    assert wanted[0]["results"][0]["value"] > 0.6
     with pytest.raises(CalqueError, match="no adapter 'noun': the nearest"):
         call("parse", "the cat", "-m", folder, "--adapters", "en,noun")
 
@@ -81,7 +81,7 @@ def test_few_shot_fusion_merge_and_removal(folder, treebanks, tmp_path):
     data = ("--train", f"es={treebanks['es']}", "--validation", f"es={treebanks['es-dev']}", "--epochs", 8, "--quiet")
     few = ("train", "es-pos", "--model", folder, *data, "--on", "es,pos", "--learning-rate", "0.01", "--json")
     told = json.loads(adapters(*few))
-    assert told["validation"][0]["value"] > 0.8
+    assert told["validation"][0]["value"] > 0.6
     adapters("fuse", folder, "en,es", *data, "--name", "both", "--learning-rate", "0.01")
     with pytest.raises(CalqueError, match="part of the fusion both"):
         adapters("remove", folder, "en")

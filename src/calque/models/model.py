@@ -26,7 +26,7 @@ from calque.config import ModelConfig, TaskConfig, is_calque_model
 from calque.errors import ModelError
 from calque.models import hub
 from calque.models.adapted import Adapted
-from calque.models.adapters import Adapters, Plan, Setup, Wanted, routed
+from calque.models.adapters import Adapters, Plan, Route, Setup, Wanted, routed
 from calque.models.adapters.heads import all_logits, owner, tasks_of
 from calque.models.card import model_card
 from calque.models.encoder import Encoder, load_backbone, load_pieces, read_config
@@ -204,12 +204,29 @@ class Model(Adapted):
         :param adapters: the way of each row through the adapters; by default all go through the active ones.
         :returns: task → float32 ``[B, W, L]``.
         """
-        words: Tensor | None = None
         own = self.some_adapters
         if adapters is None and own is not None and own.active:
             adapters = own.plan([own.active] * len(input_ids))
+        words = self.word_vectors(input_ids, attention_mask, pooling, features, encode=encode, route=adapters)
+        return all_logits(words, dict(self.heads.items()), own, None if adapters is None else adapters.setups)
+
+    def word_vectors(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        pooling: Tensor,
+        features: Tensor | None = None,
+        *,
+        encode: bool = True,
+        route: Route | None = None,
+    ) -> Tensor:
+        """What heads read, ``[B, W, H]``; the parameters are those of :meth:`forward`.
+
+        :param route: what happens at the places of adapters.
+        """
+        words: Tensor | None = None
         if encode or self.mixer is None:
-            with routed(adapters):
+            with routed(route):
                 if self.layermix is None:
                     hidden = self.encoder(input_ids, attention_mask)
                 else:
@@ -219,7 +236,7 @@ class Model(Adapted):
             assert features is not None, "a model with word features needs them"
             words = self.mixer(words, features, (pooling.sum(dim=-1) > 0).to(torch.float32))
         assert words is not None
-        return all_logits(words, dict(self.heads.items()), own, None if adapters is None else adapters.setups)
+        return words
 
     @property
     def by_language(self) -> bool:

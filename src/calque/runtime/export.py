@@ -19,12 +19,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from calque.adapters import FOLDER, Setup, SlotInput, adapters_in
 from calque.config import ModelConfig, is_calque_model
 from calque.errors import CalqueError, MissingExtraError, ModelError
+from calque.runtime.adapters import ExportedAdapters
 from calque.runtime.session import ONNX_FILE, ONNX_FORMAT, OnnxModel
 
 if TYPE_CHECKING:
+    import torch
+
     from calque.models.model import Model
+    from calque.runtime.graph import Extra
     from calque.runtime.quantise import Embeddings
 
 AGREEMENT = 0.995
@@ -98,10 +103,11 @@ def export(
     target = Path(output)
     check_replaceable(target)
     loaded = _load(model)
-    if not loaded.config.tasks:
+    if not loaded.config.tasks and not any(c.head for c in loaded.adapter_configs.values()):
         raise ModelError(
             "a bare encoder has no head to export: train one with  calque train pos --model NAME --train FILE --output DIR"
         )
+    _check_adapters(loaded, target)
     sentences = _sentences(check) if quantise == "int8" else []
     from calque.models.saving import whole_folder
 
@@ -113,7 +119,9 @@ def export(
         for part in folder.iterdir():
             part.rename(fresh / part.name)
         _describe(loaded, fresh, report)
-        size = sum(f.stat().st_size for f in fresh.iterdir())
+        for name in _slotted(loaded):
+            loaded.save_adapter(name, fresh / FOLDER / name)
+        size = sum(f.stat().st_size for f in fresh.rglob("*"))
     return replace(report, path=target, bytes=size, seconds=time.monotonic() - started)
 
 
@@ -133,13 +141,40 @@ def check_replaceable(target: Path) -> None:
 
 
 def agreement(reference: OnnxModel, candidate: OnnxModel, sentences: Sequence[Sequence[str]]) -> float:
-    """Share of words that two models label alike: the lowest over their heads."""
+    """Share of words that two models label alike: the lowest over their heads, those of adapters included."""
     shares = []
-    for task in reference.tasks:
-        wanted = [label for tagged in reference.label(sentences, task=task) for label in tagged.labels]
-        found = [label for tagged in candidate.label(sentences, task=task) for label in tagged.labels]
+    for task, setup in _ways_through(reference):
+        of = [setup] * len(sentences) if setup else None
+        wanted = [label for tagged in reference.label(sentences, task=task, adapters=of) for label in tagged.labels]
+        found = [label for tagged in candidate.label(sentences, task=task, adapters=of) for label in tagged.labels]
         shares.append(sum(a == b for a, b in zip(wanted, found, strict=True)) / len(wanted))
     return min(shares)
+
+
+def _ways_through(model: OnnxModel) -> list[tuple[str, Setup]]:
+    """Each head, with the adapters under it (those of one language, where it was trained on several)."""
+    found: list[tuple[str, Setup]] = [(task, ()) for task in model.config.tasks]
+    for config in model.adapter_configs.values():
+        if config.task and config.head is not None:
+            under = next(iter(config.training.get("under", {}).values()), ())
+            setup = (*(n for n in under if n in model.adapter_configs), config.name)
+            found.append((config.task, setup))
+    return found
+
+
+def _slotted(model: Model) -> list[str]:
+    """Names of the adapters that the graph has slots for."""
+    return [name for name, c in model.adapter_configs.items() if c.role != "fusion"]
+
+
+def _check_adapters(model: Model, target: Path) -> None:
+    """Refuse to lose adapters that were put into an earlier export."""
+    lost = sorted(set(adapters_in(target)) - set(model.adapter_configs))
+    if lost:
+        raise CalqueError(
+            f"{target}: holds adapters that this model does not have ({', '.join(lost)}): put them into it "
+            "(calque adapters import), or remove them there"
+        )
 
 
 def _load(model: Model | str | Path) -> Model:
@@ -172,31 +207,63 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
     from calque.runtime.quantise import quantise_matrices, shrink_embeddings
 
     config, pieces = model.config, model.encoder.pieces
-    outputs = [f"{task}_logits" for task in config.tasks]
+    outputs = {f"{task}_logits": task for task in config.tasks}
+    module, extras, adapters = _with_slots(model, work / "adapters")
+    if adapters is not None:
+        outputs["word_vectors"] = "word_vectors"
     graph, exporter, difference = to_onnx(
-        model,
-        list(config.tasks),
+        module,
+        outputs,
         work / "float",
         vocabulary=pieces.tokenizer.get_vocab_size(with_added_tokens=True),
         features=pieces.forms.rows if pieces.forms is not None else 0,
+        extras=extras,
     )
     words = sum(len(s) for s in sentences)
     report = ExportReport(graph.parent, "float32", "float32", 1.0, words, 0, difference, exporter, 0.0, ())
     if not sentences:
         return graph.parent, report
-    quantise_matrices(graph, work / "matrices.onnx", outputs=outputs)
-    reference = OnnxModel(graph.parent, config, pieces)
+    quantise_matrices(graph, work / "matrices.onnx", outputs=[f"{task}_logits" for task in config.tasks])
+    reference = OnnxModel(graph.parent, config, pieces, adapters=adapters)
     attempts: list[Attempt] = []
     for weights, embeddings in WAYS:
         folder = work / f"{weights}-{embeddings}"
         folder.mkdir()
         shrink_embeddings(work / "matrices.onnx" if weights == "int8" else graph, folder / ONNX_FILE, kind=embeddings)
-        share = agreement(reference, OnnxModel(folder, config, pieces), sentences)
+        share = agreement(reference, OnnxModel(folder, config, pieces, adapters=adapters), sentences)
         attempts.append(Attempt(weights, embeddings, share))
         if share >= AGREEMENT:
             return folder, replace(report, weights=weights, embeddings=embeddings, agreement=share, attempts=tuple(attempts))
         shutil.rmtree(folder)
     return graph.parent, replace(report, attempts=tuple(attempts))
+
+
+def _with_slots(model: Model, work: Path) -> tuple[torch.nn.Module, list[Extra], ExportedAdapters | None]:
+    """The model as it is exported, its further inputs, and its adapters as they will run."""
+    names = _slotted(model)
+    if not names:
+        return model, [], None
+    import torch
+
+    from calque.models.adapters.slots import Slotted, layout_of
+    from calque.runtime.graph import Extra
+
+    layout = layout_of(model.adapters)
+    adapters = ExportedAdapters(layout, model.fingerprint())
+    for name in names:
+        adapters.add(model.save_adapter(name, work / name))
+
+    def example(one: SlotInput) -> Extra:
+        def make(rows: int) -> torch.Tensor:
+            shape = one.shape(3, 4, 5, rows)
+            generator = torch.Generator().manual_seed(len(one.name))
+            if one.name == "adapter_index":
+                return torch.randint(0, 4, shape, generator=generator)
+            return 0.1 * torch.randn(shape, generator=generator)
+
+        return Extra(one.name, make, {axis: d for axis, d in enumerate(one.dims) if isinstance(d, str)})
+
+    return Slotted(model, layout), [example(one) for one in layout.inputs()], adapters
 
 
 def _describe(model: Model, folder: Path, report: ExportReport) -> None:
@@ -210,6 +277,11 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
         "pad_id": model.encoder.pieces.pad_id,
     }
     from calque.models.card import model_card
+
+    if _slotted(model):
+        from calque.models.adapters.slots import layout_of
+
+        onnx["adapters"] = {"layout": asdict(layout_of(model.adapters)), "fingerprint": model.fingerprint()}
 
     # no weights of the encoder lie here: what stays is where they came from
     encoder = model.config.base if model.config.encoder == "encoder" else model.config.encoder

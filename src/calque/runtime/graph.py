@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,23 +37,53 @@ EXPORTERS = ("traced", "dynamo")
 ONE_FILE_BYTES = 1_800_000_000  # protobuf's limit is 2 GiB
 
 
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """An input beside the usual ones."""
+
+    name: str
+    make: Callable[[int], torch.Tensor]  # an example, for so many rows
+    axes: dict[int, str]  # that may have any size
+
+
 def to_onnx(
-    model: torch.nn.Module, tasks: Sequence[str], folder: Path, *, vocabulary: int, features: int = 0
+    model: torch.nn.Module,
+    outputs: Mapping[str, str],
+    folder: Path,
+    *,
+    vocabulary: int,
+    features: int = 0,
+    extras: Sequence[Extra] = (),
 ) -> tuple[Path, str, float]:
     """Write the float graph of a model.
 
-    :param model: ``forward(input_ids, attention_mask, pooling[, features]) -> {task: logits}``.
-    :param tasks: heads to export, in the order of the graph's outputs.
+    :param model: ``forward(input_ids, attention_mask, pooling, features, *extras) -> {key: tensor}``.
+    :param outputs: name of an output of the graph → its key in what the model gives, in order.
     :param folder: where ``model.onnx`` goes.
     :param vocabulary: piece numbers are below this.
     :param features: numbers of word features are below this; 0 for a model that reads none.
+    :param extras: further inputs; only the older exporter takes them.
     :returns: the file, which exporter made it, and the largest difference of a logit.
     :raises ModelError: when no exporter makes a graph that computes the same.
     """
     import torch
 
     class Graph(torch.nn.Module):
-        """The model with a tuple for an output, as exporters want it."""
+        """The model with a tuple for an output, as exporters want it, and any number of inputs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor, pooling: torch.Tensor, *rest: torch.Tensor
+        ) -> tuple[torch.Tensor, ...]:
+            given = rest if features else (None, *rest)
+            found = self.model(input_ids, attention_mask, pooling, *given)
+            return tuple(found[key] for key in outputs.values())
+
+    class Plain(torch.nn.Module):
+        """With named arguments alone, as the newer exporter wants it."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -65,22 +96,22 @@ def to_onnx(
             pooling: torch.Tensor,
             features: torch.Tensor | None = None,
         ) -> tuple[torch.Tensor, ...]:
-            logits = self.model(input_ids, attention_mask, pooling, features)
-            return tuple(logits[task] for task in tasks)
+            found = self.model(input_ids, attention_mask, pooling, features)
+            return tuple(found[key] for key in outputs.values())
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ONNX_FILE
-    outputs = [f"{task}_logits" for task in tasks]
+    names = list(outputs)
     bounds = (vocabulary, features)
     failures: list[str] = []
     with _ready(model):
-        graph = Graph().eval()
-        for exporter in EXPORTERS:
+        graph: torch.nn.Module = (Graph() if extras else Plain()).eval()
+        for exporter in EXPORTERS[: 1 if extras else None]:
             for old in folder.iterdir():
                 old.unlink()
             try:
-                _export(graph, path, outputs, exporter, bounds)
-                difference = _difference(graph, path, outputs, bounds)
+                _export(graph, path, names, exporter, bounds, extras)
+                difference = _difference(graph, path, names, bounds, extras)
             except Exception as error:  # exporters raise whatever they meet
                 failures.append(f"{exporter}: {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}")
                 continue
@@ -119,16 +150,19 @@ def _ready(model: torch.nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter: str, bounds: Bounds) -> None:
+def _export(
+    graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter: str, bounds: Bounds, extras: Sequence[Extra]
+) -> None:
     import torch
 
-    example = _inputs(*SHAPES[0], bounds)
-    inputs = list(inputs_of(features=bounds[1] > 0))
+    example = (*_inputs(*SHAPES[0], bounds), *(extra.make(SHAPES[0][0]) for extra in extras))
+    inputs = [*inputs_of(features=bounds[1] > 0), *(extra.name for extra in extras)]
     rows, words, pieces = "rows", "words", "pieces"
     if exporter == "traced":
         of_pieces = {0: rows, 1: pieces}
         of_words = {0: rows, 1: words}
         axes = {"input_ids": of_pieces, "attention_mask": of_pieces, "pooling": {**of_words, 2: pieces}, "features": of_words}
+        axes |= {extra.name: extra.axes for extra in extras}
         axes = {name: axes[name] for name in inputs}
         axes |= {name: {0: rows, 1: words} for name in outputs}
         torch.onnx.export(
@@ -145,12 +179,14 @@ def _export(graph: torch.nn.Module, path: Path, outputs: Sequence[str], exporter
     )  # fmt: skip
 
 
-def _difference(graph: torch.nn.Module, path: Path, outputs: Sequence[str], bounds: Bounds) -> float:
+def _difference(
+    graph: torch.nn.Module, path: Path, outputs: Sequence[str], bounds: Bounds, extras: Sequence[Extra] = ()
+) -> float:
     session = open_session(path, threads=1)
-    names = inputs_of(features=bounds[1] > 0)
+    names = (*inputs_of(features=bounds[1] > 0), *(extra.name for extra in extras))
     worst = 0.0
     for shape in SHAPES:
-        tensors = _inputs(*shape, bounds)
+        tensors = (*_inputs(*shape, bounds), *(extra.make(shape[0]) for extra in extras))
         wanted = [t.numpy() for t in graph(*tensors)]
         found = session.run(list(outputs), {name: t.numpy() for name, t in zip(names, tensors, strict=True)})
         for a, b in zip(wanted, found, strict=True):

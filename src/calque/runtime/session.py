@@ -25,11 +25,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.adapters import AdapterConfig, Setup, Wanted, as_setup
 from calque.config import ModelConfig
 from calque.document import Document
 from calque.errors import CalqueError, ModelError
 from calque.pieces import Row, WordPieces, budget_batches, pooling_named
 from calque.pipeline import Tagged
+from calque.runtime.adapters import ExportedAdapters, mixed_logits
 from calque.runtime.sharing import shared_tables
 from calque.wordforms import forms_of
 
@@ -53,12 +55,22 @@ class OnnxModel:
     :param config: what ``config.json`` says.
     :param pieces: the tokenizer.
     :param threads: processors to use; ``CALQUE_THREADS``, else those this process may use (at most 8).
+    :param adapters: what its graph has slots for.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig, pieces: WordPieces, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: ModelConfig,
+        pieces: WordPieces,
+        *,
+        threads: int | None = None,
+        adapters: ExportedAdapters | None = None,
+    ) -> None:
         self.folder = folder
         self.config = config
         self.pieces = pieces
+        self.adapters = adapters
         self.threads = threads if threads is not None else default_threads()
         self._session: InferenceSession | None = None
         self._lock = threading.Lock()
@@ -81,12 +93,25 @@ class OnnxModel:
         pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling=pooling)
         pieces.forms = forms_of(config.word_features, folder)
         pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
-        return cls(folder, config, pieces, threads=threads)
+        slots = _onnx_section(config).get("adapters")
+        adapters = ExportedAdapters.from_folder(folder, slots) if isinstance(slots, dict) else None
+        return cls(folder, config, pieces, threads=threads, adapters=adapters)
 
     @property
     def tasks(self) -> Sequence[str]:
-        """Names of the heads: ``("pos",)``."""
-        return tuple(self.config.tasks)
+        """Names of the heads, those that adapters bring included: ``("pos",)``."""
+        brought = [c.task for c in self.adapter_configs.values() if c.task and c.head is not None]
+        return tuple(dict.fromkeys([*self.config.tasks, *brought]))
+
+    @property
+    def adapter_configs(self) -> dict[str, AdapterConfig]:
+        """What is known about the adapters in its folder, by name."""
+        return dict(self.adapters.configs) if self.adapters is not None else {}
+
+    def mean_adapter(self, names: Sequence[str]) -> str:
+        """The name of an adapter whose weights are the mean of others'."""
+        assert self.adapters is not None  # noqa: S101 - names come from adapter_configs
+        return self.adapters.mean(names)
 
     def __repr__(self) -> str:
         return f"OnnxModel({str(self.folder)!r}, tasks={list(self.tasks)})"
@@ -96,22 +121,36 @@ class OnnxModel:
         """Whether words are cut by the vocabulary of their language: :meth:`tag` then wants ``langs``."""
         return self.pieces.own is not None
 
-    def tag(self, sentences: Sequence[Sequence[str]], *, langs: Sequence[str | None] | None = None) -> list[Tagged]:
+    def tag(
+        self,
+        sentences: Sequence[Sequence[str]],
+        *,
+        langs: Sequence[str | None] | None = None,
+        adapters: str | Sequence[Wanted] | None = None,
+    ) -> list[Tagged]:
         """UPOS tag and its probability for each word of each sentence: :meth:`label` for the task ``pos``."""
-        return self.label(sentences, task="pos", langs=langs)
+        return self.label(sentences, task="pos", langs=langs, adapters=adapters)
 
-    def label(self, sentences: Sequence[Sequence[str]], *, task: str, langs: Sequence[str | None] | None = None) -> list[Tagged]:
+    def label(
+        self,
+        sentences: Sequence[Sequence[str]],
+        *,
+        task: str,
+        langs: Sequence[str | None] | None = None,
+        adapters: str | Sequence[Wanted] | None = None,
+    ) -> list[Tagged]:
         """Label and its probability for each word of each sentence.
 
         :param sentences: words of each sentence; a sentence may be empty or longer than the encoder's window.
         :param task: the head that labels.
         :param langs: the language of each sentence, for encoders with vocabularies by language.
+        :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default none.
         :returns: one :class:`Tagged` a sentence, in order.
-        :raises ModelError: when the model has no such head or its files are damaged.
+        :raises ModelError: when the model has no such head or adapter, or its files are damaged.
         """
-        if task not in self.config.tasks:
+        if task not in self.tasks:
             raise ModelError(f"{self.folder}: this model has no head for {task} (its heads: {', '.join(self.tasks) or 'none'})")
-        labels = self.config.tasks[task].labels
+        setups = self._setups(adapters, len(sentences))
         found: list[Tagged] = []
         start = 0
         while start < len(sentences):
@@ -120,49 +159,90 @@ class OnnxModel:
                 words += len(sentences[stop])
                 stop += 1
             named = langs[start:stop] if langs is not None else None
-            found.extend(self._label_chunk(sentences[start:stop], named, f"{task}_logits", labels))
+            found.extend(self._label_chunk(sentences[start:stop], named, setups[start:stop], task))
             start = stop
         return found
 
-    def parse(self, text: str, *, lang: str = "auto") -> Document:
+    def parse(self, text: str, *, lang: str = "auto", **options: Any) -> Document:
         """Analyse text: the same as ``calque.parse(text, lang=lang, model=self)``."""
         from calque.pipeline import parse
 
-        return parse(text, lang=lang, model=self)
+        found: Document = parse(text, lang=lang, model=self, **options)
+        return found
+
+    def _setups(self, wanted: str | Sequence[Wanted] | None, count: int) -> list[Setup]:
+        """What each sentence goes through."""
+        if wanted is None:
+            return [()] * count
+        if not isinstance(wanted, str) and len(wanted) != count:
+            raise ModelError(f"{len(wanted)} adapters for {count} sentences: give one for each, None for none")
+        if self.adapters is None:
+            if isinstance(wanted, str) or any(wanted):
+                raise ModelError(f"{self.folder}: this exported model has no slots for adapters: export a model that has some")
+            return [()] * count
+        known: dict[Wanted, Setup] = {}
+        found = []
+        for one in [wanted] * count if isinstance(wanted, str) else wanted:
+            key = one if one is None or isinstance(one, str) else tuple(one)
+            if key not in known:
+                known[key] = self.adapters.check(as_setup(key))
+            found.append(known[key])
+        return found
+
+    def _labels(self, task: str, setup: Setup) -> list[str]:
+        """Of the head that sentences with this setup go to."""
+        owner = self.adapters.owner(setup, task) if self.adapters is not None else None
+        if owner is not None and self.adapters is not None:
+            return self.adapters.labels(owner)
+        if task not in self.config.tasks:
+            names = ", ".join(n for n, c in self.adapter_configs.items() if c.task == task)
+            raise ModelError(f"{self.folder}: no '{task}' head of its own, only adapters have: give one of {names}")
+        return self.config.tasks[task].labels
 
     def _label_chunk(
-        self, sentences: Sequence[Sequence[str]], langs: Sequence[str | None] | None, output: str, labels: list[str]
+        self, sentences: Sequence[Sequence[str]], langs: Sequence[str | None] | None, setups: Sequence[Setup], task: str
     ) -> list[Tagged]:
         offsets = np.concatenate([[0], np.cumsum([len(s) for s in sentences], dtype=np.int64)])
         best = np.zeros(int(offsets[-1]), dtype=np.int64)
         scores = np.zeros(int(offsets[-1]), dtype=np.float32)
+        labels = {setup: self._labels(task, setup) for setup in set(setups)}
         rows = self.pieces.rows(sentences, langs=langs)
         for group in budget_batches([len(row.ids) for row in rows], BATCH_PIECES):
             batch = [rows[i] for i in group]
-            top, probability = _decide(self._logits(batch, output, len(labels)))
+            top, probability = _decide(self._logits(batch, task, [setups[row.sentence] for row in batch]))
             for i, row in enumerate(batch):
                 low, high = row.keep
                 at = int(offsets[row.sentence]) + row.first_word
                 best[at + low : at + high] = top[i, low:high]
                 scores[at + low : at + high] = probability[i, low:high]
-        names = [labels[i] for i in best.tolist()]
-        spans = zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-        return [Tagged(names[start:stop], scores[start:stop].tolist()) for start, stop in spans]
+        found = []
+        for number, (start, stop) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
+            names = labels[setups[number]]
+            found.append(Tagged([names[i] for i in best[start:stop].tolist()], scores[start:stop].tolist()))
+        return found
 
-    def _logits(self, rows: Sequence[Row], output: str, labels: int) -> NDArray[np.float32]:
-        batch = self.pieces.batch(rows)
-        feed = batch.arrays()
-        session = self._open()
-        try:
-            logits = np.asarray(session.run([output], feed)[0], dtype=np.float32)
-        except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise ModelError(f"{self.folder / ONNX_FILE}: running the model failed: {_first_line(error)}") from error
-        if logits.ndim != 3 or logits.shape[2] != labels:
+    def _logits(self, rows: Sequence[Row], task: str, setups: Sequence[Setup]) -> NDArray[np.float32]:
+        feed: dict[str, NDArray[Any]] = self.pieces.batch(rows).arrays()
+        adapters = self.adapters
+        owners = [adapters.owner(setup, task) if adapters is not None else None for setup in setups]
+        wanted = [f"{task}_logits"] * (None in owners) + ["word_vectors"] * any(owners)
+        if adapters is not None:
+            feed |= adapters.feed(setups)
+        outputs = dict(zip(wanted, self._run(wanted, feed), strict=True))
+        own = outputs.get(f"{task}_logits")
+        if own is not None and (own.ndim != 3 or own.shape[2] != len(self.config.tasks[task].labels)):
             raise ModelError(
                 f"{self.folder}: {ONNX_FILE} and config.json do not belong together"
-                f" ({logits.shape[-1]} scores a word, {labels} labels): export the model again"
+                f" ({own.shape[-1]} scores a word, {len(self.config.tasks[task].labels)} labels): export the model again"
             )
-        return logits
+        return own if own is not None and not any(owners) else mixed_logits(outputs["word_vectors"], own, owners, adapters)
+
+    def _run(self, wanted: list[str], feed: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        session = self._open()
+        try:
+            return [np.asarray(value, dtype=np.float32) for value in session.run(wanted, feed)]
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise ModelError(f"{self.folder / ONNX_FILE}: running the model failed: {_first_line(error)}") from error
 
     def _open(self) -> InferenceSession:
         """The session, made once even when many threads ask for it at the same time."""
@@ -171,7 +251,9 @@ class OnnxModel:
                 if self._session is None:
                     tables = shared_tables(self.folder, shared) if (shared := _shared(self.config)) else {}
                     self._session = open_session(self.folder / ONNX_FILE, threads=self.threads, tables=tables)
-                    _check_graph(self.folder, self._session, self.tasks, inputs_of(features=bool(self.config.word_features)))
+                    slots = [one.name for one in self.adapters.layout.inputs()] if self.adapters is not None else []
+                    inputs = [*inputs_of(features=bool(self.config.word_features)), *slots]
+                    _check_graph(self.folder, self._session, list(self.config.tasks), inputs)
         return self._session
 
 

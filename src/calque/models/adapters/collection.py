@@ -16,12 +16,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from calque.adapters import AdapterConfig, AdapterShape, check_name, parameters, unknown
+from calque.adapters import AdapterConfig, AdapterShape, Setup, Wanted, as_setup, check_name, parameters, unknown
 from calque.config import TaskConfig
 from calque.errors import ModelError
 from calque.models.adapters.bank import Bank, average
 from calque.models.adapters.fusion import Fusion
-from calque.models.adapters.routing import Plan, Setup, Wanted, as_setup
+from calque.models.adapters.routing import Plan
 from calque.models.adapters.sites import embedding_width, install
 from calque.models.heads import WordHead
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from calque.adapters import Setup
 from calque.models.adapters.collection import Adapters
-from calque.models.adapters.routing import Setup
 
 
 def owner(adapters: Adapters | None, setup: Setup, task: str) -> str | None:

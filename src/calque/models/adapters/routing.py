@@ -16,26 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from calque.errors import ModelError
+from calque.adapters import Setup
 from calque.models.adapters.bank import Bank, Index
 from calque.models.adapters.fusion import Fusion
 from calque.models.adapters.sites import Key
-
-Setup = tuple[str, ...]  # adapters and fusions, lowest first; () is the bare encoder
-Wanted = str | Sequence[str] | None  # what a user gives for one sentence
-
-
-def as_setup(wanted: Wanted) -> Setup:
-    """A setup out of ``None``, ``"es"``, ``"es,pos"`` or ``("es", "pos")``.
-
-    :raises ModelError: for an empty name, or one that comes twice.
-    """
-    if wanted is None:
-        return ()
-    names = tuple(n.strip() for n in wanted.split(",")) if isinstance(wanted, str) else tuple(wanted)
-    if not all(isinstance(n, str) and n for n in names) or len(set(names)) < len(names):
-        raise ModelError(f"adapters {wanted!r}: give names, each once: es, or es,pos for a stack (lowest first)")
-    return names
 
 
 @dataclass(frozen=True, slots=True)
