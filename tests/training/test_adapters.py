@@ -255,6 +255,17 @@ def test_training_the_encoder_leaves_adapters_behind_and_says_so(model, treebank
     assert list(kept.adapters) == ["es"]
 
 
+def test_lora_is_trained_by_the_same_verb(model, treebanks):
+    pytest.importorskip("peft")
+    before, english = state(model), model.tag(EN)
+    model.add_adapter("es", kind="lora", r=8, target_modules=["query", "value", "dense"])
+    model.train_adapter("es", {"es": treebanks["es"]}, validation={"es": treebanks["es-dev"]}, **QUICK)
+    assert accuracy(model, treebanks["es-dev"], "es") > 0.9
+    assert model.tag(EN) == english
+    model.adapters.remove("es")
+    assert state(model) == before
+
+
 def test_damaged_text_is_an_error_with_its_file(model, tmp_path):
     (tmp_path / "t.txt").write_text("ab\n\ncd\n")
     with pytest.raises(CalqueError, match="t.txt: no sentence of 3 words or more"):

@@ -22,6 +22,7 @@ from calque.models.adapters import Adapters, Setup, Wanted
 from calque.models.adapters.adapterhub import is_adapterhub, read_adapterhub, write_adapterhub
 from calque.models.adapters.fingerprint import fingerprint
 from calque.models.adapters.store import load_adapter, save_adapter
+from calque.models.adapters.tuners import is_peft, make_config, read_peft, write_peft
 from calque.models.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Adapted(nn.Module):
         self,
         name: str,
         *,
+        kind: str = "bottleneck",
         adapter_size: int | None = None,
         reduction_factor: float | None = None,
         placement: Placement = "feed_forward",
@@ -88,10 +90,13 @@ class Adapted(nn.Module):
         skip_layers: Sequence[int] = (),
         languages: Sequence[str] = (),
         seed: int = 0,
+        **peft_options: Any,
     ) -> AdapterConfig:
         """Add an adapter that changes nothing yet; train it next (:meth:`train_adapter`).
 
         :param name: such as ``es`` or ``pos``.
+        :param kind: ``bottleneck``, or one of the library ``peft``: ``lora``, ``ia3``, ``loha`` … with its own options
+            (``r=8``, ``target_modules=[…]``) in place of those that follow.
         :param adapter_size: of the bottleneck, by default 64; or ``reduction_factor``: how many times narrower than the encoder.
         :param placement: ``feed_forward`` (one a layer, Pfeiffer et al. 2021) or ``both`` (one after attention too, Houlsby et
             al. 2019).
@@ -101,14 +106,21 @@ class Adapted(nn.Module):
         :param skip_layers: layers without, counted from 0.
         :raises ModelError: for values that cannot be, or a name that is taken.
         """
+        base = self.encoder.repo or self.encoder.name
+        if kind != "bottleneck":
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                made = AdapterConfig(name, languages=list(languages), base=base, peft=make_config(kind, peft_options))
+                return self.adapters.add(made)
+        if peft_options:
+            raise ModelError(f"a bottleneck adapter has no option {', '.join(peft_options)}; LoRA and its kin: kind='lora'")
         width, embeddings = self.adapters.sizes["width"], self.adapters.sizes["embeddings"]
         size = adapter_size or (max(1, int(width // reduction_factor)) if reduction_factor else DEFAULT_SIZE)
         inner = (max(1, embeddings // 4) if invertible else 0) if isinstance(invertible, bool) else invertible
         shape = AdapterShape(size, placement, activation, inner, tuple(skip_layers))
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            config = AdapterConfig(name, shape, languages=list(languages), base=self.encoder.repo or self.encoder.name)
-            return self.adapters.add(config)
+            return self.adapters.add(AdapterConfig(name, shape, languages=list(languages), base=base))
 
     def train_adapter(
         self,
@@ -183,28 +195,37 @@ class Adapted(nn.Module):
         return save_adapter(self.adapters, name, folder)
 
     def load_adapter(self, folder: str | Path, name: str | None = None, *, force: bool = False) -> AdapterConfig:
-        """Put an adapter from disk in: calque's own, or one of the library ``adapters`` (AdapterHub).
+        """Put an adapter from disk in: calque's own, one of the library ``adapters`` (AdapterHub), or one of ``peft``.
 
         :param name: another name than its own.
         :param force: take one of another encoder, if it fits.
         :raises ModelError: when it is damaged, of another encoder, or its name is taken.
         """
         path = Path(folder).expanduser()
+        if is_peft(path):
+            peft_config, weights = read_peft(path)
+            made = AdapterConfig(name or path.name, role="task", peft=peft_config)
+            made.base = str(peft_config.get("base_model_name_or_path") or "")
+            return self.adapters.add(made, weights)
         if is_adapterhub(path):
             kind = str(self.encoder.backbone.config.model_type)  # type: ignore[union-attr]
             return read_adapterhub(self.adapters, path, model_type=kind, name=name)
         return load_adapter(self.adapters, path, fingerprint=self.fingerprint(), name=name, force=force)
 
     def export_adapter(self, name: str, folder: str | Path) -> Path:
-        """Write one adapter in the format of the library ``adapters`` (AdapterHub), into a folder of its own.
+        """Write one adapter in the format of the library ``adapters`` (AdapterHub), or of ``peft`` where it is one of its
+        kinds, into a folder of its own.
 
         :raises ModelError: when there is none of that name, the folder is not empty, or the family's names are not known.
         """
         path = Path(folder).expanduser()
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise ModelError(f"{path}: is not empty: give a folder that does not exist yet")
-        kind = str(self.encoder.backbone.config.model_type)  # type: ignore[union-attr]
-        return write_adapterhub(self.adapters, name, path, model_type=kind, model_name=self.encoder.repo or self.encoder.name)
+        kind, base = str(self.encoder.backbone.config.model_type), self.encoder.repo or self.encoder.name  # type: ignore[union-attr]
+        config = self.adapters.config(name)
+        if config.peft is not None:
+            return write_peft(path, config.peft, self.adapters.state(name), base=base)
+        return write_adapterhub(self.adapters, name, path, model_type=kind, model_name=base)
 
     def save_adapters(self, folder: Path) -> None:
         """Write all adapters into ``adapters/`` of a model's folder."""

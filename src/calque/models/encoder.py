@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
@@ -149,8 +150,16 @@ class Encoder(nn.Module):
         """Write ``config.json`` and ``model.safetensors`` alone."""
         Path(folder).mkdir(parents=True, exist_ok=True)
         model: Any = self.backbone
-        with quiet():
-            model.save_pretrained(str(folder))
+        wrapped = hasattr(model, "peft_config")  # LoRA and the like around its layers: the encoder is saved without
+        if not wrapped:
+            with quiet():
+                model.save_pretrained(str(folder))
+            return
+        from calque.models.adapters.tuners import plain_state
+
+        state = {key: t.detach().to("cpu", copy=True).contiguous() for key, t in plain_state(model).items()}
+        model.config.save_pretrained(str(folder))
+        save_file(state, str(Path(folder) / "model.safetensors"), metadata={"format": "pt"})
 
 
 def load_backbone(folder: Path, name: object) -> nn.Module:

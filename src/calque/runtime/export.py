@@ -164,7 +164,7 @@ def _ways_through(model: OnnxModel) -> list[tuple[str, Setup]]:
 
 def _slotted(model: Model) -> list[str]:
     """Names of the adapters that the graph has slots for."""
-    return [name for name, c in model.adapter_configs.items() if c.role != "fusion"]
+    return [name for name, c in model.adapter_configs.items() if c.role != "fusion" and c.shape is not None]
 
 
 def _check_adapters(model: Model, target: Path) -> None:

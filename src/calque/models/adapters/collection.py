@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from calque.adapters import AdapterConfig, AdapterShape, Setup, Wanted, as_setup, check_name, parameters, unknown
 from calque.config import TaskConfig
 from calque.errors import ModelError
+from calque.models.adapters import tuners
 from calque.models.adapters.bank import Bank, average
 from calque.models.adapters.fusion import Fusion
 from calque.models.adapters.routing import Plan
@@ -46,6 +47,7 @@ class Adapters(nn.Module):
         self.configs: dict[str, AdapterConfig] = {}
         self.active: Setup = ()
         self._apart: set[str] = set()  # names in training
+        self._backbone = (backbone,)  # in a tuple: it is no part of this module
         install(backbone)
 
     def __len__(self) -> int:
@@ -84,6 +86,8 @@ class Adapters(nn.Module):
         check_name(config.name)
         if config.name in self.configs:
             raise ModelError(f"there is an adapter '{config.name}' already: remove it first, or give another name")
+        if config.peft is not None:
+            return self._add_tuner(config, weights)
         if config.shape is None:
             raise ModelError(f"adapter '{config.name}': it has no shape, so it is no bottleneck adapter")
         bad = [n for n in config.shape.skipped if not 0 <= n < self.sizes["layers"]]
@@ -94,6 +98,19 @@ class Adapters(nn.Module):
             bank.add(config.name, bank.fresh() if weights is None else weights)
         finally:
             self._tidy()
+        self.configs[config.name] = config
+        return config
+
+    def _add_tuner(self, config: AdapterConfig, weights: Mapping[str, Tensor] | None) -> AdapterConfig:
+        """An adapter of the library ``peft``."""
+        assert config.peft is not None  # noqa: S101 - the caller looked
+        tuners.inject(self._backbone[0], config.name, config.peft)
+        try:
+            if weights is not None:
+                tuners.set_weights(self._backbone[0], config.name, weights)
+        except ModelError:
+            tuners.remove(self._backbone[0], config.name)
+            raise
         self.configs[config.name] = config
         return config
 
@@ -108,6 +125,8 @@ class Adapters(nn.Module):
             raise ModelError(f"adapter '{name}' is part of the fusion {', '.join(standing)}: remove that first")
         if config.role == "fusion":
             del self.fusions[f"{name}/fusion"]
+        elif config.peft is not None:
+            tuners.remove(self._backbone[0], name)
         else:
             self._holder(name).remove(name)
             self._tidy()
@@ -149,7 +168,7 @@ class Adapters(nn.Module):
         wanted = dict(shares) if isinstance(shares, Mapping) else dict.fromkeys(shares, 1.0)
         configs = [self.config(n) for n in wanted]
         total = sum(wanted.values())
-        if len({c.shape for c in configs}) != 1 or any(c.role == "fusion" for c in configs) or not total:
+        if len({c.shape for c in configs}) != 1 or not all(self._stacked(n) for n in wanted) or not total:
             raise ModelError(
                 f"{', '.join(wanted) or 'nothing'} cannot be merged: give bottleneck adapters of one size, with shares above 0"
             )
@@ -165,9 +184,10 @@ class Adapters(nn.Module):
 
     def state(self, name: str) -> dict[str, Tensor]:
         """A copy of an adapter's (or fusion's) weights."""
-        if self.config(name).role == "fusion":
+        config = self.config(name)
+        if config.role == "fusion":
             return self._fusion(name).get()
-        return self._holder(name).get(name)
+        return self._holder(name).get(name) if config.peft is None else tuners.get_weights(self._backbone[0], name)
 
     def set_weights(self, name: str, weights: Mapping[str, Tensor]) -> None:
         """Give an adapter (or fusion) other weights.
@@ -176,6 +196,9 @@ class Adapters(nn.Module):
         """
         if self.config(name).role == "fusion":
             self._fusion(name).set(weights)
+            return
+        if self.config(name).peft is not None:
+            tuners.set_weights(self._backbone[0], name, weights)
             return
         bank, old = self._holder(name), self.state(name)
         bank.remove(name)
@@ -203,6 +226,8 @@ class Adapters(nn.Module):
         own = sum(p.numel() for p in head.parameters()) if head is not None else 0
         if config.role == "fusion":
             return own + sum(p.numel() for p in self._fusion(name).parameters())
+        if config.peft is not None:
+            return own + sum(p.numel() for p in tuners.parameters_of(self._backbone[0], name).values())
         assert config.shape is not None  # noqa: S101 - add() saw to it
         return own + parameters(config.shape, **self.sizes)
 
@@ -212,8 +237,8 @@ class Adapters(nn.Module):
         :raises ModelError: with the nearest names otherwise.
         """
         setup = as_setup(wanted)
-        for name in setup:
-            self.config(name)
+        if sum(self.config(name).peft is not None for name in setup) > 1:
+            raise ModelError(f"{','.join(setup)}: one adapter of the kind of LoRA at most in a stack")
         return setup
 
     def plan(self, setups: Sequence[Wanted]) -> Plan:
@@ -229,7 +254,7 @@ class Adapters(nn.Module):
             if key not in known:
                 known[key] = self.check(key)
             checked.append(known[key])
-        place = {name: self._place(name) for setup in set(checked) for name in setup}
+        place = {name: self._place(name) for setup in set(checked) for name in setup if self.configs[name].peft is None}
         return Plan(checked, place, self.device)
 
     @contextmanager
@@ -238,10 +263,12 @@ class Adapters(nn.Module):
         for name in names:
             self.config(name)
         self._move(names, apart=True)
-        parts: list[nn.Module] = [self._holder(n) for n in names if self.configs[n].role != "fusion"]
+        parts: list[nn.Module] = [self._holder(n) for n in names if self._stacked(n)]
         parts += [self._fusion(n) for n in names if self.configs[n].role == "fusion"]
         parts += [head for n in names if (head := self.head(n)) is not None]
         found = list({id(p): p for part in parts for p in part.parameters()}.values())
+        of_peft = [n for n in names if self.configs[n].peft is not None]
+        found += [p for n in of_peft for p in tuners.parameters_of(self._backbone[0], n).values()]
         try:
             for p in found:
                 p.requires_grad_(True)
@@ -252,7 +279,7 @@ class Adapters(nn.Module):
             self._move(names, apart=False)
 
     def _move(self, names: Sequence[str], *, apart: bool) -> None:
-        bottlenecks = [n for n in names if self.configs[n].role != "fusion"]
+        bottlenecks = [n for n in names if self._stacked(n)]
         taken = {n: self._holder(n).remove(n) for n in bottlenecks}
         self._apart = (self._apart | set(bottlenecks)) if apart else (self._apart - set(bottlenecks))
         for name, weights in taken.items():
@@ -260,6 +287,9 @@ class Adapters(nn.Module):
             assert shape is not None  # noqa: S101 - bottlenecks have one
             self._bank(shape, apart=apart).add(name, weights)
         self._tidy()
+
+    def _stacked(self, name: str) -> bool:
+        return self.configs[name].role != "fusion" and self.configs[name].peft is None
 
     def _bank(self, shape: AdapterShape, *, apart: bool = False) -> Bank:
         """The bank for adapters of a shape, made where there is none."""

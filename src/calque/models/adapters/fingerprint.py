@@ -14,18 +14,20 @@ import numpy as np
 import torch
 from torch import nn
 
+from calque.models.adapters.tuners import plain_state
+
 NUMBERS = 1024  # of each tensor
 
 
 def fingerprint(backbone: nn.Module) -> str:
     """The digest, in hexadecimal."""
     digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(backbone.state_dict().items()):
-        if not tensor.is_floating_point() or "lora_" in name:
+    for name, tensor in sorted(plain_state(backbone).items()):
+        if not tensor.is_floating_point():
             continue
         flat = tensor.detach().reshape(-1)
         at = torch.linspace(0, len(flat) - 1, min(NUMBERS, len(flat)), dtype=torch.float64).round().long().unique()
         numbers = flat[at.to(flat.device)].to("cpu", torch.float32).numpy().astype(np.dtype("<f4"))
-        digest.update(f"{name.replace('.base_layer', '')} {tuple(tensor.shape)}\n".encode())
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
         digest.update(numbers.tobytes())
     return digest.hexdigest()

@@ -36,19 +36,22 @@ class Plan:
     """The way of a batch through the adapters.
 
     :param setups: of each row.
-    :param place: name → its bank, its number there, and the fusion where it is one.
+    :param place: name → its bank, its number there, and the fusion where it is one; names without one are adapters of the
+        library ``peft`` (:mod:`calque.models.adapters.tuners`).
     """
 
     def __init__(
         self, setups: Sequence[Setup], place: Mapping[str, tuple[Bank, int, Fusion | None]], device: torch.device | str = "cpu"
     ) -> None:
         self.setups = list(setups)
+        tuned = [next((n for n in setup if n not in place), None) for setup in self.setups]
+        self.tuned = tuned if any(tuned) else None
         self.steps: list[Step] = []
         for level in range(max((len(s) for s in setups), default=0)):
             groups: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
             banks: dict[tuple[int, int], tuple[Bank, Fusion | None]] = {}
             for row, setup in enumerate(setups):
-                if level < len(setup):
+                if level < len(setup) and setup[level] in place:
                     bank, number, fusion = place[setup[level]]
                     key = (id(bank), id(fusion))
                     banks[key] = (bank, fusion)

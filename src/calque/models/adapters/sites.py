@@ -59,6 +59,11 @@ def routed(route: Route | None) -> Iterator[None]:
         _ROUTE.reset(token)
 
 
+def current_route() -> Route | None:
+    """The route of the call that is under way."""
+    return _ROUTE.get()
+
+
 @dataclass(frozen=True, slots=True)
 class Hook:
     """Called by PyTorch after a module of the backbone."""
