@@ -13,6 +13,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -69,7 +70,9 @@ def inject(backbone: nn.Module, name: str, config: Mapping[str, Any]) -> None:
     mode = backbone.training
     frozen = {n: p.requires_grad for n, p in backbone.named_parameters()}
     try:
-        peft.inject_adapter_in_model(peft.get_peft_config(dict(config)), backbone, adapter_name=name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that there are several is what is wanted here
+            peft.inject_adapter_in_model(peft.get_peft_config(dict(config)), backbone, adapter_name=name)
     except (ValueError, TypeError, KeyError, NotImplementedError) as error:
         raise ModelError(f"adapter '{name}' cannot be put into this encoder: {_first(error)}") from error
     for layer in tuner_layers(backbone).values():
