@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,21 @@ from calque.errors import DataError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+class Otherwise(StrEnum):
+    """What a language without an adapter goes through."""
+
+    nearest = "nearest"
+    base = "base"
+    mean = "mean"
+
+
+AdapterNames = Annotated[
+    str | None,
+    typer.Option("--adapters", "-a", metavar="NAMES", help="es, or es,pos for a stack; auto, or auto,pos, by language."),
+]
+ForOthers = Annotated[Otherwise, typer.Option("--otherwise", help="With auto: for a language that has no adapter.")]
 
 UNDETERMINED = "und"  # ISO 639's own code for a language nobody named
 _UD_FILE = re.compile(r"([a-z]{2,3})_[A-Za-z0-9]+-ud-")

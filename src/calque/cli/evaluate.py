@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calque.cli._common import AdapterNames, ForOthers, Otherwise
 from calque.errors import CalqueError, DataError
 
 if TYPE_CHECKING:
@@ -23,14 +24,6 @@ class OnError(StrEnum):
 
     stop = "raise"
     skip = "skip"
-
-
-class Otherwise(StrEnum):
-    """What a language without an adapter goes through."""
-
-    nearest = "nearest"
-    base = "base"
-    mean = "mean"
 
 
 class Backend(StrEnum):
@@ -58,13 +51,8 @@ def evaluate_command(
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="Bootstrap resamples behind each interval.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resamples.")] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first sentences of each file.")] = None,
-    adapters: Annotated[
-        str | None,
-        typer.Option("--adapters", "-a", metavar="NAMES", help="es, or es,pos for a stack; auto, or auto,pos, by language."),
-    ] = None,
-    otherwise: Annotated[
-        Otherwise, typer.Option("--otherwise", help="With auto: for a language that has no adapter: nearest, base or mean.")
-    ] = Otherwise.nearest,
+    adapters: AdapterNames = None,
+    otherwise: ForOthers = Otherwise.nearest,
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run: auto, onnx or torch.")] = Backend.auto,
     on_error: Annotated[OnError, typer.Option("--on-error", help="At a malformed sentence: stop, or skip it.")] = OnError.stop,
 ) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from calque.cli._common import AdapterNames, ForOthers, Otherwise
 from calque.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,14 +52,6 @@ class Backend(StrEnum):
     torch = "torch"
 
 
-class Otherwise(StrEnum):
-    """What a language without an adapter goes through."""
-
-    nearest = "nearest"
-    base = "base"
-    mean = "mean"
-
-
 class OnError(StrEnum):
     """What to do with a malformed sentence."""
 
@@ -81,13 +74,8 @@ def parse_command(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A model's name or folder.", show_default="the embedded one")
     ] = None,
-    adapters: Annotated[
-        str | None,
-        typer.Option("--adapters", "-a", metavar="NAMES", help="es, or es,pos for a stack; auto, or auto,pos, by language."),
-    ] = None,
-    otherwise: Annotated[
-        Otherwise, typer.Option("--otherwise", help="With auto: for a language that has no adapter.")
-    ] = Otherwise.nearest,
+    adapters: AdapterNames = None,
+    otherwise: ForOthers = Otherwise.nearest,
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run.")] = Backend.auto,
     style: Annotated[
         Format | None,
