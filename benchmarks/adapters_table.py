@@ -1,0 +1,254 @@
+"""Adapters on the encoder that ships: zero-shot with and without language adapters, few-shot beside full fine-tuning.
+
+    python benchmarks/adapters_table.py --data ../shared/data --work runs/adapters --minutes 40
+    python benchmarks/adapters_table.py --work runs/adapters --report
+
+Steps, each logged in WORK/log.jsonl and not run again: raw text of each language (sentences of test files left out); language
+adapters of all of them and of English in one run (``--minutes``); an English task adapter on the bare encoder (``pos``), and one
+on top of the English language adapter (``pos-en``); every test file by both; then, for each language that has 500 sentences
+which are not in a test file, five draws: the English task adapter trained further on them (``few``), and the English model
+fine-tuned as a whole (``full``). Test files, gold words, all words. The source is scored by the English task adapter before and
+after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+# language: (training sentences for few-shot, test file); masakhapos is in columns of its own
+SETS = {
+    "es": ("UD_Spanish-GSD/dev", "UD_Spanish-GSD/test"),
+    "ca": ("UD_Catalan-AnCora/dev", "UD_Catalan-AnCora/test"),
+    "fr": ("UD_French-GSD/dev", "UD_French-GSD/test"),
+    "de": ("UD_German-GSD/dev", "UD_German-GSD/test"),
+    "it": ("UD_Italian-ISDT/dev", "UD_Italian-ISDT/test"),
+    "hi": ("", "UD_Hindi-PUD/test"),
+    "tr": ("UD_Turkish-BOUN/dev", "UD_Turkish-BOUN/test"),
+    "zh": ("UD_Chinese-GSDSimp/dev", "UD_Chinese-GSDSimp/test"),
+    "gv": ("UD_Manx-Cadhan/train", "UD_Manx-Cadhan/test"),
+    "ga": ("UD_Irish-IDT/train", "UD_Irish-IDT/test"),
+    "ha": ("hau/train", "hau/test"),
+    "yo": ("yor/train", "yor/test"),
+    "zu": ("zul/train", "zul/test"),
+}
+MASAKHA = {"ha", "yo", "zu"}
+DRAWS, LIMIT = 5, 500
+
+
+class Log:
+    """Finished steps."""
+
+    def __init__(self, work: Path) -> None:
+        self.path = work / "log.jsonl"
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        self.found: dict[str, dict[str, Any]] = {line["step"]: line for line in map(json.loads, lines)}
+
+    def add(self, step: str, **told: Any) -> None:
+        self.found[step] = {"step": step, **told}
+        with self.path.open("a") as stream:
+            stream.write(json.dumps(self.found[step]) + "\n")
+
+
+def treebank(data: Path, work: Path, lang: str, name: str) -> Path:
+    """A CoNLL-U file; masakhapos' is made one."""
+    if lang not in MASAKHA:
+        return data / "ud" / f"{name}.conllu.xz"
+    out = work / "treebanks" / f"{name.replace('/', '-')}.conllu"
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text("".join(masakha(data / "labelled" / "masakhapos" / f"{name}.txt.xz")), encoding="utf-8")
+    return out
+
+
+def masakha(path: Path) -> Iterator[str]:
+    """Sentences of ``word TAG`` lines, as CoNLL-U."""
+    number = 0
+    with lzma.open(path, "rt", encoding="utf-8") as stream:
+        for line in stream:
+            word, _, tag = line.strip().rpartition(" ")
+            if not line.strip():
+                yield "\n" if number else ""
+                number = 0
+                continue
+            number += 1
+            yield f"{number}\t{word}\t_\t{tag}\t_\t_\t{number - 1}\t{'root' if number == 1 else 'dep'}\t_\t_\n"
+    yield "\n" if number else ""
+
+
+def words_of(path: Path) -> Iterator[str]:
+    """Sentences of a CoNLL-U file, as words with spaces between."""
+    words: list[str] = []
+    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as stream:
+        for line in stream:
+            cells = line.split("\t", 2)
+            if cells[0].isdigit():
+                words.append(cells[1])
+            elif not line.strip() and words:
+                yield " ".join(words)
+                words = []
+
+
+def write_texts(data: Path, work: Path, most: int) -> dict[str, Path]:
+    """Raw text of each language, a sentence a line, without lines that share eight words in a row with a test sentence."""
+    from calque.pretraining.text import Corpus, collect, find_corpora, held_out_grams
+
+    tests = (treebank(data, work, lang, test) for lang, (_, test) in SETS.items())
+    english = data / "ud" / "UD_English-EWT" / "test.conllu.xz"
+    held_out = held_out_grams(s for path in (*tests, english) for s in words_of(path))
+    languages = ["en", *SETS]
+    corpora = find_corpora(data / "text" / "parallel", languages)
+    paths = {}
+    for lang in languages:
+        path = paths[lang] = work / "text" / f"{lang}.txt"
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        raw = [Corpus(p.name.split(".")[0], lang, p) for p in sorted((data / "text" / "mono" / lang).glob("*.txt.xz"))]
+        mine = [Corpus(c.name, lang, c.path) for c in corpora if c.lang == lang]
+        taken = collect([*mine, *raw], most, held_out=held_out, seed=0)
+        path.with_suffix(".part").write_text("".join(" ".join(words) + "\n" for _, words in taken.sentences), encoding="utf-8")
+        path.with_suffix(".part").rename(path)
+        print(f"{lang}: {sum(taken.words.values()):,} words of text", flush=True)
+    return paths
+
+
+def accuracy(model: Any, path: Path, adapters: str | None) -> dict[str, Any]:
+    """UPOS accuracy on a file, with its interval."""
+    from calque.evaluation.report import evaluate
+
+    found = evaluate(model, {"xx": path}, adapters=adapters).score("xx")
+    assert found is not None
+    return {"value": found.value, "interval": list(found.interval), "words": found.words, "sentences": found.sentences}
+
+
+def run(args: argparse.Namespace) -> None:
+    """All steps that are not done."""
+    from calque.models import Model
+
+    data, work, log = args.data, args.work, Log(args.work)
+    texts = write_texts(data, work, args.words)
+    english = {name: data / "ud" / "UD_English-EWT" / f"{name}.conllu.xz" for name in ("train", "dev", "test")}
+    folder = work / "model"
+    model = Model.load(folder) if folder.exists() else Model.load("mini")
+    if "languages" not in log.found:
+        train_languages(model, texts, folder, log, args)
+    for name, under in (("pos", None), ("pos-en", "en")):
+        if name not in model.adapters:
+            began = time.monotonic()
+            model.add_adapter(name, adapter_size=args.size)
+            model.train_adapter(name, {"en": english["train"]}, validation={"en": english["dev"]}, on=under)
+            model.save_adapter(name, folder / "adapters" / name)
+            log.add(name, wall=time.monotonic() - began, parameters=model.adapters.size(name))
+    if "source" not in log.found:
+        stacked = accuracy(model, english["test"], "en,pos-en")
+        log.add("source", **accuracy(model, english["test"], "pos"), english_adapter=stacked)
+    for lang, (_, test) in SETS.items():
+        if f"zero {lang}" not in log.found:
+            path = treebank(data, work, lang, test)
+            log.add(f"zero {lang}", plain=accuracy(model, path, "pos"), language=accuracy(model, path, f"{lang},pos-en"))
+    for lang, (train, test) in SETS.items():
+        for seed in range(DRAWS if train else 0):
+            files = (treebank(data, work, lang, train), treebank(data, work, lang, test))
+            few_shot(model, lang, seed, files, log, args)
+            if not args.no_full:
+                whole(lang, seed, files, english, log, args)
+    log.add("source after", **accuracy(model, english["test"], "pos"))
+
+
+def train_languages(model: Any, texts: dict[str, Path], folder: Path, log: Log, args: argparse.Namespace) -> None:
+    """All language adapters in one run."""
+    from calque.training.language_adapters import TextOptions, train_language_adapters
+    from calque.training.progress import Reporter
+
+    began = time.monotonic()
+    for lang in texts:
+        model.add_adapter(lang, adapter_size=args.size, invertible=True, languages=[lang])
+    options = TextOptions(max_minutes=args.minutes, epochs=10, temperature=2.0, most_words=args.words)
+    with Reporter() as reporter:
+        told = train_language_adapters(model, {x: x for x in texts}, texts, options, reporter=reporter)
+    model.save_pretrained(folder)
+    log.add("languages", **told.to_json_dict(), wall=time.monotonic() - began)
+
+
+def few_shot(model: Any, lang: str, seed: int, files: tuple[Path, Path], log: Log, args: argparse.Namespace) -> None:
+    """One draw, by an adapter that starts from the English one."""
+    step = f"few {lang} {seed}"
+    if step in log.found:
+        return
+    began = time.monotonic()
+    model.add_adapter("few", adapter_size=args.size)
+    model.train_adapter("few", {lang: files[0]}, start="pos", limit=LIMIT, seed=seed, progress=False)
+    seconds = time.monotonic() - began
+    log.add(step, **accuracy(model, files[1], "few"), wall=seconds, parameters=model.adapters.size("few"))
+    model.adapters.remove("few")
+
+
+def whole(lang: str, seed: int, files: tuple[Path, Path], english: dict[str, Path], log: Log, args: argparse.Namespace) -> None:
+    """One draw, by fine-tuning the whole English model."""
+    import calque
+
+    step, start = f"full {lang} {seed}", args.english or args.work / "english"
+    if step in log.found:
+        return
+    if not start.exists():
+        calque.fine_tune("mini", {"en": english["train"]}, validation={"en": english["dev"]}, output=start)
+    began = time.monotonic()
+    tuned = calque.fine_tune(start, {lang: files[0]}, limit=LIMIT, seed=seed, progress=False)
+    seconds = time.monotonic() - began
+    log.add(step, **accuracy(tuned, files[1], None), wall=seconds, source=accuracy(tuned, english["test"], None)["value"])
+
+
+def report(work: Path) -> None:
+    """The table."""
+    found = Log(work).found
+    print(
+        "| language | zero-shot | + language adapter | few-shot, whole model | few-shot, adapter | seconds whole | seconds adapter |"
+    )
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    for lang in SETS:
+        zero = found.get(f"zero {lang}")
+        if zero is None:
+            continue
+        cells = [f"{100 * zero[k]['value']:.1f}" for k in ("plain", "language")]
+        for kind in ("full", "few"):
+            draws = [line for step, line in found.items() if step.startswith(f"{kind} {lang} ")]
+            values = [100 * d["value"] for d in draws]
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{spread}" if values else "–")
+        for kind in ("full", "few"):
+            walls = [line["wall"] for step, line in found.items() if step.startswith(f"{kind} {lang} ")]
+            cells.append(f"{statistics.median(walls):.0f}" if walls else "–")
+        print(f"| {lang} | " + " | ".join(cells) + " |")
+    for step in ("source", "source after"):
+        if step in found:
+            print(f"{step}: {100 * found[step]['value']:.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=40, help="of the language adapters' run")
+    parser.add_argument("--words", type=int, default=300_000, help="of raw text a language")
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument(
+        "--english", type=Path, help="the English model that whole fine-tuning starts from; by default trained here"
+    )
+    parser.add_argument("--no-full", action="store_true", help="leave whole fine-tuning out")
+    parser.add_argument("--report", action="store_true")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    if not args.report:
+        run(args)
+    report(args.work)
+
+
+if __name__ == "__main__":
+    main()
