@@ -96,6 +96,11 @@ def test_unknown_names_list_the_nearest(wanted, message):
         adapters_for(Tagger(), wanted)
 
 
+def test_what_lay_under_an_adapter_must_be_there():
+    with pytest.raises(CalqueError, match="'es-pos' \\(es\\) was trained on top of 'gone', which is not there"):
+        AdapterRouter({"es-pos": task("es-pos", "es", under={"es": ["gone"]})})
+
+
 def test_what_cannot_be_routed_is_an_error():
     with pytest.raises(CalqueError, match="there are none yet"):
         adapters_for(object(), "es")

@@ -51,6 +51,13 @@ class AdapterRouter:
         self.then = tuple(then)
         self.otherwise = otherwise
         self.of_language = _by_language(configs, heads=not then)
+        for lang, setup in self.of_language.items():
+            for name in setup:
+                if name not in configs:
+                    raise CalqueError(
+                        f"adapter '{setup[-1]}' ({lang}) was trained on top of '{name}', which is not there: put it back, "
+                        "or name the adapters outright"
+                    )
         if not self.of_language:
             raise CalqueError("no adapter says which language it is for: name the adapters outright, such as  es,pos")
         self._mean: Setup = ()

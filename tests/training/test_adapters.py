@@ -266,6 +266,13 @@ def test_lora_is_trained_by_the_same_verb(model, treebanks):
     assert state(model) == before
 
 
+def test_dropout_is_for_the_training_alone(model, treebanks):
+    before = [m.p for m in model.encoder.modules() if isinstance(m, torch.nn.Dropout)]
+    model.train_adapter("es", {"es": treebanks["es"]}, dropout=0.5, **{**QUICK, "epochs": 1})
+    assert [m.p for m in model.encoder.modules() if isinstance(m, torch.nn.Dropout)] == before
+    assert 0.5 not in before
+
+
 def test_damaged_text_is_an_error_with_its_file(model, tmp_path):
     (tmp_path / "t.txt").write_text("ab\n\ncd\n")
     with pytest.raises(CalqueError, match="t.txt: no sentence of 3 words or more"):

@@ -9,6 +9,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from calque.models.adapters.fingerprint import fingerprint
 from calque.models.adapters.store import load_adapter, save_adapter
 from calque.models.adapters.tuners import is_peft, make_config, read_peft, write_peft
 from calque.models.encoder import Encoder
+from calque.models.hub import fetch_adapter
 
 if TYPE_CHECKING:
     from calque.training.corpus import Data
@@ -195,16 +197,18 @@ class Adapted(nn.Module):
         return save_adapter(self.adapters, name, folder)
 
     def load_adapter(self, folder: str | Path, name: str | None = None, *, force: bool = False) -> AdapterConfig:
-        """Put an adapter from disk in: calque's own, one of the library ``adapters`` (AdapterHub), or one of ``peft``.
+        """Put an adapter in from a folder or from the Hub: calque's own, one of AdapterHub (``adapters``), or one of ``peft``.
 
+        :param folder: or an id on the Hub (``org/name``, ``org/name@revision``).
         :param name: another name than its own.
         :param force: take one of another encoder, if it fits.
         :raises ModelError: when it is damaged, of another encoder, or its name is taken.
         """
-        path = Path(folder).expanduser()
+        path = fetch_adapter(folder)
         if is_peft(path):
             peft_config, weights = read_peft(path)
-            made = AdapterConfig(name or path.name, role="task", peft=peft_config)
+            own = re.sub(r"[^\w+-]", "_", str(folder).rstrip("/").rpartition("/")[2].partition("@")[0])
+            made = AdapterConfig(name or own, role="task", peft=peft_config)
             made.base = str(peft_config.get("base_model_name_or_path") or "")
             return self.adapters.add(made, weights)
         if is_adapterhub(path):

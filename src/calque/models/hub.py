@@ -120,6 +120,31 @@ def fetch(resolved: Resolved, *, onnx: bool = False) -> Path:
     return path.parent
 
 
+def fetch_adapter(name: str | Path, *, revision: str | None = None) -> Path:
+    """The folder that holds an adapter, downloaded when it is a Hub id and not here yet.
+
+    :raises ModelError: with what to do, when it cannot be had.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
+        raise ModelError(f"{name}: no such folder, and no id on the Hub (org/name)")
+    from calque.models.download import Source
+
+    bare, _, at = str(name).partition("@")
+    source = Source(bare, revision or at or None, str(name))
+    try:
+        path = source.file("adapter_config.json")
+    except ModelError:
+        path = source.file("config.json")  # one of calque's own
+    sizes = source.listing(path.parent.name)
+    wanted = [f for f in sizes if "/" not in f and f.endswith((".json", ".safetensors", ".bin"))]
+    safe = any(f.endswith(".safetensors") for f in wanted)
+    source.download({f: sizes[f] for f in wanted if not (safe and f.endswith(".bin"))}, commit=path.parent.name)
+    return path.parent
+
+
 def check_weights(folder: Path, name: object) -> None:
     """Refuse a folder whose weights are of a kind calque cannot or will not read.
 
@@ -172,7 +197,7 @@ def _calque_files(files: Mapping[str, int], *, onnx: bool) -> list[str]:
     """Files of a calque model, the largest last."""
     if onnx and "model.onnx" not in files:
         onnx = False  # the caller says what is missing, with the model at hand
-    skip = ("encoder/*", "heads.safetensors", "mixer.safetensors", "layermix.safetensors", "adapters/*") if onnx else ("*.onnx",)
+    skip = ("encoder/*", "heads.safetensors", "mixer.safetensors", "layermix.safetensors") if onnx else ("*.onnx",)
     wanted = [f for f in files if not any(fnmatch(f, pattern) for pattern in (".*", "config.json", *skip))]
     return sorted(wanted, key=lambda f: files[f])
 

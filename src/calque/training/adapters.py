@@ -37,6 +37,7 @@ from calque.training.corpus import Data
 from calque.training.device import choose_device
 from calque.training.finetune import choose, measure_source, run_folder
 from calque.training.loop import Run, train
+from calque.training.optimiser import set_dropout
 from calque.training.options import TASKS, Options, default_epochs
 from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, window_pieces
 from calque.training.progress import Reporter
@@ -89,7 +90,7 @@ def train_task_adapter(
             begun = _start(model, config, options, below, start, reporter)
             data = prepare_data(begun, options, train_data, validation=validation, source=None, reporter=reporter)
             options = replace(options, epochs=options.epochs or default_epochs(data.words))
-            with frozen(model), adapters.unlock([name]) as parameters:
+            with frozen(model), kept_dropout(model, options.dropout), adapters.unlock([name]) as parameters:
                 count = sum(p.numel() for p in parameters)
                 run = prepare_run(begun, data, options, folder, reporter)
                 run.resumable = target is not None
@@ -120,6 +121,19 @@ def frozen(model: Model) -> Iterator[None]:
         for parameter, grad in wanted.items():
             parameter.requires_grad_(grad)
         model.eval()
+
+
+@contextmanager
+def kept_dropout(model: Model, rate: float | None) -> Iterator[None]:
+    """The encoder with another dropout inside the block; None: as it is."""
+    names = ("p", "attention_dropout", "dropout_rate", "dropout_prob")
+    before = [(m, n, getattr(m, n)) for m in model.encoder.modules() for n in names if isinstance(getattr(m, n, None), float)]
+    set_dropout(model, rate)
+    try:
+        yield
+    finally:
+        for module, name, value in before:
+            setattr(module, name, value)
 
 
 def _check_options(options: Options) -> None:

@@ -181,3 +181,21 @@ def test_what_would_compute_something_else_is_refused(change, message, model, ma
     with pytest.raises(ModelError, match=message):
         other.load_adapter(tmp_path / "es")
     assert not len(other.adapters)
+
+
+def test_an_adapter_comes_from_the_hub_by_its_id(model, make_model, sentences, tmp_path, fake_hub):
+    model.export_adapter("es", tmp_path / "hub")
+    fake_hub.add("AdapterHub/tiny-es-wiki", tmp_path / "hub")
+    model.save_adapter("ca", tmp_path / "own")
+    fake_hub.add("somebody/ca-adapter", tmp_path / "own")
+    other = make_model()
+    other.load_adapter("AdapterHub/tiny-es-wiki")
+    other.load_adapter("somebody/ca-adapter", "catalan")
+    assert set(other.adapters) == {"es", "catalan"}
+    setups = ["es", "ca", None, "es"]
+    renamed = ["es", "catalan", None, "es"]
+    assert other.tag(sentences, adapters=renamed) == model.tag(sentences, adapters=setups)
+    with pytest.raises(ModelError, match="no such model on the Hub"):
+        other.load_adapter("AdapterHub/tiny-fr-wiki")
+    with pytest.raises(ModelError, match="no such folder, and no id on the Hub"):
+        other.load_adapter("not-there")
