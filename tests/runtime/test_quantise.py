@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calque.runtime.quantise import heads, per_row_int8, shrink_embeddings
+from calque.runtime.quantise import heads, loud_matrices, per_row_int8, quantise_matrices, shrink_embeddings
 from calque.runtime.session import open_session
 
 onnx = pytest.importorskip("onnx")
@@ -77,3 +77,41 @@ def test_only_tables_that_rows_are_looked_up_in_are_shrunk(
 def test_the_head_is_the_last_product_before_an_output(lookup: Path) -> None:
     assert heads(onnx.load(str(lookup)), ["logits"]) == ["outer"]
     assert heads(onnx.load(str(lookup)), ["no such output"]) == []
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """Fourteen products in a row; what goes into the sixth has one number a thousand times the others."""
+    rng = np.random.default_rng(1)
+    nodes, weights = [], []
+    for k in range(14):
+        matrix = rng.normal(size=(16, 16)) / 4
+        matrix[0] /= 1000 if k == 5 else 1  # so that the one number says no more than the others
+        weights.append(numpy_helper.from_array(matrix.astype(np.float32), f"w{k}"))
+        nodes.append(helper.make_node("MatMul", [f"x{k}", f"w{k}"], [f"y{k}"], name=f"product{k}"))
+        nodes.append(helper.make_node("Mul", [f"y{k}", f"s{k}"], [f"x{k + 1}"], name=f"scale{k}"))
+        scale = np.ones(16, dtype=np.float32)
+        scale[0] = 1000 if k == 4 else 1
+        weights.append(numpy_helper.from_array(scale, f"s{k}"))
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 16]) for name in ("x0", "x14")]
+    graph = helper.make_graph(nodes, "chain", [ends[0]], [ends[1]], weights)
+    path = tmp_path / "chain.onnx"
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def test_the_matrix_whose_input_has_the_wildest_outliers_is_found_and_spared(chain: Path, tmp_path: Path) -> None:
+    feeds = [{"x0": np.random.default_rng(k).normal(size=(50, 16)).astype(np.float32)} for k in range(3)]
+    loud = loud_matrices(chain, feeds, tmp_path / "watched.onnx")
+    assert loud == ["product5"]
+    wanted = open_session(chain, threads=1).run(["x14"], feeds[0])[0]
+    errors = {}
+    for name, spared in (("all", []), ("spared", loud)):
+        quantise_matrices(chain, tmp_path / f"{name}.onnx", outputs=[], spared=spared)
+        found = open_session(tmp_path / f"{name}.onnx", threads=1).run(["x14"], feeds[0])[0]
+        errors[name] = float(np.abs(found - wanted).mean() / np.abs(wanted).mean())
+    assert errors["spared"] < 0.8 * errors["all"]
+
+
+def test_none_is_spared_where_one_would_be_too_much(lookup: Path, tmp_path: Path) -> None:
+    assert loud_matrices(lookup, [{"ids": np.arange(5)}], tmp_path / "watched.onnx") == []

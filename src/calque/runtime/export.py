@@ -14,7 +14,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,19 +22,27 @@ from typing import TYPE_CHECKING, Any, Literal
 from calque.adapters import FOLDER, Setup, SlotInput, adapters_in
 from calque.config import ModelConfig, is_calque_model
 from calque.errors import CalqueError, MissingExtraError, ModelError
+from calque.pieces import budget_batches
 from calque.runtime.adapters import ExportedAdapters
 from calque.runtime.session import ONNX_FILE, ONNX_FORMAT, OnnxModel
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
 
     from calque.models.model import Model
     from calque.runtime.graph import Extra
     from calque.runtime.quantise import Embeddings
 
 AGREEMENT = 0.995
+LISTENED = 200  # sentences on which outliers are looked for
 Quantise = Literal["int8", "none"]
-WAYS: tuple[tuple[str, Embeddings], ...] = (("int8", "int8"), ("int8", "float16"), ("float32", "int8"))  # then all float
+WAYS: tuple[tuple[str, Embeddings], ...] = (  # the smallest first; then all float
+    ("int8", "int8"),
+    ("mixed", "int8"),
+    ("int8", "float16"),
+    ("float32", "int8"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class ExportReport:
     """What :func:`export` wrote, and what it measured."""
 
     path: Path
-    weights: str  # "int8" or "float32"
+    weights: str  # "int8", "mixed" (the few matrices with the wildest inputs in float) or "float32"
     embeddings: str  # "int8", "float16" or "float32"
     agreement: float  # with the float graph; 1.0 when nothing was quantised
     words: int  # that the agreement was measured on; 0 when nothing was quantised
@@ -204,7 +212,7 @@ def _sentences(check: Sequence[Sequence[str]] | None) -> list[list[str]]:
 def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[Path, ExportReport]:
     """The graph in the smallest way that agrees with float; all float when there are no sentences."""
     from calque.runtime.graph import to_onnx
-    from calque.runtime.quantise import quantise_matrices, shrink_embeddings
+    from calque.runtime.quantise import loud_matrices, quantise_matrices, shrink_embeddings
 
     config, pieces = model.config, model.encoder.pieces
     outputs = {f"{task}_logits": task for task in config.tasks}
@@ -223,19 +231,44 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
     report = ExportReport(graph.parent, "float32", "float32", 1.0, words, 0, difference, exporter, 0.0, ())
     if not sentences:
         return graph.parent, report
-    quantise_matrices(graph, work / "matrices.onnx", outputs=[f"{task}_logits" for task in config.tasks])
     reference = OnnxModel(graph.parent, config, pieces, adapters=adapters)
+    logits = [f"{task}_logits" for task in config.tasks]
+    sources = {"float32": graph}
+
+    def stored(weights: str) -> Path | None:
+        """The graph with its matrices stored in that way; None where it would be as in 8 bits."""
+        if weights not in sources:
+            loud = loud_matrices(graph, _feeds(reference, sentences), work / "watched.onnx") if weights == "mixed" else []
+            if weights == "mixed" and not loud:
+                return None
+            sources[weights] = work / f"{weights}.onnx"
+            quantise_matrices(graph, sources[weights], outputs=logits, spared=loud)
+        return sources[weights]
+
     attempts: list[Attempt] = []
     for weights, embeddings in WAYS:
+        source = stored(weights)
+        if source is None:
+            continue
         folder = work / f"{weights}-{embeddings}"
         folder.mkdir()
-        shrink_embeddings(work / "matrices.onnx" if weights == "int8" else graph, folder / ONNX_FILE, kind=embeddings)
+        shrink_embeddings(source, folder / ONNX_FILE, kind=embeddings)
         share = agreement(reference, OnnxModel(folder, config, pieces, adapters=adapters), sentences)
         attempts.append(Attempt(weights, embeddings, share))
         if share >= AGREEMENT:
             return folder, replace(report, weights=weights, embeddings=embeddings, agreement=share, attempts=tuple(attempts))
         shutil.rmtree(folder)
     return graph.parent, replace(report, attempts=tuple(attempts))
+
+
+def _feeds(model: OnnxModel, sentences: list[list[str]]) -> Iterator[dict[str, NDArray[Any]]]:
+    """Inputs of the graph for some of the sentences, as they are and through each adapter with a head."""
+    every = max(1, len(sentences) // LISTENED)
+    rows = model.pieces.rows(sentences[::every])
+    for group in budget_batches([len(row.ids) for row in rows], 2048):
+        batch = model.pieces.batch([rows[i] for i in group]).arrays()
+        for _, setup in _ways_through(model):
+            yield {**batch, **(model.adapters.feed([setup] * len(group)) if model.adapters is not None else {})}
 
 
 def _with_slots(model: Model, work: Path) -> tuple[torch.nn.Module, list[Extra], ExportedAdapters | None]:
