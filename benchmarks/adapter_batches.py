@@ -28,7 +28,7 @@ from calque.models.encoder import Encoder, load_pieces
 from calque.pipeline import bundled_folder
 from calque.runtime.samples import SENTENCES
 
-ADAPTERS, LANGUAGES, SIZE, ROWS = 50, 16, 64, 64
+ADAPTERS, LANGUAGES, SIZE = 50, 16, 64
 
 
 def new_model(layers: int) -> Model:
@@ -47,36 +47,35 @@ def resident() -> float:
     return psutil.Process().memory_info().rss / 1e6
 
 
-def shaken(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights that are not zero, so that nothing is skipped."""
-    return {key: t + 0.01 * torch.randn_like(t) for key, t in tensors.items()}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rows", type=int, default=64, help="sentences a batch")
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--onnx", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
+    rows = args.rows
     model = new_model(args.layers)
     found: dict[str, float] = {"parameters": sum(p.numel() for p in model.encoder.parameters())}
-    sentences = [SENTENCES[k % len(SENTENCES)] for k in range(ROWS)]
+    sentences = [SENTENCES[k % len(SENTENCES)] for k in range(rows)]
     pieces = model.encoder.pieces
     batch = pieces.batch(pieces.rows(sentences))
     ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
     words = sum(len(s) for s in sentences)
-    found |= {"rows": ROWS, "words": words, "pieces": int(mask.sum()), "padded": ids.numel()}
+    found |= {"rows": rows, "words": words, "pieces": int(mask.sum()), "padded": ids.numel()}
     with torch.inference_mode():
         model.encoder(ids, mask)
     before = resident()
     for k in range(ADAPTERS):
         model.add_adapter(f"a{k}", adapter_size=SIZE)
-        model.adapters.set_weights(f"a{k}", shaken(model.adapters.state(f"a{k}")))
-    with torch.inference_mode(), routed(model.adapters.plan(["a0"] * ROWS)):
+    for bank in model.adapters.banks:
+        for stack in bank.stacks.values():
+            stack.data.normal_(std=0.01)  # fresh ones are zeros in part
+    with torch.inference_mode(), routed(model.adapters.plan(["a0"] * rows)):
         model.encoder(ids, mask)
     base = sum(p.numel() * p.element_size() for p in model.encoder.parameters())
     banks = sum(p.numel() * p.element_size() for p in model.adapters.parameters())
@@ -89,7 +88,7 @@ def main() -> None:
     found["switch ms"] = time.perf_counter() - started
     started = time.perf_counter()
     for k in range(200):
-        model.adapters.plan([f"a{(k + row) % LANGUAGES}" for row in range(ROWS)])
+        model.adapters.plan([f"a{(k + row) % LANGUAGES}" for row in range(rows)])
     found["plan of a mixed batch ms"] = (time.perf_counter() - started) / 200 * 1000
     model.use_adapter(None)
     ways = torch_ways(model, ids, mask)
@@ -120,10 +119,11 @@ def main() -> None:
 
 def torch_ways(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, Callable[[], object]]:
     """Our adapters in PyTorch."""
+    rows = len(ids)
     setups = {
-        "no adapter": [None] * ROWS,
-        "one language": ["a3"] * ROWS,
-        "16 languages": [f"a{row % LANGUAGES}" for row in range(ROWS)],
+        "no adapter": [None] * rows,
+        "one language": ["a3"] * rows,
+        "16 languages": [f"a{row % LANGUAGES}" for row in range(rows)],
     }
 
     def way(names: list[str | None], bf16: bool) -> Callable[[], object]:
@@ -148,26 +148,27 @@ def onnx_ways(model: Model, work: Path, sentences: list[list[str]], threads: int
         model.add_head("pos", ["A", "B"])
         export(model, out)
     exported = OnnxModel.from_folder(out, threads=threads)
-    rows = exported.pieces.rows(sentences)
+    cut, rows = exported.pieces.rows(sentences), len(sentences)
     kind = str(exported.config.extra["onnx"]["weights"])
     setups: dict[str, list[tuple[str, ...]]] = {
-        "one language": [("a3",)] * ROWS,
-        "16 languages": [(f"a{row % LANGUAGES}",) for row in range(ROWS)],
+        "one language": [("a3",)] * rows,
+        "16 languages": [(f"a{row % LANGUAGES}",) for row in range(rows)],
     }
-    return {f"calque onnx-{kind} {name}": lambda s=s: exported._logits(rows, "pos", s) for name, s in setups.items()}
+    return {f"calque onnx-{kind} {name}": lambda s=s: exported._logits(cut, "pos", s) for name, s in setups.items()}
 
 
 def peft_ways(layers: int, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, Callable[[], object]]:
     """LoRA of the library ``peft``, mixed by its ``adapter_names``."""
     import peft
 
+    rows = len(ids)
     backbone = new_model(layers).encoder.backbone
     config = peft.LoraConfig(r=SIZE, lora_alpha=SIZE, target_modules=["query"], init_lora_weights=False)
     wrapped = peft.get_peft_model(backbone, config, adapter_name="a0")
     for k in range(1, LANGUAGES):
         wrapped.add_adapter(f"a{k}", config)
     wrapped.eval()
-    mixed = [f"a{row % LANGUAGES}" for row in range(ROWS)]
+    mixed = [f"a{row % LANGUAGES}" for row in range(rows)]
 
     def way(names: list[str] | None, bf16: bool) -> Callable[[], object]:
         options = {} if names is None else {"adapter_names": names}
