@@ -208,9 +208,7 @@ def whole(lang: str, seed: int, files: tuple[Path, Path], english: dict[str, Pat
 def report(work: Path) -> None:
     """The table."""
     found = Log(work).found
-    print(
-        "| language | zero-shot | + language adapter | few-shot, whole model | few-shot, adapter | seconds whole | seconds adapter |"
-    )
+    print("| language | zero-shot | + language adapter | few-shot, whole | few-shot, adapter | seconds whole | seconds adapter |")
     print("|---|--:|--:|--:|--:|--:|--:|")
     for lang in SETS:
         zero = found.get(f"zero {lang}")
