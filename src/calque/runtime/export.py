@@ -68,6 +68,7 @@ class ExportReport:
     exporter: str
     seconds: float
     attempts: tuple[Attempt, ...]  # in the order tried
+    left_behind: tuple[str, ...] = ()  # adapters that only PyTorch runs: fusions, and those of the library peft
 
     @property
     def weights_changed(self) -> bool:
@@ -89,6 +90,8 @@ class ExportReport:
             lines.append(
                 "  no smaller way agrees well enough: the weights stay in float (measure on text of your own with --check)"
             )
+        if self.left_behind:
+            lines.append(f"  adapters that stay behind, since only PyTorch runs them: {', '.join(self.left_behind)}")
         lines.append(f"  float graph against PyTorch: largest difference {self.difference:.1e}; {self.seconds:.0f} s")
         return "\n".join(lines)
 
@@ -130,7 +133,8 @@ def export(
         for name in _slotted(loaded):
             loaded.save_adapter(name, fresh / FOLDER / name)
         size = sum(f.stat().st_size for f in fresh.rglob("*"))
-    return replace(report, path=target, bytes=size, seconds=time.monotonic() - started)
+    left = tuple(sorted(set(loaded.adapter_configs) - set(_slotted(loaded))))
+    return replace(report, path=target, bytes=size, seconds=time.monotonic() - started, left_behind=left)
 
 
 def check_replaceable(target: Path) -> None:

@@ -166,7 +166,9 @@ def test_fusions_stay_behind(make, tmp_path):
     add.name = "ca"
     model.adapters.add(add)
     model.fuse(["es", "ca"])
-    export(model, tmp_path / "out", quantise="none")
+    report = export(model, tmp_path / "out", quantise="none")
+    assert report.left_behind == ("es+ca",)
+    assert "stay behind, since only PyTorch runs them: es+ca" in str(report)
     assert set(adapters_in(tmp_path / "out")) == {"es", "ca", "pos"}
 
 
