@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import lzma
 import subprocess
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 
 PACKAGES = ["adapters==1.3.0", "torch==2.13.0", "accelerate"]
@@ -199,21 +199,10 @@ def training(work: Path, python: Path, args: argparse.Namespace) -> None:
 
 def read(path: Path, limit: int) -> list[tuple[list[str], list[str]]]:
     """Words and tags of the first sentences of a treebank."""
-    found: list[tuple[list[str], list[str]]] = []
-    words: list[str] = []
-    tags: list[str] = []
-    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as stream:
-        for line in stream:
-            cells = line.split("\t")
-            if cells[0].isdigit():
-                words.append(cells[1])
-                tags.append(cells[3])
-            elif not line.strip() and words:
-                found.append((words, tags))
-                words, tags = [], []
-                if len(found) == limit:
-                    break
-    return found
+    from calque.formats.conllu import read_conllu
+
+    first = islice(read_conllu(path), limit)
+    return [([t.text for t in s.tokens], [str(t.upos) for t in s.tokens]) for s in first]
 
 
 def conllu(words: list[str], tags: list[str]) -> str:

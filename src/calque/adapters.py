@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from calque.config import TaskConfig
+from calque.config import TaskConfig, read_object
 from calque.errors import ModelError
 
 FORMAT, VERSION = "calque-adapter", 1
@@ -118,13 +118,10 @@ class AdapterConfig:
         :raises ModelError: when there is none, or it is damaged, of another kind or of a newer calque.
         """
         path = Path(folder) / CONFIG_FILE
-        try:
-            plain = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelError(f"{folder}: no adapter here ({CONFIG_FILE} is missing)") from None
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{path}: cannot be read ({error}): train or copy the adapter again") from error
-        if not isinstance(plain, dict) or plain.pop("format", None) != FORMAT:
+        if not path.is_file():
+            raise ModelError(f"{folder}: no adapter here ({CONFIG_FILE} is missing)")
+        plain = read_object(path, "train or copy the adapter again")
+        if plain.pop("format", None) != FORMAT:
             raise ModelError(f"{folder}: no adapter of calque (its {CONFIG_FILE} is of another kind)")
         version = plain.pop("format_version", 0)
         if not isinstance(version, int) or version > VERSION:

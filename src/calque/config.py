@@ -87,6 +87,21 @@ class ModelConfig:
         return cls(**known, tasks=tasks, extra={key: value for key, value in plain.items() if key not in defaults})
 
 
+def read_object(path: Path, remedy: str) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    :param remedy: what to do where it is missing or damaged, for the message.
+    :raises ModelError: when it is.
+    """
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}): {remedy}") from error
+    if not isinstance(plain, dict):
+        raise ModelError(f"{path}: is no JSON object: {remedy}")
+    return plain
+
+
 def _fits(value: object, default: object) -> bool:
     """Whether a value read from JSON is of a field's kind (a field that is None by default may hold text)."""
     return value is None or isinstance(value, str) if default is None else isinstance(value, type(default))

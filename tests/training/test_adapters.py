@@ -182,6 +182,21 @@ def test_an_output_is_a_model_and_further_adapters_go_into_it(encoder, text, tre
     assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".training")] == []
 
 
+def test_what_an_adapter_stands_on_comes_along_into_the_output(model, treebanks, tmp_path):
+    model.add_adapter("es", adapter_size=8)
+    model.train_adapter("pos", {"es": treebanks["es"]}, on="es", output=tmp_path / "english", **{**QUICK, "epochs": 1})
+    assert set(adapters_in(tmp_path / "english")) == {"es", "pos"}
+
+
+def test_an_exported_model_of_another_encoder_is_no_output(model, treebanks, tmp_path):
+    from calque.runtime.export import export
+
+    export(model, tmp_path / "out", quantise="none")
+    with pytest.raises(TrainingError, match="--output"):
+        model.train_adapter("es", {"es": treebanks["es"]}, output=tmp_path / "out", **QUICK)
+    assert adapters_in(tmp_path / "out") == {}
+
+
 def test_another_encoders_folder_is_no_output(model, treebanks, tmp_path):
     other = Model.load(tmp_path / "english")
     with torch.no_grad():
@@ -262,6 +277,8 @@ def test_lora_is_trained_by_the_same_verb(model, treebanks):
     model.train_adapter("es", {"es": treebanks["es"]}, validation={"es": treebanks["es-dev"]}, **QUICK)
     assert accuracy(model, treebanks["es-dev"], "es") > 0.9
     assert model.tag(EN) == english
+    tuned = calque.fine_tune(model, {"es": treebanks["es"]}, epochs=0.1, progress=False)
+    assert {k for k in tuned.state_dict() if not k.startswith("_adapters")} == set(before)
     model.adapters.remove("es")
     assert state(model) == before
 

@@ -30,8 +30,6 @@ from calque.models.hub import fetch_adapter
 if TYPE_CHECKING:
     from calque.training.corpus import Data
 
-    pass
-
 
 class Adapted(nn.Module):
     """The part of a model that has to do with adapters."""
@@ -76,7 +74,9 @@ class Adapted(nn.Module):
             self.adapters.remove(name)
             there = None
         if there is None:
-            self.adapters.merge(names, name).languages = []  # it is nobody's own
+            made = self.adapters.merge(names, name)
+            made.languages = []  # it is nobody's own
+            made.training["temporary"] = True  # and not saved
         return name
 
     def add_adapter(
@@ -128,34 +128,12 @@ class Adapted(nn.Module):
         self,
         name: str,
         data: Data | None = None,
-        *,
-        text: Data | None = None,
-        on: Wanted | Mapping[str, Wanted] = None,
-        start: str | None = None,
-        validation: Data | None = None,
-        output: str | Path | None = None,
-        resume: bool = True,
-        progress: bool = True,
         **options: Any,
     ) -> AdapterConfig:
-        """Train an adapter of this model, in place: on labels (it gets a head of its own) or on raw text.
-
-        :param data: treebanks as for :func:`calque.fine_tune`: one file, several, or ``{"es": path or paths}``.
-        :param text: raw text instead, likewise: sentences or paragraphs, a line each.
-        :param on: the adapters under it, for all or by language (``{"en": "en", "es": "es"}``).
-        :param start: another adapter of the same shape to start from (with its head).
-        :param validation: likewise; by default a part of the data is kept aside, and ``"none"`` does without.
-        :param output: a model's folder: written whole where there is none, and given the adapter where it holds this encoder.
-        :param options: of :class:`calque.training.options.Options` for labels, of
-            :class:`calque.training.language_adapters.TextOptions` for text.
-        :raises CalqueError: when the data cannot be used, or the options mean nothing here.
-        """
+        """Train an adapter of this model, in place: ``calque.train_adapter(self, name, data, …)``, which tells of the options."""
         import calque
 
-        return calque.train_adapter(
-            self, name, data, text=text, on=on, start=start, validation=validation, output=output, resume=resume,
-            progress=progress, **options,
-        )  # fmt: skip
+        return calque.train_adapter(self, name, data, **options)
 
     def use_adapter(self, name: Wanted) -> Setup:
         """Let this model go through an adapter (or a stack ``"es,pos"``) where a call does not say otherwise; None: through none.
@@ -181,7 +159,10 @@ class Adapted(nn.Module):
         return self.adapters.merge(shares, name)
 
     def drop_adapters(self) -> None:
-        """Take all adapters away, before the encoder is trained."""
+        """Take all adapters away, before the encoder is trained; what the library ``peft`` wrapped is unwrapped."""
+        for name, config in self.adapter_configs.items():
+            if config.peft is not None:
+                self.adapters.remove(name)
         self._adapters = None
 
     def fingerprint(self) -> str:
@@ -233,8 +214,9 @@ class Adapted(nn.Module):
 
     def save_adapters(self, folder: Path) -> None:
         """Write all adapters into ``adapters/`` of a model's folder."""
-        for name in self.some_adapters or ():
-            self.save_adapter(name, folder / FOLDER / name)
+        for name, config in self.adapter_configs.items():
+            if not config.training.get("temporary"):
+                self.save_adapter(name, folder / FOLDER / name)
 
     def load_adapters(self, folder: Path) -> None:
         """Put all adapters of a model's folder in, fusions after their members."""

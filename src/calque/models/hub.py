@@ -12,7 +12,6 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from calque.config import FORMAT, is_calque_model
+from calque.config import FORMAT, is_calque_model, read_object
 from calque.errors import ModelError
 from calque.models.architectures import check_architecture
 from calque.models.registry import ENTRIES, Entry, find, nearest
@@ -223,10 +222,4 @@ def _has_weights(folder: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}): delete it and download the model again") from error
-    if not isinstance(plain, dict):
-        raise ModelError(f"{path}: is no JSON object: delete it and download the model again")
-    return plain
+    return read_object(path, "delete it and download the model again")

@@ -82,7 +82,10 @@ class Model(Adapted):
         folder = hub.fetch(resolved)
         if is_calque_model(folder):
             model = cls.from_pretrained(folder)
-            return model if heads else cls(model.encoder)
+            if heads:
+                return model
+            model.drop_adapters()
+            return cls(model.encoder)
         config = read_config(folder, resolved.name)
         origin = {"repo": resolved.repo, "revision": folder.name if resolved.repo else None}
         if not heads or not is_token_classifier(config):

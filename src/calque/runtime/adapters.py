@@ -120,9 +120,10 @@ class ExportedAdapters:
 
     def feed(self, setups: Sequence[Setup]) -> dict[str, NDArray[Any]]:
         """The inputs of the graph for rows with these setups."""
-        if self._stacked is None:
-            self._stacked = self._stack()
-        numbers, stacks = self._stacked
+        stacked = self._stacked  # another thread may put an adapter in just now
+        if stacked is None or any(name not in stacked[0] for setup in setups for name in setup):
+            stacked = self._stacked = self._stack()
+        numbers, stacks = stacked
         index = np.zeros((len(setups), self.layout.levels), dtype=np.int64)
         for row, setup in enumerate(setups):
             index[row, : len(setup)] = [numbers[name] for name in setup]

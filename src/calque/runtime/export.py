@@ -133,7 +133,8 @@ def export(
         for name in _slotted(loaded):
             loaded.save_adapter(name, fresh / FOLDER / name)
         size = sum(f.stat().st_size for f in fresh.rglob("*"))
-    left = tuple(sorted(set(loaded.adapter_configs) - set(_slotted(loaded))))
+    kept = {name for name, c in loaded.adapter_configs.items() if not c.training.get("temporary")}
+    left = tuple(sorted(kept - set(_slotted(loaded))))
     return replace(report, path=target, bytes=size, seconds=time.monotonic() - started, left_behind=left)
 
 
@@ -176,7 +177,8 @@ def _ways_through(model: OnnxModel) -> list[tuple[str, Setup]]:
 
 def _slotted(model: Model) -> list[str]:
     """Names of the adapters that the graph has slots for."""
-    return [name for name, c in model.adapter_configs.items() if c.role != "fusion" and c.shape is not None]
+    found = model.adapter_configs.items()
+    return [n for n, c in found if c.role != "fusion" and c.shape is not None and not c.training.get("temporary")]
 
 
 def _check_adapters(model: Model, target: Path) -> None:

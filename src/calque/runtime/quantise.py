@@ -6,7 +6,7 @@ Choices and trade-offs
 - 7 of the 8 bits are used (``reduce_range``): processors without VNNI (before Intel's of 2019 and AMD's of 2022) add two 8-bit
   products in 16 bits, which overflow with full-range weights. A model must not tag differently on an older machine.
 - Where that does not agree with float, the few matrices whose inputs have the wildest outliers stay in float
-  (:func:`loud_matrices`): in our encoder one of 38, an eighteenth of the numbers, makes most of the difference.
+  (:func:`loud_matrices`): in the embedded default one of 42 makes most of the difference (docs/lab.md).
 - Embeddings: a multilingual vocabulary is most of a small model. onnxruntime would give the whole matrix one scale; rare pieces
   have short vectors and would be rounded to nothing, so each row gets a scale of its own (32 bits a row more). float16 halves
   them and changes nothing measurable.

@@ -23,13 +23,13 @@ from pathlib import Path
 
 import torch
 
-from calque.adapters import FOLDER, AdapterConfig
+from calque.adapters import FOLDER, AdapterConfig, adapters_in
 from calque.config import TaskConfig, is_calque_model
 from calque.errors import ModelError, TrainingError
 from calque.models.adapters import Adapters, Setup, Wanted
 from calque.models.adapters.fingerprint import fingerprint
 from calque.models.adapters.heads import owner
-from calque.models.encoder import load_backbone
+from calque.models.encoder import Encoder
 from calque.models.heads import WordHead
 from calque.models.model import Model
 from calque.training.checkpoints import weights_digest
@@ -253,10 +253,10 @@ def check_target(model: Model, target: Path | None, name: str) -> None:
     if not target.is_dir() or not is_calque_model(target):
         raise TrainingError(f"--output {target}: something else is there: give a model's folder, or a new name")
     try:
-        there = fingerprint(load_backbone(target / "encoder", target)) if (target / "encoder").is_dir() else ""
+        there = fingerprint(Encoder.load(target).backbone)
     except ModelError as error:
         raise TrainingError(f"--output {target}: {error}") from error
-    if there and there != model.fingerprint():
+    if there != model.fingerprint():
         raise TrainingError(
             f"--output {target}: the model there has another encoder than the one that adapter '{name}' is trained on: "
             "give that model with --model, or another --output"
@@ -266,6 +266,9 @@ def check_target(model: Model, target: Path | None, name: str) -> None:
 def save_into(model: Model, target: Path, name: str) -> None:
     """Write the adapter into a model's folder, and the model where there is none."""
     if is_calque_model(target):
+        for one in (*model.adapters.configs[name].below, *model.adapters.configs[name].members):
+            if one not in adapters_in(target):  # what it stands on comes along
+                model.save_adapter(one, target / FOLDER / one)
         model.save_adapter(name, target / FOLDER / name)
     else:
         model.save_pretrained(target)

@@ -183,6 +183,29 @@ def test_an_export_does_not_lose_adapters_that_were_put_into_the_old_one(make, a
     assert "fr" in adapters_in(tmp_path / "out")
 
 
+def test_threads_that_make_means_do_not_disturb_the_others(make, sentences, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    model = make()
+    model.adapters.remove("ca")
+    for name in ("ca", "fr"):
+        twin = copy.deepcopy(model.adapters.configs["es"])
+        twin.name = name
+        model.adapters.add(twin, {k: v + 0.1 for k, v in model.adapters.state("es").items()})
+    export(model, tmp_path / "out", quantise="none")
+    exported = load(tmp_path / "out")
+    wanted = [t.labels for t in exported.tag(sentences, adapters="es,pos")]
+
+    def work(k):
+        if k % 3 == 0:
+            members = ["ca", "es", "fr"][: 2 + k % 2]
+            return exported.tag(sentences, adapters=f"{exported.mean_adapter(members)},pos") and wanted
+        return [t.labels for t in exported.tag(sentences, adapters="es,pos")]
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(found == wanted for found in pool.map(work, range(60)))
+
+
 def test_many_threads_share_one_exported_model(make, sentences, tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 

@@ -199,3 +199,10 @@ def test_an_adapter_comes_from_the_hub_by_its_id(model, make_model, sentences, t
         other.load_adapter("AdapterHub/tiny-fr-wiki")
     with pytest.raises(ModelError, match="no such folder, and no id on the Hub"):
         other.load_adapter("not-there")
+
+
+def test_a_mean_that_routing_made_is_not_saved(model, tmp_path):
+    assert model.mean_adapter(["ca", "es"]) == "mean-of-2"
+    model.merge(["ca", "es"], "mine")
+    model.save_pretrained(tmp_path / "m")
+    assert set(adapters_in(tmp_path / "m")) == {"es", "ca", "pos", "es+ca", "mine"}

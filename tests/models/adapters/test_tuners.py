@@ -139,3 +139,11 @@ def test_what_the_library_does_not_know_is_said(options, message, make_model):
     with pytest.raises(ModelError, match=message):
         model.add_adapter("x", **options)
     assert len(model.adapters) == 0
+
+
+def test_the_encoder_alone_comes_without_them(model, make_model, tmp_path):
+    model.save_pretrained(tmp_path / "m")
+    bare = Model.load(tmp_path / "m", heads=False)
+    names = {n for n, _ in make_model().encoder.backbone.named_parameters()}
+    assert {n for n, _ in bare.encoder.backbone.named_parameters()} == names
+    assert len(bare.adapters) == 0

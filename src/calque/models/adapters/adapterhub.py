@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from calque.adapters import AdapterConfig, AdapterShape, check_name
-from calque.config import TaskConfig
+from calque.config import TaskConfig, read_object
 from calque.errors import ModelError
 from calque.models.adapters.collection import Adapters
 from calque.models.adapters.store import read_tensors
@@ -35,6 +35,7 @@ CONFIG, FUSION_CONFIG, HEAD_CONFIG = "adapter_config.json", "adapter_fusion_conf
 WEIGHTS = ("adapter.safetensors", "pytorch_adapter.bin")
 FUSION_WEIGHTS = ("model_adapter_fusion.safetensors", "pytorch_model_adapter_fusion.bin")
 HEAD_WEIGHTS = ("model_head.safetensors", "pytorch_model_head.bin")
+AGAIN = "train or copy the adapter again"
 VERSION = "adapters.1.3.0"  # whose files these are like
 
 _PLAIN: dict[str, Any] = {  # what their options must be for ours to compute the same
@@ -67,7 +68,7 @@ def read_adapterhub(adapters: Adapters, folder: Path, *, model_type: str, name: 
     :raises ModelError: when it is damaged, of another kind of encoder, or computes what ours cannot.
     """
     fused = not (folder / CONFIG).is_file()
-    whole = _json(folder / (FUSION_CONFIG if fused else CONFIG))
+    whole = read_object(folder / (FUSION_CONFIG if fused else CONFIG), AGAIN)
     theirs = str(whole.get("name", ""))
     if whole.get("hidden_size") != adapters.sizes["width"] or whole.get("model_type") != model_type:
         raise ModelError(
@@ -217,7 +218,7 @@ def _factor(width: int, size: int) -> float:
 
 
 def _read_head(adapters: Adapters, folder: Path, config: AdapterConfig, theirs: str) -> None:
-    whole = _json(folder / HEAD_CONFIG)
+    whole = read_object(folder / HEAD_CONFIG, AGAIN)
     about = whole.get("config") or {}
     labels = about.get("label2id")
     if about.get("head_type") != "tagging" or about.get("layers") != 1 or not isinstance(labels, dict):
@@ -283,16 +284,6 @@ def _tensors(folder: Path, files: tuple[str, str]) -> dict[str, Tensor]:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise ModelError(f"{folder / files[1]}: cannot be read ({str(error).splitlines()[0]})") from error
     return loaded
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read ({error})") from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{path}: is no JSON object")
-    return found
 
 
 def _write(folder: Path, files: tuple[str, str], tensors: dict[str, Tensor]) -> None:

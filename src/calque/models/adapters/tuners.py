@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from calque.config import read_object
 from calque.errors import MissingExtraError, ModelError
 from calque.models.adapters.sites import current_route
 
@@ -220,12 +221,12 @@ def read_peft(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     :raises ModelError: when it is damaged.
     """
+    config = read_object(folder / CONFIG, "train or copy the adapter again")
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         weights = load_file(str(folder / WEIGHTS))
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder}: the adapter cannot be read ({_first(error)}): train or copy it again") from error
-    if not isinstance(config, dict) or not config.get("peft_type"):
+    if not config.get("peft_type"):
         raise ModelError(f"{folder / CONFIG}: no configuration of the library peft")
     return config, {key.removeprefix(PREFIX): tensor for key, tensor in weights.items()}
 
