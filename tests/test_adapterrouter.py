@@ -104,7 +104,9 @@ def test_what_lay_under_an_adapter_must_be_there():
 def test_what_cannot_be_routed_is_an_error():
     with pytest.raises(CalqueError, match="there are none yet"):
         adapters_for(object(), "es")
-    with pytest.raises(CalqueError, match="no adapter says which language it is for"):
+    with pytest.raises(CalqueError, match="has no adapters yet: train one"):
         adapters_for(object(), "auto")
+    with pytest.raises(CalqueError, match="no adapter says which language it is for"):
+        AdapterRouter({"x": AdapterConfig("x")})
     with pytest.raises(CalqueError, match="'zero' is none of nearest, base, mean"):
         AdapterRouter(CONFIGS, otherwise="zero")

@@ -45,6 +45,8 @@ class AdapterRouter:
     ) -> None:
         if otherwise not in get_args(Otherwise):
             raise CalqueError(f"a language without an adapter: '{otherwise}' is none of {', '.join(get_args(Otherwise))}")
+        if not configs:
+            raise CalqueError("this model has no adapters yet: train one with  calque adapters train NAME --model MODEL …")
         for name in then:
             if name not in configs:
                 raise unknown(name, configs)
