@@ -24,7 +24,7 @@ ROOMS = {
     "cli", "server", "pretraining", "transfer", "training", "models", "runtime", "evaluation", "data", "formats", "segmentation",
 }  # fmt: skip
 MAY_USE = {
-    "formats": set(),
+    "formats": {"segmentation"},  # texts with spans of characters are cut into words
     "languages": set(),
     "segmentation": {"formats"},
     "data": {"formats"},
