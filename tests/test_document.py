@@ -89,7 +89,18 @@ def test_the_json_schema_is_as_documented():
     assert list(plain) == ["format", "version", "text", "lang", "sentences"]
     assert (plain["format"], plain["version"]) == ("calque-document", 1)
     (sentence,) = plain["sentences"]
-    assert list(sentence) == ["sent_id", "text", "lang", "start", "end", "comments", "tokens", "multiword_tokens", "empty_nodes"]
+    assert list(sentence) == [
+        "sent_id",
+        "text",
+        "lang",
+        "start",
+        "end",
+        "comments",
+        "tokens",
+        "multiword_tokens",
+        "empty_nodes",
+        "entities",
+    ]
     assert sentence["tokens"][0] == {
         "id": 1,
         "text": "gatos",
@@ -171,3 +182,20 @@ def test_generated_texts_align_completely(words, spaces):
     document = Document([Sentence(tokens)])
     assert document.align()
     assert [document.text[t.start : t.end] for t in tokens] == words
+
+
+def test_entities_of_a_document_and_in_json() -> None:
+    words = [
+        Token("Ana", entity="B-PER", start=0, end=3),
+        Token("Gil", entity="I-PER", start=4, end=7),
+        Token("come", entity="O"),
+    ]
+    document = Document([Sentence(tokens=words, text="Ana Gil come", start=0, end=12)], text="Ana Gil come")
+    (found,) = document.entities
+    assert (found.label, found.text, found.start, found.end) == ("PER", "Ana Gil", 0, 7)
+    plain = document.to_dict()
+    assert plain["sentences"][0]["entities"] == [{"label": "PER", "text": "Ana Gil", "words": [1, 2], "start": 0, "end": 7}]
+    assert Document.from_dict(plain).entities == document.entities
+    plain["sentences"][0]["tokens"][0]["entity"] = "PER?"
+    with pytest.raises(FormatError, match=r"tokens\[0\]\.entity"):
+        Document.from_dict(plain)

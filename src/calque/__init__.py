@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from calque.runtime.session import OnnxModel
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
+    from calque.zeroshot import Classified, classify
 
 __version__ = "0.1.0"
 
 _HOME = {
     "CalqueError": "calque.errors",
+    "Classified": "calque.zeroshot",
     "Document": "calque.document",
     "EmptyNode": "calque.document",
     "Evaluation": "calque.evaluation.report",
@@ -32,6 +34,7 @@ _HOME = {
     "Sentence": "calque.document",
     "Token": "calque.document",
     "annotate": "calque.pipeline",
+    "classify": "calque.zeroshot",
     "evaluate": "calque.evaluation.report",
     "export": "calque.runtime.export",
     "fine_tune": "calque.training.finetune",
@@ -43,6 +46,7 @@ _NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
 
 __all__ = [
     "CalqueError",
+    "Classified",
     "Document",
     "EmptyNode",
     "Evaluation",
@@ -53,6 +57,7 @@ __all__ = [
     "Token",
     "__version__",
     "annotate",
+    "classify",
     "evaluate",
     "export",
     "fine_tune",

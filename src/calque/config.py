@@ -20,10 +20,11 @@ FORMAT_VERSION = 1
 
 @dataclass(slots=True)
 class TaskConfig:
-    """One head: ``labels[i]`` is the name of logit i."""
+    """One head: ``labels[i]`` is the name of logit i (of morphological features: of a value, :mod:`calque.morphology`)."""
 
     labels: list[str]
-    kind: str = "words"  # one label a word
+    kind: str = "words"  # what it labels (calque/tasks.py)
+    options: dict[str, Any] = field(default_factory=dict)  # of heads that have any: widths, several labels a text …
     # Options of a layer before the output layer, which some published checkpoints have (models/heads.py), or None.
     transform: dict[str, Any] | None = None
     extra: dict[str, Any] = field(default_factory=dict)  # keys of a newer calque
@@ -42,7 +43,7 @@ class ModelConfig:
     tasks: dict[str, TaskConfig] = field(default_factory=dict)
     # Options of the word features beside the encoder (models/mixer.py, wordforms.py); empty when it has none.
     word_features: dict[str, Any] = field(default_factory=dict)
-    layer_mix: bool = False  # heads read a learnt mean over the encoder's layers (models/layermix.py), not the last one
+    layer_mix: bool = False  # each head reads its own learnt mean over the encoder's layers (models/layermix.py)
     languages: list[str] = field(default_factory=list)
     licence: str = ""
     # Where the weights come from: training data (with licences), seeds, options, dates; and measured scores.
@@ -111,6 +112,8 @@ def _task(name: str, plain: object, path: Path) -> TaskConfig:
     labels = plain.get("labels") if isinstance(plain, dict) else None
     if not isinstance(plain, dict) or not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise ModelError(f"{path}: the labels of task '{name}' are damaged: save or download the model again")
+    if not isinstance(plain.get("options", {}), dict):
+        raise ModelError(f"{path}: the options of task '{name}' are damaged: save or download the model again")
     known = {f.name for f in fields(TaskConfig)} - {"extra"}
     return TaskConfig(**{k: v for k, v in plain.items() if k in known}, extra={k: v for k, v in plain.items() if k not in known})
 

@@ -16,9 +16,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calque.errors import FormatError
+
+if TYPE_CHECKING:
+    from calque.spans import Entity
 
 _RESYNC = 40  # characters align() looks ahead when the text holds something that no word accounts for
 
@@ -104,6 +107,13 @@ class Sentence:
         return [t.text for t in self.tokens]
 
     @property
+    def entities(self) -> list[Entity]:
+        """The named entities by the tags of the words, with their characters (:func:`calque.spans.entities_of`)."""
+        from calque.spans import entities_of
+
+        return entities_of(self)
+
+    @property
     def sent_id(self) -> str | None:
         """The value of ``# sent_id``, when there is one."""
         return next((value for key, value in map(comment_pair, self.comments) if key == "sent_id"), None)
@@ -184,6 +194,11 @@ class Document:
         """The syntactic words of all sentences."""
         return [t for s in self.sentences for t in s.tokens]
 
+    @property
+    def entities(self) -> list[Entity]:
+        """The named entities of all sentences."""
+        return [entity for sentence in self.sentences for entity in sentence.entities]
+
     def to_conllu(self) -> str:
         """The document as CoNLL-U; see :func:`calque.formats.conllu.write_conllu` for what is added to a parsed text."""
         from calque.formats.conllu import format_sentences
@@ -193,13 +208,14 @@ class Document:
     def to_dict(self) -> dict[str, Any]:
         """The document as plain dictionaries and lists; :meth:`from_dict` is the inverse.
 
-        ``{"format": "calque-document", "version": 1, "text", "lang", "sentences": […]}`` with sentences
-        ``{"sent_id", "text", "lang", "start", "end", "comments", "tokens", "multiword_tokens", "empty_nodes"}`` and tokens
+        ``{"format": "calque-document", "version": 1, "text", "lang", "sentences": […]}`` with sentences ``{"sent_id", "text",
+        "lang", "start", "end", "comments", "tokens", "multiword_tokens", "empty_nodes", "entities"}`` and tokens
         ``{"id", "text", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc", "entity", "lang", "score", "start",
         "end"}``.
         ``id`` and ``head`` count words from 1 (head 0 is the root); ``feats`` is an object (a string where it follows no
         ``Name=Value`` scheme); offsets count characters (Unicode code points) of the document's text; a multiword token's ``id``
-        is ``[first, last]``, an empty node's ``"8.1"``.
+        is ``[first, last]``, an empty node's ``"8.1"``. Entities are ``{"label", "text", "words": [first, last],
+        "start", "end"}``; they follow from the tokens' tags, and are not read back.
         """
         from calque.formats.document_json import document_to_dict
 

@@ -50,6 +50,7 @@ class Row:
     starts: NDArray[np.int32]
     keep: tuple[int, int]  # words of this window [from, to) whose output counts, relative to first_word
     features: NDArray[np.int32] | None = None  # of the words' forms, ``[words, SLOTS]``, for models that read them
+    whole: bool = False  # a text as one "word": the mean over its pieces, whatever the model's rule of pooling
 
     @property
     def words(self) -> int:
@@ -179,6 +180,24 @@ class WordPieces:
             ids = [self.unknown_id if i in self.controls else i for i in ids]
         return _fit(ids, self.unknown_id, min(MAX_PIECES_A_WORD, self.room))
 
+    def text_rows(self, texts: Sequence[str], *, first: int = 0, langs: Sequence[str | None] | None = None) -> list[Row]:
+        """Whole texts as rows of one "word" each, for heads that label texts: windows of a long text follow each other.
+
+        :param first: the number given to the first text.
+        :param langs: the language of each text, for encoders with vocabularies by language.
+        :returns: rows whose ``sentence`` is the number of the text.
+        """
+        lead = " " if self.space else ""
+        rows: list[Row] = []
+        for number, text in enumerate(texts):
+            own = self.own.tokenizer(langs[number]) if self.own is not None and langs is not None else None
+            encoded = (own or self.tokenizer).encode(lead + text.strip(), add_special_tokens=False)
+            ids = [self.unknown_id if i in self.controls else i for i in encoded.ids] or [self.unknown_id]
+            for start in range(0, len(ids), self.room):
+                part = np.array(ids[start : start + self.room], dtype=np.int32)
+                rows.append(Row(first + number, 0, part, np.zeros(1, dtype=np.int32), (0, 1), whole=True))
+        return rows
+
     def batch(self, rows: Sequence[Row]) -> Batch:
         """Pad rows to one rectangle, special pieces added.
 
@@ -189,7 +208,7 @@ class WordPieces:
         words = max(r.words for r in rows)
         input_ids = np.full((len(rows), width), self.pad_id, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
-        pooling = np.zeros((len(rows), words, width), dtype=np.float32)
+        weights = np.zeros((len(rows), words, width), dtype=np.float32)
         features = np.full((len(rows), words, SLOTS), HIDDEN, dtype=np.int32) if self.forms is not None else None
         for i, row in enumerate(rows):
             line = [*self.prefix, *row.ids.tolist(), *self.suffix]
@@ -198,14 +217,15 @@ class WordPieces:
             if features is not None and row.features is not None:
                 features[i, : row.words] = row.features
             starts = row.starts + len(self.prefix)
-            if self.pooling == "first":
-                pooling[i, np.arange(row.words), starts] = 1.0
+            rule = "mean" if row.whole else self.pooling
+            if rule == "first":
+                weights[i, np.arange(row.words), starts] = 1.0
                 continue
             lengths = np.diff(np.append(starts, len(self.prefix) + len(row.ids)))
             word_of_piece = np.repeat(np.arange(row.words), lengths)
-            shares = self._letter_shares(row, lengths) if self.pooling == "letters" else np.repeat(1.0 / lengths, lengths)
-            pooling[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = shares
-        return Batch(input_ids, mask, pooling, features)
+            shares = self._letter_shares(row, lengths) if rule == "letters" else np.repeat(1.0 / lengths, lengths)
+            weights[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = shares
+        return Batch(input_ids, mask, weights, features)
 
     def _letter_shares(self, row: Row, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Weights of the pieces in their words: alike for those with letters, or for all where a word has none such."""

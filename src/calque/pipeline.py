@@ -1,8 +1,8 @@
 """From text to an analysed document: identify the language, cut into sentences and words, tag, name the words' languages.
 
 Choices and trade-offs
-- A tagger is anything with ``tasks`` and ``tag`` (:class:`Tagger`): the ONNX runtime, a PyTorch model, a test's fake. Nothing
-  here knows which one it has, so nothing here imports PyTorch.
+- A tagger is anything with ``tasks`` and ``tag`` or ``analyse`` (:class:`Tagger`): the ONNX runtime, a PyTorch model, a test's
+  fake. Nothing here knows which one it has, so nothing here imports PyTorch.
 - :func:`annotate` streams. It hands the tagger :data:`WINDOW_WORDS` words at a time: enough sentences that the tagger can put
   those of like length together (it pads less, so it runs faster), few enough that memory does not grow with the corpus.
 - With ``lang="auto"`` the language of the whole text chooses the segmentation rules and is the ``Sentence.lang``. Words are then
@@ -17,9 +17,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
 from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
+from calque.analysis import Analysis, Tagged, Tree
 from calque.document import Document, MultiwordToken, Sentence, Token
 from calque.errors import CalqueError, ModelError
 
@@ -31,55 +32,55 @@ AUTO = "auto"
 DEFAULT = "default"
 WINDOW_WORDS = 4096
 LOOK_AHEAD_CHARACTERS = 4000  # of a stream, read before its language is decided
+_COLUMNS = {"feats": "feats", "lemma": "lemma", "ner": "entity"}
 OWN_LANGUAGE_CHARACTERS = 60  # a shorter line of a stream is taken to be in the stream's language
 
 Backend = Literal["auto", "onnx", "torch"]
 
 
-class Tagged(NamedTuple):
-    """Labels of one sentence's words, and the probability of each."""
-
-    labels: list[str]
-    scores: list[float]
-
-
 @runtime_checkable
 class Tagger(Protocol):
-    """Whatever labels words."""
+    """Whatever labels words. One with other heads than ``pos`` has ``analyse(sentences, tasks)`` too, as calque's models do."""
 
     @property
     def tasks(self) -> Sequence[str]:
         """Names of the heads it has, such as ``pos``."""
         ...
 
-    def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+    def tag(self, sentences: Sequence[Sequence[str]]) -> Sequence[Tagged | Tree]:
         """UPOS tags for the words of each sentence, in order."""
         ...
 
 
 def annotate(
-    sentences: Iterable[Sentence], tagger: Tagger, *, batch_words: int = WINDOW_WORDS, choose: Choose | None = None
+    sentences: Iterable[Sentence],
+    tagger: Tagger,
+    *,
+    tasks: str | Sequence[str] | None = None,
+    batch_words: int = WINDOW_WORDS,
+    choose: Choose | None = None,
 ) -> Iterator[Sentence]:
-    """Fill ``upos`` and ``score`` of every word, streaming, in the order given.
+    """Fill what the model knows of every word (tags, features, lemmas, trees, entities), streaming, in the order given.
 
-    The sentences are changed in place and handed on; a tag that was there is replaced.
+    The sentences are changed in place and handed on; what was there of the tasks is replaced, all else stays.
 
     :param sentences: any number of sentences; only about ``batch_words`` words of them are held at a time.
-    :param tagger: a model with a ``pos`` head.
+    :param tagger: a model with a head that labels words.
+    :param tasks: these of its tasks alone (``"pos,ner"``); by default all that it has.
     :param batch_words: words handed to the tagger at a time.
     :param choose: says which adapters a sentence goes through (:func:`calque.adapterrouter.adapters_for`).
-    :raises ModelError: when the tagger has no head for part-of-speech tags.
+    :raises ModelError: when the tagger has no head for a task that is asked for, or for words at all.
     """
-    check_tags_words(tagger)
+    wanted = check_tasks(tagger, tasks)
     window: list[Sentence] = []
     words = 0
     for sentence in sentences:
         window.append(sentence)
         words += max(len(sentence.tokens), 1)
         if words >= batch_words:
-            yield from _annotate_window(window, tagger, choose)
+            yield from _annotate_window(window, tagger, wanted, choose)
             window, words = [], 0
-    yield from _annotate_window(window, tagger, choose)
+    yield from _annotate_window(window, tagger, wanted, choose)
 
 
 @overload
@@ -88,6 +89,7 @@ def parse(  # type: ignore[overload-overlap] # a string is a sequence of strings
     *,
     lang: str = AUTO,
     model: str | Path | Tagger | None = None,
+    tasks: str | Sequence[str] | None = None,
     adapters: Adapters = None,
     otherwise: Otherwise = "nearest",
 ) -> Document: ...
@@ -97,6 +99,7 @@ def parse(
     *,
     lang: str | Sequence[str] = AUTO,
     model: str | Path | Tagger | None = None,
+    tasks: str | Sequence[str] | None = None,
     adapters: Adapters = None,
     otherwise: Otherwise = "nearest",
 ) -> list[Document]: ...
@@ -105,20 +108,22 @@ def parse(
     *,
     lang: str | Sequence[str] = AUTO,
     model: str | Path | Tagger | None = None,
+    tasks: str | Sequence[str] | None = None,
     adapters: Adapters = None,
     otherwise: Otherwise = "nearest",
 ) -> Document | list[Document]:
-    """Analyse text: sentences, words with character offsets, part-of-speech tags.
+    """Analyse text: sentences, words with character offsets, and what the model knows of them (tags, features, trees, entities).
 
     :param text: a text, or several, which are tagged in the same batches.
     :param lang: language of the text as a code or name ("es", "Spanish"), or "auto" to identify it; one for each text where
         there are several.
     :param model: a model, its name, or its folder; by default the embedded one.
+    :param tasks: these of the model's tasks alone (``"pos,ner"``); by default all that label words.
     :param adapters: of the model: a name or stack for all (``es``, ``es,pos``), ``auto`` for those of each sentence's language,
         or a list with one for each text (None: none); by default what the model goes through by itself.
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
     :returns: a document, or a list of them for a list of texts.
-    :raises CalqueError: for an unknown language, model or adapter, or a model without a ``pos`` head.
+    :raises CalqueError: for an unknown language, model, task or adapter, or a model without a head for words.
     """
     one = isinstance(text, str)
     texts: Sequence[str] = [text] if isinstance(text, str) else text
@@ -126,10 +131,10 @@ def parse(
     if len(langs) != len(texts):
         raise CalqueError(f"{len(texts)} texts but {len(langs)} languages: give one language for all, or one for each")
     tagger = as_tagger(model)
-    check_tags_words(tagger)
+    check_tasks(tagger, tasks)
     documents = [cut(t, lang=code) for t, code in zip(texts, langs, strict=True)]
     choose = by_text(tagger, adapters, [d.sentences for d in documents], otherwise=otherwise)
-    for _ in annotate((s for d in documents for s in d.sentences), tagger, choose=choose):
+    for _ in annotate((s for d in documents for s in d.sentences), tagger, tasks=tasks, choose=choose):
         pass
     return documents[0] if one else documents
 
@@ -190,16 +195,28 @@ def as_tagger(model: str | Path | Tagger | None) -> Tagger:
     return model
 
 
-def check_tags_words(tagger: Tagger) -> None:
-    """Refuse a model that was not trained to tag.
+def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> list[str] | None:
+    """The tasks that are asked for; None: all that the model has.
 
-    :raises ModelError: that says how to train one.
+    :raises ModelError: that says how to train one that is missing; for a model that labels no words too.
     """
-    if "pos" not in tagger.tasks:
+    from calque.tasks import OF_WORDS
+
+    if tasks is None:
+        if not any(task in OF_WORDS for task in tagger.tasks):
+            raise ModelError(
+                f"{_called(tagger)} has no head that labels words: train one with  "
+                "calque train pos --model NAME --train FILE --output DIR  and parse with  --model DIR"
+            )
+        return None
+    names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks) if name.strip()]
+    missing = [name for name in names if name not in tagger.tasks]
+    if missing or not names:
         raise ModelError(
-            f"{_called(tagger)} has no head for part-of-speech tags: train one with  "
-            "calque train pos --model NAME --train FILE --output DIR  and parse with  --model DIR"
+            f"{_called(tagger)} has no head for {', '.join(missing) or 'nothing'} (it has: {', '.join(tagger.tasks) or 'none'}): "
+            f"train one with  calque train {(missing or ['pos'])[0]} --model NAME --train FILE --output DIR"
         )
+    return names
 
 
 def load(name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None) -> OnnxModel | Model:
@@ -275,11 +292,17 @@ def _has_torch() -> bool:
     return find_spec("torch") is not None and find_spec("transformers") is not None
 
 
-def tag_sentences(
-    tagger: Tagger, sentences: Sequence[Sentence], lang: str | None = None, *, choose: Choose | None = None
-) -> list[Tagged]:
-    """Tags for the words of sentences.
+def analyse_sentences(
+    tagger: Tagger,
+    sentences: Sequence[Sentence],
+    tasks: Sequence[str] | None = None,
+    lang: str | None = None,
+    *,
+    choose: Choose | None = None,
+) -> list[Analysis]:
+    """What a model says of the words of sentences, by task.
 
+    :param tasks: these alone; None: all that label words.
     :param lang: for sentences that name none, where the tagger cuts words by language.
     :param choose: says which adapters a sentence goes through.
     """
@@ -290,17 +313,33 @@ def tag_sentences(
     if choose is not None:
         options["adapters"] = [choose(sentence) for sentence in sentences]
     told: Any = tagger
-    found: list[Tagged] = told.tag(words, **options)
-    return found
+    if callable(getattr(tagger, "analyse", None)):
+        found: list[Analysis] = told.analyse(words, tasks, **options)
+        return found
+    return [{"pos": tagged} for tagged in told.tag(words, **options)]
 
 
-def _annotate_window(window: list[Sentence], tagger: Tagger, choose: Choose | None) -> Iterator[Sentence]:
+def fill(sentence: Sentence, analysis: Analysis) -> None:
+    """Write what a model says of a sentence into its words."""
+    for task, said in analysis.items():
+        if task == "dep" and isinstance(said, Tree):
+            for token, head, relation in zip(sentence.tokens, said.heads, said.labels, strict=True):
+                token.head, token.deprel = head, relation
+        elif task == "pos":
+            for token, label, score in zip(sentence.tokens, said.labels, said.scores, strict=True):
+                token.upos, token.score = label, score
+        elif task in _COLUMNS:
+            for token, label in zip(sentence.tokens, said.labels, strict=True):
+                setattr(token, _COLUMNS[task], None if label == "_" and task == "feats" else label)
+
+
+def _annotate_window(
+    window: list[Sentence], tagger: Tagger, tasks: Sequence[str] | None, choose: Choose | None
+) -> Iterator[Sentence]:
     if not window:
         return
-    tagged = tag_sentences(tagger, window, choose=choose)
-    for sentence, (labels, scores) in zip(window, tagged, strict=True):
-        for token, label, score in zip(sentence.tokens, labels, scores, strict=True):
-            token.upos, token.score = label, score
+    for sentence, analysis in zip(window, analyse_sentences(tagger, window, tasks, choose=choose), strict=True):
+        fill(sentence, analysis)
         yield sentence
 
 

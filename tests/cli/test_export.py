@@ -19,7 +19,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def fake(model: str, output: Path, **options: Any) -> ExportReport:
         calls.append({"model": model, "output": output, **options})
-        return ExportReport(output, "int8", "int8", 0.998, 500, 7_000_000, 1e-6, "traced", 2.0, (Attempt("int8", "int8", 0.998),))
+        attempts = (Attempt("int8", "int8", 0.998, {"pos": 0.998}, True),)
+        return ExportReport(output, "int8", "int8", 0.998, 500, 7_000_000, 1e-6, "traced", 2.0, attempts)
 
     monkeypatch.setattr(module, "export", fake)
     return calls

@@ -159,13 +159,13 @@ def test_numbers_out_of_range_are_refused(spanish, dictionary_tagger, option):
         evaluate(dictionary_tagger(), {"es": spanish}, **option)
 
 
-def test_a_model_without_a_head_for_upos_is_refused(spanish, dictionary_tagger):
+def test_a_model_without_a_head_for_words_is_refused(spanish, dictionary_tagger):
     bare = dictionary_tagger()
     bare.tasks = ()
     with pytest.raises(ModelError, match="bare encoder"):
         evaluate(bare, {"es": spanish})
-    bare.tasks = ("ner",)
-    with pytest.raises(ModelError, match="its tasks: ner"):
+    bare.tasks = ("classify",)
+    with pytest.raises(ModelError, match="its tasks: classify"):
         evaluate(bare, {"es": spanish})
 
 
@@ -174,7 +174,7 @@ def test_a_tagger_that_loses_words_is_caught(spanish, dictionary_tagger):
         def tag(self, sentences):
             return [Tagged(labels[:-1], scores[:-1]) for labels, scores in super().tag(sentences)]
 
-    with pytest.raises(ModelError, match="2 tags for a sentence of 3 words"):
+    with pytest.raises(ModelError, match="2 labels for a sentence of 3 words"):
         evaluate(Loses(), {"es": spanish})
 
 

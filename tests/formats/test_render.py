@@ -141,3 +141,16 @@ def test_every_universal_tag_has_a_name_and_a_colour():
     assert len(UPOS) == 17
     page = render_html(Document([Sentence([Token("x", upos=tag) for tag in UPOS])]))
     assert all(f".{tag}{{--h:" in page for tag in UPOS)
+
+
+def test_the_page_shows_entities_and_the_tree() -> None:
+    words = [
+        Token("Ana", upos="PROPN", head=2, deprel="nsubj", entity="B-PER"),
+        Token("duerme", upos="VERB", head=0, deprel="root", entity="O"),
+    ]
+    page = render_html(Document([Sentence(tokens=words)]))
+    assert '<span class="f n">Ana</span>' in page
+    assert '<span class="e" dir="ltr">PER</span>' in page
+    assert "<svg" in page and "nsubj" in page
+    plain = render_html(Document([Sentence(tokens=[Token("Ana", upos="PROPN")])]))
+    assert "<svg" not in plain and 'class="e"' not in plain

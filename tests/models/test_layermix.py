@@ -48,7 +48,7 @@ def test_scores_change_and_come_back_without_it(model: Model) -> None:
 def test_it_is_kept_on_disk(model: Model, tmp_path: Path) -> None:
     model.set_layer_mix(True)
     assert model.layermix is not None
-    torch.nn.init.normal_(model.layermix.weights)
+    torch.nn.init.normal_(model.layermix["pos"].weights)
     wanted = [t.scores for t in model.tag(SENTENCES)]
     again = Model.from_pretrained(model.save_pretrained(tmp_path / "m"))
     assert [t.scores for t in again.tag(SENTENCES)] == wanted

@@ -46,7 +46,7 @@ def test_published_taggers_give_the_librarys_own_logits(checkpoint: Checkpoint, 
     batch = pieces.batch(rows)
     ids, mask, pooling = (torch.from_numpy(a) for a in (batch.input_ids, batch.attention_mask, batch.pooling))
     with torch.inference_mode():
-        ours = model(ids, mask, pooling)["pos"]
+        ours = model(ids, mask, pooling)["pos_logits"]
         theirs = reference(input_ids=ids, attention_mask=mask).logits
     for i, row in enumerate(rows):
         firsts = row.starts + len(pieces.prefix)

@@ -13,7 +13,8 @@ import pytest
 from calque.errors import CalqueError, ModelError
 from calque.runtime import export as module
 from calque.runtime import graph, quantise
-from calque.runtime.export import AGREEMENT, ExportReport, export
+from calque.runtime.agreement import BARS
+from calque.runtime.export import ExportReport, export
 from calque.runtime.samples import SENTENCES
 from calque.runtime.session import OnnxModel
 
@@ -54,7 +55,7 @@ def test_word_features_are_an_input_of_the_graph(
     assert labels(model, sentences) != bare
     report = export(model, tmp_path / "out", quantise=quantise)
     assert report.difference < 1e-4
-    assert report.agreement >= AGREEMENT
+    assert report.agreement >= BARS["words"]
     found = labels(OnnxModel.from_folder(tmp_path / "out"), [*sentences, sentences[0] * 20])
     wanted = labels(model, [*sentences, sentences[0] * 20])
     pairs = [(a, b) for one, other in zip(found, wanted, strict=True) for a, b in zip(one, other, strict=True)]
@@ -100,7 +101,7 @@ def test_int8_is_smaller_and_its_agreement_is_measured(make_model: Make, tmp_pat
     report = export(model, tmp_path / "int8", check=sentences)
     whole = export(model, tmp_path / "float", quantise="none")
     assert (report.weights, report.embeddings) == ("int8", "int8")
-    assert report.agreement >= module.AGREEMENT
+    assert report.agreement >= BARS["words"]
     assert report.words == sum(map(len, sentences))
     assert report.bytes < 0.45 * whole.bytes
     assert (whole.weights, whole.agreement, whole.attempts) == ("float32", 1.0, ())
@@ -126,13 +127,13 @@ def test_weights_that_disagree_fall_back_step_by_step(
     kept: tuple[str, str],
 ) -> None:
     measured = iter(shares)
-    monkeypatch.setattr(module, "agreement", lambda *_: next(measured))
+    monkeypatch.setattr(module, "agreement", lambda *_: {"pos": next(measured)})
     monkeypatch.setattr(quantise, "LOUD_SHARE", 0.5)  # of so small an encoder a twelfth is less than one matrix
     report = export(make_model(), tmp_path / "out")
     assert (report.weights, report.embeddings) == kept
     assert [a.agreement for a in report.attempts] == shares
-    assert report.agreement == (shares[-1] if shares[-1] >= module.AGREEMENT else 1.0)
-    assert str(report).count("not used") == sum(share < module.AGREEMENT for share in shares)
+    assert report.agreement == (shares[-1] if shares[-1] >= BARS["words"] else 1.0)
+    assert str(report).count("not used") == sum(share < BARS["words"] for share in shares)
     section = json.loads((tmp_path / "out" / "config.json").read_text())["onnx"]
     assert (section["weights"], section["embeddings"]) == kept
     assert len(labels(OnnxModel.from_folder(tmp_path / "out"), sentences)) == len(sentences)
@@ -223,7 +224,7 @@ def test_weights_too_large_for_one_file_go_beside_it(
 ) -> None:
     monkeypatch.setattr(graph, "ONE_FILE_BYTES", 10_000)
     model = make_model()
-    monkeypatch.setattr(module, "agreement", lambda *_: 0.99)  # float weights in the end
+    monkeypatch.setattr(module, "agreement", lambda *_: {"pos": 0.99})  # float weights in the end
     export(model, tmp_path / "out", check=sentences)
     assert (tmp_path / "out" / "model.onnx").stat().st_size < 1_000_000
     assert labels(OnnxModel.from_folder(tmp_path / "out"), sentences) == labels(model, sentences)
@@ -237,7 +238,10 @@ def test_the_check_sentences_cover_many_scripts() -> None:
 
 
 def test_a_report_reads_as_sentences(tmp_path: Path) -> None:
-    attempts = (module.Attempt("int8", "int8", 0.91), module.Attempt("int8", "float16", 0.997))
+    attempts = (
+        module.Attempt("int8", "int8", 0.91, {"pos": 0.91}, False),
+        module.Attempt("int8", "float16", 0.997, {"pos": 0.997}, True),
+    )
     report = ExportReport(tmp_path, "int8", "float16", 0.997, 1000, 5_000_000, 1e-6, "traced", 3.0, attempts)
     assert "5.0 MB" in str(report)
     assert "91.00% of 1,000 words" in str(report)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calque import labelling
 from calque.errors import CalqueError, ModelError
 from calque.pipeline import Tagger
 from calque.runtime import session
@@ -71,7 +72,7 @@ def test_a_sentence_longer_than_the_window_loses_no_word(lexicon_model: Path) ->
 
 
 def test_many_sentences_are_cut_into_chunks(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "CHUNK_WORDS", 10)
+    monkeypatch.setattr(labelling, "CHUNK_WORDS", 10)
     monkeypatch.setattr(session, "BATCH_PIECES", 16)
     model = OnnxModel.from_folder(lexicon_model)
     assert [t.labels for t in model.tag([SPANISH] * 9 + [SPANISH * 5])] == [TAGS] * 9 + [TAGS * 5]
@@ -178,3 +179,8 @@ def test_a_wrong_number_of_threads_is_an_error(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("CALQUE_THREADS", value)
     with pytest.raises(CalqueError, match="CALQUE_THREADS"):
         default_threads()
+
+
+def test_a_model_without_vectors_of_texts_says_so(lexicon_model: Path) -> None:
+    with pytest.raises(ModelError, match=r"no vectors of texts.*--model mini"):
+        OnnxModel.from_folder(lexicon_model).embed(["el gato"])

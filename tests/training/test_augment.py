@@ -11,7 +11,7 @@ from calque.training.corpus import LabelledSentence, Treebanks
 
 
 def treebanks(*texts: str) -> Treebanks:
-    sentences = [LabelledSentence(t.split(), np.arange(len(t.split()), dtype=np.int16)) for t in texts]
+    sentences = [LabelledSentence(t.split(), {"pos": list(range(len(t.split())))}) for t in texts]
     return Treebanks({"en": sentences}, [])
 
 
@@ -34,7 +34,7 @@ def test_originals_stay_and_copies_keep_their_labels() -> None:
     sentences = data.sentences["en"]
     assert 10 < added < 40 and len(sentences) == 50 + added
     assert all(s.words == "The cat sees Anna".split() for s in sentences[:50])
-    assert all(s.labels.tolist() == [0, 1, 2, 3] for s in sentences)
+    assert all(s.gold == {"pos": [0, 1, 2, 3]} for s in sentences)
 
 
 def test_a_script_without_capitals_gains_no_copies() -> None:

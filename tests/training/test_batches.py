@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from calque.pieces import WordPieces
-from calque.training.batches import IGNORED, Corpus, Hiding, budget_of, collate, inference_batches, lengths, plan_epoch
+from calque.training.batches import Corpus, Hiding, budget_of, collate, inference_batches, lengths, plan_epoch
+from calque.training.gold import IGNORED
 from calque.training.mixtures import generator, shares
 
 
@@ -22,7 +23,7 @@ def corpus(pieces: WordPieces) -> Corpus:
     rng = np.random.default_rng(0)
     sentences = [["the", "red", "cat", "sees"] * int(rng.integers(1, 9)) for _ in range(300)]
     rows = pieces.rows(sentences)
-    labels = [np.zeros(r.words, dtype=np.int16) for r in rows]
+    labels = [{"pos": np.zeros((r.words, 1), dtype=np.int16)} for r in rows]
     return Corpus("en", rows, labels, len(sentences), sum(r.words for r in rows))
 
 
@@ -67,8 +68,9 @@ def test_the_budget_is_about_the_words_asked_for(corpus, pieces):
 def test_labels_are_padded_with_what_is_ignored(corpus, pieces):
     short, long = sorted(range(len(corpus)), key=lambda i: corpus.rows[i].words)[:: len(corpus) - 1]
     batch = collate([corpus.rows[short], corpus.rows[long]], [corpus.labels[short], corpus.labels[long]], pieces)
-    assert batch.labels.shape == batch.batch.pooling.shape[:2]
-    assert (batch.labels[0, corpus.rows[short].words :] == IGNORED).all()
+    assert batch.labels["pos"].shape == (*batch.batch.pooling.shape[:2], 1)
+    assert (batch.labels["pos"][0, corpus.rows[short].words :] == IGNORED).all()
+    assert batch.counts.tolist() == [corpus.rows[short].words, corpus.rows[long].words]
     assert batch.words == corpus.rows[short].words + corpus.rows[long].words
 
 

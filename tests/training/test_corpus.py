@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calque.config import TaskConfig
 from calque.errors import CalqueError, DataError, FormatError
 from calque.pieces import WordPieces
 from calque.tags import UPOS
-from calque.training.batches import IGNORED
 from calque.training.corpus import as_files, encode, read_treebanks
+from calque.training.gold import IGNORED
 
 
 def write(path: Path, *tags: str) -> Path:
@@ -23,7 +24,12 @@ def write(path: Path, *tags: str) -> Path:
 
 
 def read(path: Path, **options):
-    return read_treebanks({"en": [path]}, UPOS, **options)
+    return read_treebanks({"en": [path]}, **options)
+
+
+def rows(treebanks, encoder, max_length=64):
+    heads = {"pos": TaskConfig(list(UPOS))}
+    return encode(treebanks, WordPieces.from_folder(encoder, max_length=max_length), heads)[0]
 
 
 def test_an_unknown_tag_is_an_error_with_its_line(tmp_path):
@@ -45,8 +51,8 @@ def test_a_sentence_with_an_unknown_tag_can_be_skipped(tmp_path):
 
 
 def test_words_without_a_tag_are_read_but_not_counted(tmp_path, encoder):
-    found = encode(read(write(tmp_path / "a.conllu", "NOUN", "_", "VERB")), WordPieces.from_folder(encoder, max_length=64))[0]
-    assert found.labels[0].tolist() == [UPOS.index("NOUN"), IGNORED, UPOS.index("VERB")]
+    found = rows(read(write(tmp_path / "a.conllu", "NOUN", "_", "VERB")), encoder)
+    assert found.labels[0]["pos"].tolist() == [[UPOS.index("NOUN")], [IGNORED], [UPOS.index("VERB")]]
     assert found.words == 2
 
 
@@ -77,12 +83,12 @@ def test_compressed_files_read_the_same(tmp_path, suffix, pack):
 
 def test_every_word_of_a_long_sentence_counts_once(tmp_path, encoder):
     path = write(tmp_path / "a.conllu", *["NOUN"] * 150)
-    corpus = encode(read(path), WordPieces.from_folder(encoder, max_length=24))[0]
+    corpus = rows(read(path), encoder, max_length=24)
     assert len(corpus.rows) > 3
     assert corpus.words == 150
     counted = np.zeros(150, dtype=int)
     for row, labels in zip(corpus.rows, corpus.labels, strict=True):
-        counted[row.first_word : row.first_word + row.words] += labels != IGNORED
+        counted[row.first_word : row.first_word + row.words] += labels["pos"][:, 0] != IGNORED
     assert (counted == 1).all()
 
 
@@ -103,4 +109,4 @@ def test_a_treebanks_folder_is_named_and_no_other(tmp_path):
         (tmp_path / folder).mkdir()
         write(tmp_path / folder / "train.conllu", "NOUN")
     files = {"en": [tmp_path / "UD_Test-Toy" / "train.conllu", tmp_path / "private" / "train.conllu"]}
-    assert [d["name"] for d in read_treebanks(files, UPOS).provenance] == ["UD_Test-Toy/train.conllu", "train.conllu"]
+    assert [d["name"] for d in read_treebanks(files).provenance] == ["UD_Test-Toy/train.conllu", "train.conllu"]

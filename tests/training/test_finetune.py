@@ -216,8 +216,7 @@ def test_a_rate_that_is_far_too_high_ends_in_a_clear_error(encoder, treebanks, m
     forward = loop._forward
 
     def broken(*args: object, **options: object):
-        logits, labels = forward(*args, **options)
-        return logits * float("nan"), labels
+        return {name: value * float("nan") for name, value in forward(*args, **options).items()}
 
     monkeypatch.setattr(loop, "_forward", broken)
     with pytest.raises(TrainingError, match=r"not a number.*--learning-rate"):

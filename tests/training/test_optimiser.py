@@ -19,7 +19,7 @@ def model(encoder) -> Model:
 
 
 def rates(model, options, **more):
-    optimiser = make_optimiser(model, "pos", options, **{"rate": 1e-3, "head_factor": 10.0, **more})
+    optimiser = make_optimiser(model, {"pos": 10.0}, options, **{"rate": 1e-3, **more})
     by_parameter = {id(p): group for group in optimiser.param_groups for p in group["params"]}
     return {name: by_parameter[id(p)] for name, p in model.named_parameters() if id(p) in by_parameter}
 
@@ -49,24 +49,24 @@ def test_biases_and_norms_do_not_decay(model):
 
 
 def test_every_group_follows_the_schedule(model):
-    optimiser = make_optimiser(model, "pos", Options(), rate=1e-3, head_factor=10.0)
+    optimiser = make_optimiser(model, {"pos": 10.0}, Options(), rate=1e-3)
     set_rate(optimiser, 0.5)
     assert {round(g["lr"], 9) for g in optimiser.param_groups} == {5e-4, 5e-3}
 
 
 def test_other_heads_are_not_trained(model):
     model.add_head("other", ["a", "b"])
-    freeze(model, "pos", Options())
+    freeze(model, ["pos"], Options())
     assert not any(name.startswith("heads.other") for name in rates(model, Options()))
 
 
 def test_large_embeddings_are_frozen_by_default(model, monkeypatch):
     from calque.training import optimiser
 
-    assert freeze(model, "pos", Options()) == []
+    assert freeze(model, ["pos"], Options()) == []
     monkeypatch.setattr(optimiser, "LARGE_EMBEDDINGS", 1000)
-    assert "embeddings" in freeze(model, "pos", Options())[0]
-    assert freeze(model, "pos", Options(freeze_embeddings=False)) == []
+    assert "embeddings" in freeze(model, ["pos"], Options())[0]
+    assert freeze(model, ["pos"], Options(freeze_embeddings=False)) == []
 
 
 def test_embeddings_that_are_most_of_the_encoder_are_frozen_by_default(model, monkeypatch):
@@ -75,12 +75,12 @@ def test_embeddings_that_are_most_of_the_encoder_are_frozen_by_default(model, mo
     table = sum(p.numel() for p in model.encoder.parameter_groups()[0])
     part = table / sum(p.numel() for p in model.encoder.parameters())
     monkeypatch.setattr(optimiser, "MOST", part - 0.01)
-    assert "embeddings" in freeze(model, "pos", Options())[0]
+    assert "embeddings" in freeze(model, ["pos"], Options())[0]
     monkeypatch.setattr(optimiser, "MOST", part + 0.01)
-    assert freeze(model, "pos", Options()) == []
+    assert freeze(model, ["pos"], Options()) == []
 
 
 def test_nothing_to_train_is_an_error(model):
     model.requires_grad_(False)
     with pytest.raises(TrainingError, match="nothing is left to train"):
-        make_optimiser(model, "pos", Options(), rate=1e-3, head_factor=1.0)
+        make_optimiser(model, {"pos": 1.0}, Options(), rate=1e-3)

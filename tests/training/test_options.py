@@ -25,7 +25,7 @@ from calque.training.options import Options, default_batch_words, default_epochs
         ({"mix": (0.5, 0.5), "temperature": 3.0}, "--mix and --temperature"),
         ({"device": "gpu"}, "choose from auto, cpu, cuda, mps"),
         ({"precision": "fp16"}, "choose from auto, bf16, fp32"),
-        ({"task": "ner"}, "choose from pos"),
+        ({"task": "chunks"}, "choose from pos"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(option, message):

@@ -85,7 +85,7 @@ def test_rows_of_the_table_do_not_decay(encoder):
     model = Model.load(encoder)
     model.add_head("pos", ["X", "NOUN"])
     table = model.add_word_features().table.weight
-    for group in make_optimiser(model, "pos", Options(), rate=1e-3, head_factor=2.0).param_groups:
+    for group in make_optimiser(model, {"pos": 2.0}, Options(), rate=1e-3).param_groups:
         if any(p is table for p in group["params"]):
             assert group["weight_decay"] == 0
             assert group["peak"] == 2e-3
@@ -104,7 +104,7 @@ def test_hidden_features_leave_pieces_alone_and_hidden_words_lose_both(encoder):
     pieces = WordPieces.from_folder(encoder, max_length=64)
     pieces.forms = WordForms(512)
     rows = pieces.rows([["the", "red", "cat"] * 5, ["a", "dog"]] * 40)
-    labels = [np.zeros(r.words, dtype=np.int16) for r in rows]
+    labels = [{"pos": np.zeros((r.words, 1), dtype=np.int16)} for r in rows]
     whole = collate(rows, labels, pieces).batch
     assert whole.features is not None
     assert (whole.features[1, 2:] == HIDDEN).all()

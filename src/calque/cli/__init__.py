@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from calque.cli.adapters import adapters_app
+from calque.cli.classify import classify_command
 from calque.cli.data import data_app
 from calque.cli.evaluate import evaluate_command
 from calque.cli.export import export_command
@@ -27,14 +28,25 @@ from calque.cli.lexicon import lexicon_command
 from calque.cli.models import models_app
 from calque.cli.parse import parse_command
 from calque.cli.pretrain import pretrain_command
-from calque.cli.train import train_app
+from calque.cli.train import train_command
 from calque.errors import CalqueError
 
 DEBUG = "CALQUE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, what shells expect
 INTERNAL = 70  # EX_SOFTWARE
 
-ORDER = ("parse", "train", "evaluate", "adapters", "models", "export", "pretrain", "lexicon", "data")  # as a newcomer meets them
+ORDER = (
+    "parse",
+    "classify",
+    "train",
+    "evaluate",
+    "adapters",
+    "models",
+    "export",
+    "pretrain",
+    "lexicon",
+    "data",
+)  # as a newcomer meets them
 
 
 class _InOrder(TyperGroup):
@@ -82,7 +94,8 @@ def _plain_help(group: typer.Typer) -> None:
 
 
 app.command("parse")(parse_command)
-app.add_typer(train_app, name="train")
+app.command("train", no_args_is_help=True)(train_command)
+app.command("classify")(classify_command)
 app.command("evaluate")(evaluate_command)
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(models_app, name="models")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -96,3 +98,24 @@ def echo_json(value: Any) -> None:
     import json
 
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def hint_file(text: str, verb: str) -> None:
+    """Say so where a text on the command line is the name of a file.
+
+    :param verb: what is done with the words: ``analysed``.
+    """
+    if len(text) < 256 and "\n" not in text and Path(text).is_file():
+        typer.echo(f"note: the words '{text}' are {verb}; for the file of that name write  --input {text}", err=True)
+
+
+@contextmanager
+def output_stream(output: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that appears when it is whole."""
+    if output is None:
+        yield sys.stdout
+        return
+    from calque.formats.files import atomic_write
+
+    with atomic_write(output) as stream:
+        yield stream

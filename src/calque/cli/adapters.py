@@ -43,6 +43,7 @@ def train_command(
     validation: Annotated[
         list[str] | None, typer.Option(metavar="LANG=FILE", help="Chooses the weights; by default a tenth of --train; 'none'.")
     ] = None,
+    task: Annotated[str, typer.Option(help="What the labels are: pos, feats, lemma, dep, ner or classify.")] = "pos",
     adapter_size: Annotated[int | None, typer.Option(help="Of the bottleneck; 64 by default.", show_default=False)] = None,
     placement: Annotated[
         str, typer.Option(help="feed_forward (Pfeiffer), or both: after attention too (Houlsby).")
@@ -88,9 +89,10 @@ def train_command(
     options = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed, "device": device, "precision": precision}
     options |= {"licence": licence, "learning_rate": learning_rate, "batch_words": batch_words}
     if text is None:
-        options |= {"limit": limit, "dropout": dropout}
-    elif limit is not None or dropout is not None or validation or start:
-        raise TrainingError("--limit, --dropout, --validation and --start are for labels (--train): leave them out with --text")
+        options |= {"task": task, "limit": limit, "dropout": dropout}
+    elif limit is not None or dropout is not None or validation or start or task != "pos":
+        of_labels = "--task, --limit, --dropout, --validation and --start"
+        raise TrainingError(f"{of_labels} are for labels (--train): leave them out with --text")
     else:
         options |= {"most_words": most_words}
     held: Any = "none" if validation == ["none"] else parse_lang_files(validation) if validation else None

@@ -16,7 +16,9 @@ from calque.errors import CalqueError, DataError
 if TYPE_CHECKING:
     from calque.evaluation.report import Evaluation, Progress
 
-_TREEBANK_SUFFIXES = (".conllu", ".conllu.gz", ".conllu.xz")
+_TREEBANK_SUFFIXES = tuple(
+    kind + packed for kind in (".conllu", ".iob2", ".conll", ".bio", ".jsonl") for packed in ("", ".gz", ".xz")
+)
 
 
 class OnError(StrEnum):
@@ -39,10 +41,14 @@ def evaluate_command(
         list[str],
         typer.Argument(
             metavar="[MODEL] [LANG=]FILE...",
-            help="A model (name or folder; without it the embedded default), then gold CoNLL-U files, each with its language.",
+            help="A model (name or folder; without it the embedded default), then gold files, each with its language.",
             show_default=False,
         ),
     ],
+    tasks: Annotated[
+        str | None,
+        typer.Option("--tasks", metavar="pos,dep", help="Measure these alone.", show_default="what model and file both have"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON object to this file as well.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw a picture: a .png, .svg or .pdf file.")] = None,
@@ -56,9 +62,10 @@ def evaluate_command(
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run: auto, onnx or torch.")] = Backend.auto,
     on_error: Annotated[OnError, typer.Option("--on-error", help="At a malformed sentence: stop, or skip it.")] = OnError.stop,
 ) -> None:
-    """Measure a model on gold CoNLL-U files.
+    """Measure a model on gold files: CoNLL-U; for entities also IOB2 and the like.
 
-    UPOS accuracy over all words, and over sentences without multiword tokens, with 95 % bootstrap intervals.
+    UPOS accuracy over all words, and over sentences without multiword tokens; features, lemmas, attachment scores and entity F1
+    where the model and the file have them; all with 95 % bootstrap intervals.
 
     Example:  calque evaluate my-model es=es_gsd-ud-test.conllu ca=ca_ancora-ud-test.conllu.xz
 
@@ -80,6 +87,7 @@ def evaluate_command(
         evaluation = evaluate(
             model,
             files,
+            tasks=tasks,
             resamples=resamples,
             seed=seed,
             limit=limit,
@@ -110,7 +118,8 @@ def _split(arguments: list[str]) -> tuple[str | None, dict[str, list[Path]]]:
     for item in arguments:
         if "=" not in item and not _is_treebank(item):
             raise DataError(
-                f"{item}: not a CoNLL-U file (.conllu, .conllu.gz, .conllu.xz): the model comes first, and only one at a time; "
+                f"{item}: not a CoNLL-U file (.conllu, .conllu.gz, .conllu.xz) or one of entities (.iob2, .conll, .bio, .jsonl): "
+                "the model comes first, and only one at a time; "
                 "a file with another name is given with its language, such as  es=FILE"
             )
     from calque.cli._common import UNDETERMINED, parse_lang_files

@@ -4,8 +4,8 @@ Choices and trade-offs
 - A text on the command line is shown as a table; a file or standard input becomes CoNLL-U, which other tools read, whether it
   goes to the screen, a pipe or ``--output``. A suffix of ``--output`` (.json, .jsonl, .html) says what it wants; ``--format``
   decides.
-- A stream is analysed as it comes, in constant memory, in every format but HTML (one page needs all of it). JSON of a stream is
-  JSON Lines, one sentence a line; a single text is one JSON object with the text and offsets into it.
+- A stream is analysed as it comes, in constant memory, in every format but HTML and SVG (one page needs all of it). JSON of a
+  stream is JSON Lines, one sentence a line; a single text is one JSON object with the text and offsets into it.
 - ``--pretokenized`` keeps the words it is given: CoNLL-U (only the tag column is filled anew) or one sentence a line, told apart
   by the first lines.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from calque.cli._common import AdapterNames, ForOthers, Otherwise
+from calque.cli._common import AdapterNames, ForOthers, Otherwise, hint_file, output_stream
 from calque.errors import DataError
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ class Format(StrEnum):
     conllu = "conllu"
     json = "json"
     html = "html"
+    tree = "tree"
+    svg = "svg"
 
 
 class Backend(StrEnum):
@@ -60,6 +61,7 @@ class OnError(StrEnum):
 
 
 SUFFIXES = {".conllu": Format.conllu, ".json": Format.json, ".jsonl": Format.json, ".html": Format.html, ".htm": Format.html}
+SUFFIXES[".svg"] = Format.svg
 
 
 def parse_command(
@@ -73,6 +75,10 @@ def parse_command(
     ] = "auto",
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="A model's name or folder.", show_default="the embedded one")
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option("--tasks", metavar="pos,ner", help="Do these of the model's tasks alone.", show_default="all it has"),
     ] = None,
     adapters: AdapterNames = None,
     otherwise: ForOthers = Otherwise.nearest,
@@ -88,7 +94,7 @@ def parse_command(
         OnError, typer.Option("--on-error", help="At a malformed CoNLL-U sentence: stop, or skip it.")
     ] = OnError.stop,
 ) -> None:
-    """Analyse text: sentences, words, part-of-speech tags.
+    """Analyse text: sentences, words, and what the model knows of them: tags, features, lemmas, trees, entities.
 
     Examples:  calque parse "El gato está en la mesa" --lang es
 
@@ -100,19 +106,19 @@ def parse_command(
         )
     if text is not None and not text.strip():
         raise DataError("the text is empty: give some words, or a file with --input FILE")
-    tagger, lang = _prepare(model, backend, lang)
+    tagger, lang = _prepare(model, backend, lang, tasks)
     from calque.adapterrouter import adapters_for
 
     choose = adapters_for(tagger, adapters, otherwise=otherwise.value, lang=None if lang == "auto" else lang)
     if text is not None:
-        _hint(text)
-        document = _of_text(text, lang, tagger, pretokenized, choose)
-        with _target(output) as stream:
+        hint_file(text, "analysed")
+        document = _of_text(text, lang, tagger, pretokenized, tasks, choose)
+        with output_stream(output) as stream:
             _write_document(document, style or _style(output, Format.table), stream)
         return
     skipped: list[FormatError] = []
-    with _target(output) as stream:
-        sentences = _of_file(str(source), lang, tagger, pretokenized, on_error, skipped, choose)
+    with output_stream(output) as stream:
+        sentences = _of_file(str(source), lang, tagger, pretokenized, on_error, skipped, tasks, choose)
         _write_stream(_counted(sentences, output), style or _style(output, Format.conllu), stream)
     if skipped:
         from calque.formats.conllu import summarise_skipped
@@ -127,27 +133,22 @@ def _style(output: Path | None, usual: Format) -> Format:
     return SUFFIXES.get(names[-1] if names else "", Format.conllu)
 
 
-def _prepare(model: str | None, backend: Backend, lang: str) -> tuple[Tagger, str]:
+def _prepare(model: str | None, backend: Backend, lang: str, tasks: str | None) -> tuple[Tagger, str]:
     """The model and the language's code; what is wrong with either is said before any text is read."""
-    from calque.pipeline import check_tags_words, language_code, load
+    from calque.pipeline import check_tasks, language_code, load
 
     code = language_code(lang) or "auto"
     tagger: Tagger = load(model, backend=backend.value)
-    check_tags_words(tagger)
+    check_tasks(tagger, tasks)
     return tagger, code
 
 
-def _hint(text: str) -> None:
-    if len(text) < 256 and "\n" not in text and Path(text).is_file():
-        typer.echo(f"note: the words '{text}' are analysed; for the file of that name write  --input {text}", err=True)
-
-
-def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, choose: Choose | None) -> Document:
+def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, tasks: str | None, choose: Choose | None) -> Document:
     from calque.pipeline import annotate, cut
 
     if not pretokenized:
         document = cut(text, lang=lang)
-        for _ in annotate(document.sentences, tagger, choose=choose):
+        for _ in annotate(document.sentences, tagger, tasks=tasks, choose=choose):
             pass
         return document
     from calque.document import Document
@@ -158,7 +159,7 @@ def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, choose: C
         document = Document.from_conllu(text if text.endswith("\n\n") else text.rstrip("\n") + "\n\n")
     else:
         document = Document(list(split_lines(lines)), text=text)
-    for sentence in annotate(document.sentences, tagger, choose=choose):
+    for sentence in annotate(document.sentences, tagger, tasks=tasks, choose=choose):
         _speak(sentence, lang)
     return document
 
@@ -170,15 +171,18 @@ def _of_file(
     pretokenized: bool,
     on_error: OnError,
     skipped: list[FormatError],
+    tasks: str | None,
     choose: Choose | None,
 ) -> Iterator[Sentence]:
     from calque.formats.text import read_lines, read_pretokenized
     from calque.pipeline import annotate, cut_stream
 
     if not pretokenized:
-        yield from annotate(cut_stream(read_lines(source), lang=lang), tagger, choose=choose)
+        yield from annotate(cut_stream(read_lines(source), lang=lang), tagger, tasks=tasks, choose=choose)
         return
-    for sentence in annotate(read_pretokenized(source, on_error=on_error.value, skipped=skipped), tagger, choose=choose):
+    for sentence in annotate(
+        read_pretokenized(source, on_error=on_error.value, skipped=skipped), tagger, tasks=tasks, choose=choose
+    ):
         yield _speak(sentence, lang)
 
 
@@ -189,25 +193,21 @@ def _speak(sentence: Sentence, lang: str) -> Sentence:
     return sentence
 
 
-@contextmanager
-def _target(output: Path | None) -> Iterator[TextIO]:
-    if output is None:
-        yield sys.stdout
-        return
-    from calque.formats.files import atomic_write
-
-    with atomic_write(output) as stream:
-        yield stream
-
-
 def _write_document(document: Document, style: Format, stream: TextIO) -> None:
     if style is Format.table:
         _draw(document, stream)
+        return
+    if style is Format.tree:
+        _draw(document, stream, trees=True)
         return
     if style is Format.html:
         from calque.formats.render import render_html
 
         stream.write(render_html(document))
+    elif style is Format.svg:
+        from calque.formats.trees import render_svgs
+
+        stream.write(render_svgs(document))
     elif style is Format.json:
         stream.write(document.to_json(indent=2) + "\n")
     else:
@@ -217,7 +217,7 @@ def _write_document(document: Document, style: Format, stream: TextIO) -> None:
 def _write_stream(sentences: Iterator[Sentence], style: Format, stream: TextIO) -> None:
     from calque.document import Document
 
-    if style is Format.html:
+    if style in (Format.html, Format.svg):
         _write_document(Document(list(sentences)), style, stream)
     elif style is Format.json:
         import json
@@ -232,16 +232,21 @@ def _write_stream(sentences: Iterator[Sentence], style: Format, stream: TextIO) 
         between = ""
         while some := list(islice(sentences, TABLE_SENTENCES)):
             stream.write(between)
-            _draw(Document(some), stream)
+            _draw(Document(some), stream, trees=style is Format.tree)
             between = "\n"
 
 
-def _draw(document: Document, stream: TextIO) -> None:
+def _draw(document: Document, stream: TextIO, *, trees: bool = False) -> None:
     from rich.console import Console
 
     from calque.formats.render import render_table
+    from calque.formats.trees import render_tree
 
-    render_table(document, Console(file=stream, highlight=False, markup=False, emoji=False))
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if trees:
+        render_tree(document, console)
+    else:
+        render_table(document, console)
 
 
 def _counted(sentences: Iterator[Sentence], output: Path | None) -> Iterator[Sentence]:

@@ -9,13 +9,18 @@ import typer
 
 from calque.errors import TrainingError
 
-train_app = typer.Typer(no_args_is_help=True, help="Train a task on any encoder or model.")
-
-_FILES = "CoNLL-U, also .gz and .xz; may be repeated"
+_FILES = "CoNLL-U (ner: also IOB2 and the like; classify: tables, JSON lines), also .gz and .xz; may be repeated"
 
 
-@train_app.command("pos")
-def pos_command(
+def train_command(
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK",
+            help="pos, feats, lemma, dep, ner or classify; several that share the encoder with commas: pos,feats,dep.",
+            show_default=False,
+        ),
+    ],
     train: Annotated[list[str], typer.Option(metavar="LANG=FILE", help=f"Training data: {_FILES}.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Encoder or calque model: a name, Hub id or folder.")] = "mini",
@@ -67,7 +72,7 @@ def pos_command(
     ] = None,
     layer_mix: Annotated[
         bool | None,
-        typer.Option("--layer-mix/--no-layer-mix", help="The head reads a learnt mean over all layers, not the last one."),
+        typer.Option("--layer-mix/--no-layer-mix", help="Each head reads its own learnt mean over all layers, not the last."),
     ] = None,
     word_features: Annotated[
         bool | None,
@@ -91,6 +96,13 @@ def pos_command(
     eval_limit: Annotated[int, typer.Option(help="Validation sentences a language at each; 0: all.")] = 500,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+    labels: Annotated[
+        str | None,
+        typer.Option("--label-map", metavar="OLD=NEW,…", help="Other names for types of entities; default: the usual."),
+    ] = None,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Texts may have several labels, with | between them in tables.")
+    ] = False,
     licence: Annotated[str, typer.Option(help="Of the training data, for the model's card.")] = "unknown",
     on_error: Annotated[str, typer.Option(help="Malformed sentences: raise an error, or skip them and say so.")] = "raise",
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with an unfinished run of this output.")] = True,
@@ -99,19 +111,22 @@ def pos_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Train a part-of-speech tagger.
+    """Train tasks on any encoder or model: tags, features, lemmas, trees, entities, classes of texts.
 
     Zero-shot:  calque train pos --model mini --train en=en.conllu --output m
     Few-shot:   calque train pos --model m --train es=es.conllu --limit 500 --output m-es
+    Jointly:    calque train pos,feats,dep --model mini --train en=en.conllu --output m
+    Entities:   calque train ner --model mini --train en=en.iob2 --output m
+    Classes:    calque train classify --model mini --train en=reviews.tsv --output m
 
     Killed or interrupted, the same command goes on where it was.
     """
     from calque.cli._common import console, echo_json, one_each, parse_lang_files
-    from calque.training.options import Options
+    from calque.training.options import Options, label_map
 
     # everything that can be wrong in what was typed is found before PyTorch is loaded
     options = Options(
-        task="pos",
+        task=task,
         epochs=epochs,
         max_minutes=max_minutes,
         batch_words=batch_words,
@@ -144,6 +159,8 @@ def pos_command(
         eval_limit=eval_limit,
         device=cast("Any", device),
         precision=cast("Any", precision),
+        label_map=label_map(labels),
+        multi_label=multi_label,
         licence=licence,
         on_error=cast("Any", on_error),
     )

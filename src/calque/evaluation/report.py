@@ -19,34 +19,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from calque.errors import DataError, FormatError, ModelError
-from calque.evaluation.metrics import (
-    Confusion,
-    Interval,
-    Score,
-    TagScore,
-    Tally,
-    accuracy,
-    confusions,
-    macro_accuracy,
-    tag_scores,
-    unknown_tags,
-)
+from calque.evaluation.counting import ACCURACY as ACCURACY
+from calque.evaluation.counting import ACCURACY_NO_MWT as ACCURACY_NO_MWT
+from calque.evaluation.counting import COUNTERS, Counter, macro, pooled
+from calque.evaluation.metrics import Confusion, Interval, Score, TagScore, Tally, confusions, tag_scores, unknown_tags
+from calque.evaluation.trees import relation_scores
 from calque.tags import UPOS
+from calque.tasks import TASKS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from calque.adapterrouter import Choose, Otherwise
     from calque.document import Sentence
+    from calque.evaluation.entities import TypeScore
+    from calque.evaluation.trees import ArcScore
     from calque.pipeline import Backend, Tagger
 
 FilePath = str | Path
 Files = Mapping[str, FilePath | Sequence[FilePath]]
 Progress = Callable[[str, int, int], None]  # file, sentences so far, words so far
-
-TASK = "pos"
-ACCURACY = "upos.accuracy"
-ACCURACY_NO_MWT = "upos.accuracy.no_mwt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +61,7 @@ class Evaluation:
 
     model: str
     results: list[Result] = field(default_factory=list)
-    tallies: dict[str, Tally] = field(default_factory=dict)  # by language, its files pooled
+    counts: dict[str, dict[str, Counter]] = field(default_factory=dict)  # by language, its files pooled, and by task
     macro: dict[str, Score] = field(default_factory=dict)  # by metric; only with two or more languages
     notes: list[str] = field(default_factory=list)  # what a reader of the figures should know
     words: int = 0  # words tagged, counted or not
@@ -83,7 +75,17 @@ class Evaluation:
     @property
     def languages(self) -> list[str]:
         """The languages, in the order given."""
-        return list(self.tallies)
+        return list(self.counts)
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """Counts of part-of-speech tags, by language."""
+        return {lang: own["pos"].tally for lang, own in self.counts.items() if "pos" in own}
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that there are figures of, in the order of the tasks."""
+        return list(dict.fromkeys(r.metric for r in sorted(self.results, key=lambda r: list(COUNTERS).index(r.task))))
 
     def score(self, language: str, *, metric: str = ACCURACY) -> Result | None:
         """The figure of a language (pooled where it has several files); ``None`` where nothing was left to measure."""
@@ -92,27 +94,43 @@ class Evaluation:
 
     def per_tag(self, language: str) -> list[TagScore]:
         """Precision, recall, F1 and support of every tag."""
-        return tag_scores(self.tallies[language].pairs)
+        return tag_scores(self.tallies[language].pairs) if language in self.tallies else []
+
+    def per_type(self, language: str) -> list[TypeScore]:
+        """Precision, recall, F1 and support of every type of entity."""
+        own = self.counts[language].get("ner")
+        found: list[TypeScore] = own.tally.by_type() if own is not None else []
+        return found
+
+    def per_relation(self, language: str) -> list[ArcScore]:
+        """Precision, recall, F1 and support of every relation of dependency trees."""
+        own = self.counts[language].get("dep")
+        return relation_scores(own.tally) if own is not None else []
 
     def confusion(self, language: str, *, most: int | None = 10) -> list[Confusion]:
         """The most frequent confusions."""
-        return confusions(self.tallies[language].pairs, most=most)
+        return confusions(self.tallies[language].pairs, most=most) if language in self.tallies else []
 
     def to_json_dict(self, *, per_tag: bool = False, confusion: bool = False) -> dict[str, Any]:
         """``{"model": …, "results": [{"language", "file", "task", "metric", "value", "interval", "words", "sentences"}, …]}``.
 
         Two languages or more add ``macro``, a score by metric. Values are fractions of 1.
 
-        :param per_tag: add ``per_tag``: by language, a list of scores by tag.
+        :param per_tag: add ``per_tag``: by language, a list of scores by tag; likewise ``per_relation`` and ``per_type``,
+            where trees and entities were measured.
         :param confusion: add ``confusion``: by language, every confusion, the most frequent first.
         """
         plain: dict[str, Any] = {"model": self.model, "results": [_plain(result) for result in self.results]}
         if self.macro:
             plain["macro"] = {metric: _plain(score) for metric, score in self.macro.items()}
         if per_tag:
-            plain["per_tag"] = {lang: [asdict(tag) for tag in self.per_tag(lang)] for lang in self.languages}
+            plain["per_tag"] = {lang: [asdict(tag) for tag in self.per_tag(lang)] for lang in self.tallies}
+            for name, of in (("per_relation", self.per_relation), ("per_type", self.per_type)):
+                scores: dict[str, list[Any]] = {lang: [asdict(one) for one in of(lang)] for lang in self.languages}
+                if any(scores.values()):
+                    plain[name] = {lang: found for lang, found in scores.items() if found}
         if confusion:
-            plain["confusion"] = {lang: [asdict(c) for c in self.confusion(lang, most=None)] for lang in self.languages}
+            plain["confusion"] = {lang: [asdict(c) for c in self.confusion(lang, most=None)] for lang in self.tallies}
         return plain
 
     def print(self, console: Console, *, per_tag: bool = False, confusion: bool = False) -> None:
@@ -126,6 +144,7 @@ def evaluate(
     model: FilePath | Tagger | None,
     files: Files,
     *,
+    tasks: str | Sequence[str] | None = None,
     resamples: int = 1000,
     seed: int = 0,
     batch_words: int = 4096,
@@ -136,10 +155,12 @@ def evaluate(
     otherwise: Otherwise = "nearest",
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model on gold CoNLL-U files.
+    """Measure a model on gold files: CoNLL-U, and for entities what :func:`calque.formats.entities.read_entities` reads.
 
     :param model: a name, a folder, anything that tags (``tag(sentences)``), or ``None`` for the embedded default.
     :param files: by language, a file or several; ``.gz`` and ``.xz`` are read as they are.
+    :param tasks: these of the model's tasks alone (``"pos,dep"``), each of which every file must have gold labels for; by default
+        whatever the model does and a file has labels for.
     :param resamples: bootstrap resamples behind each interval.
     :param seed: of the resamples.
     :param batch_words: words tagged at once; bounds memory.
@@ -149,36 +170,43 @@ def evaluate(
     :param adapters: of the model: names, or ``auto`` for those of each file's language (:mod:`calque.adapterrouter`).
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
     :param progress: called after each batch with the file, and its sentences and words so far.
-    :raises DataError: when there is no file, a file is missing, or has no sentences or no gold tags.
+    :raises DataError: when there is no file, a file is missing, or has no sentences or no gold labels.
     :raises FormatError: when a file is malformed and ``on_error`` is ``raise``.
-    :raises ModelError: when the model cannot be loaded or has no head for UPOS.
+    :raises ModelError: when the model cannot be loaded or has no head for a task.
     """
     from calque.adapterrouter import adapters_for
+    from calque.pipeline import check_tasks
 
     _check_numbers(resamples=resamples, batch_words=batch_words, limit=limit)
     wanted = _checked_files(files)
     tagger, name = _load(model, backend)
+    chosen = check_tasks(tagger, tasks)
+    able = tagger.tasks if callable(getattr(tagger, "analyse", None)) else [t for t in tagger.tasks if t == "pos"]
+    known = [task for task in COUNTERS if task in (chosen or able)]
+    if not known:
+        raise ModelError(f"{name}: nothing here measures {', '.join(chosen or tagger.tasks)}: give  --tasks {','.join(COUNTERS)}")
     evaluation = Evaluation(name)
+    by_language: dict[str, list[dict[str, Counter]]] = {}
     for language, paths in wanted.items():
-        pooled = Tally()
         for path in paths:
-            tally = Tally()
             begin = time.perf_counter()
-            _measure(
-                tagger, path, language, tally, evaluation,
+            counters = _measure(
+                tagger, path, language, known, evaluation,
                 batch_words=batch_words, limit=limit, on_error=on_error, progress=progress,
                 choose=adapters_for(tagger, adapters, otherwise=otherwise, lang=language),
             )  # fmt: skip
             evaluation.seconds += time.perf_counter() - begin
-            evaluation.results += _results(language, path, tally, evaluation, resamples=resamples, seed=seed)
-            pooled.update(tally)
+            _check_counted(path, counters, known, all_of_them=chosen is not None)
+            by_language.setdefault(language, []).append(counters)
+            evaluation.results += _results(language, path, counters, evaluation, resamples=resamples, seed=seed)
+        whole = {task: pooled(task, [c[task] for c in by_language[language]]) for task in known}
+        evaluation.counts[language] = {task: counter for task, counter in whole.items() if not counter.empty()}
         if len(paths) > 1:
-            evaluation.results += _results(language, None, pooled, evaluation, resamples=resamples, seed=seed)
-        evaluation.tallies[language] = pooled
+            evaluation.results += _results(language, None, whole, evaluation, resamples=resamples, seed=seed)
     if len(wanted) > 1:
-        for metric, no_mwt in ((ACCURACY, False), (ACCURACY_NO_MWT, True)):
-            if any(r.metric == metric for r in evaluation.results):
-                evaluation.macro[metric] = macro_accuracy(evaluation.tallies, no_mwt=no_mwt, resamples=resamples, seed=seed)
+        for task, metric in dict.fromkeys((r.task, r.metric) for r in evaluation.results):
+            of = {lang: own[task] for lang, own in evaluation.counts.items() if task in own}
+            evaluation.macro[metric] = macro(task, metric, of, resamples=resamples, seed=seed)
     return evaluation
 
 
@@ -220,9 +248,9 @@ def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, st
         tagger = model
         name = str(getattr(getattr(model, "config", None), "name", "") or type(model).__name__)
     tasks = list(getattr(tagger, "tasks", ()))
-    if TASK not in tasks or not callable(getattr(tagger, "tag", None)):
+    if not set(tasks) & set(COUNTERS) or not any(callable(getattr(tagger, verb, None)) for verb in ("tag", "analyse")):
         has = f"its tasks: {', '.join(tasks)}" if tasks else "it is a bare encoder"
-        raise ModelError(f"{name}: no head for UPOS ({has}): train one with  calque train pos --model {name} --train …")
+        raise ModelError(f"{name}: no head that labels words ({has}): train one with  calque train pos --model {name} --train …")
     return tagger, name
 
 
@@ -230,7 +258,7 @@ def _measure(
     tagger: Tagger,
     path: str,
     lang: str,
-    tally: Tally,
+    tasks: Sequence[str],
     evaluation: Evaluation,
     *,
     batch_words: int,
@@ -238,35 +266,62 @@ def _measure(
     on_error: Literal["raise", "skip"],
     progress: Progress | None,
     choose: Choose | None,
-) -> None:
-    """Tag one file and count it into ``tally``."""
-    from calque.formats.conllu import read_conllu, summarise_skipped
-    from calque.pipeline import tag_sentences
+) -> dict[str, Counter]:
+    """Label one file and count."""
+    from calque.formats.conllu import summarise_skipped
+    from calque.pipeline import analyse_sentences
 
+    counters = {task: COUNTERS[task]() for task in tasks}
     skipped: list[FormatError] = []
     sentences = words = 0
-    for batch in _batches(read_conllu(path, on_error=on_error, skipped=skipped), batch_words, limit):
-        gold = [[token.upos for token in sentence.tokens] for sentence in batch]
-        tagged = tag_sentences(tagger, batch, lang, choose=choose)
-        for sentence, tags, answer in zip(batch, gold, tagged, strict=True):
-            if len(answer.labels) != len(tags):
-                raise ModelError(f"the model gave {len(answer.labels)} tags for a sentence of {len(tags)} words ({path})")
-            tally.add(tags, answer.labels, multiword=bool(sentence.multiwords))
+    for batch in _batches(_read(path, tasks, lang, on_error, skipped), batch_words, limit):
+        for sentence, analysis in zip(batch, analyse_sentences(tagger, batch, tasks, lang, choose=choose), strict=True):
+            for task, counter in counters.items():
+                said = analysis[task]
+                if len(said.labels) != len(sentence.tokens):
+                    raise ModelError(
+                        f"the model gave {len(said.labels)} labels for a sentence of {len(sentence.tokens)} words ({path})"
+                    )
+                counter.add(sentence, said)
         sentences += len(batch)
-        words += sum(map(len, gold))
+        words += sum(len(sentence.tokens) for sentence in batch)
         if progress is not None:
             progress(path, sentences, words)
     evaluation.words += words
     if skipped:
         evaluation.notes.append(summarise_skipped(skipped))
     if sentences == 0:
-        raise DataError(f"{path}: no sentences in this file: is it the CoNLL-U file you meant?")
-    if not tally.words:
-        raise DataError(f"{path}: no gold tags (UPOS, the fourth column, is _ everywhere): evaluation needs an annotated file")
-    strange = unknown_tags(tally.pairs)
+        raise DataError(f"{path}: no sentences in this file: is it the file you meant?")
+    strange = unknown_tags(counters["pos"].tally.pairs) if "pos" in counters else None
     if strange:
         shown = ", ".join(f"{tag} ({count})" for tag, count in strange.most_common(5))
         evaluation.notes.append(f"{path}: gold tags that are not UPOS count as errors: {shown}; UPOS: {' '.join(UPOS)}")
+    return counters
+
+
+def _read(
+    path: str, tasks: Sequence[str], lang: str, on_error: Literal["raise", "skip"], skipped: list[FormatError]
+) -> Iterator[Sentence]:
+    """The sentences of a file, which is one of entities where these are measured and it looks like one."""
+    from calque.formats.conllu import read_conllu
+    from calque.formats.entities import looks_like_entities, read_entities
+
+    if "ner" in tasks and path != "-" and looks_like_entities(path):
+        return read_entities(path, lang=lang, on_error=on_error, skipped=skipped)
+    return read_conllu(path, on_error=on_error, skipped=skipped)
+
+
+def _check_counted(path: str, counters: Mapping[str, Counter], tasks: Sequence[str], *, all_of_them: bool) -> None:
+    """Refuse a file that has nothing to measure on.
+
+    :raises DataError: that says which labels are missing.
+    """
+    empty = [task for task, counter in counters.items() if counter.empty()]
+    if empty and (all_of_them or len(empty) == len(counters)):
+        shown = " and ".join(f"no {TASKS[task].what} ({TASKS[task].column}, is empty)" for task in empty)
+        if list(tasks) == ["pos"]:
+            shown = "no gold tags (UPOS, the fourth column, is _ everywhere)"
+        raise DataError(f"{path}: {shown}: evaluation needs an annotated file")
 
 
 def _batches(sentences: Iterator[Sentence], batch_words: int, limit: int | None) -> Iterator[list[Sentence]]:
@@ -285,11 +340,13 @@ def _batches(sentences: Iterator[Sentence], batch_words: int, limit: int | None)
 
 
 def _results(
-    language: str, path: str | None, tally: Tally, evaluation: Evaluation, *, resamples: int, seed: int
+    language: str, path: str | None, counters: Mapping[str, Counter], evaluation: Evaluation, *, resamples: int, seed: int
 ) -> Iterator[Result]:
-    for metric, no_mwt in ((ACCURACY, False), (ACCURACY_NO_MWT, True)):
-        if no_mwt and all(tally.multiword):
-            evaluation.notes.append(f"{path or language}: every sentence has a multiword token, so there is no {metric}")
+    for task, counter in counters.items():
+        if counter.empty():
             continue
-        score = accuracy(tally, no_mwt=no_mwt, resamples=resamples, seed=seed, name=language)
-        yield Result(language, path, TASK, metric, score.value, score.interval, score.words, score.sentences)
+        found = dict(counter.scores(resamples=resamples, seed=seed, name=language))
+        for metric, score in found.items():
+            yield Result(language, path, task, metric, score.value, score.interval, score.words, score.sentences)
+        if task == "pos" and ACCURACY_NO_MWT not in found:
+            evaluation.notes.append(f"{path or language}: every sentence has a multiword token, so there is no {ACCURACY_NO_MWT}")

@@ -8,18 +8,30 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from calque.errors import CalqueError
+from calque.evaluation.entities import TypeScore
 from calque.evaluation.metrics import Score
 from calque.evaluation.report import ACCURACY, ACCURACY_NO_MWT, Evaluation, Result
+from calque.evaluation.trees import ArcScore
 from calque.tags import UPOS
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+_HEADINGS = {
+    "feats.accuracy": "Feats",
+    "lemma.accuracy": "Lemmas",
+    "uas": "UAS",
+    "las": "LAS",
+    "las.subtypes": "with subtypes",
+    "clas": "CLAS",
+    "ner.f1": "NER",
+}
 _LANGUAGES_ACROSS = 9
 _CONFUSIONS_ALONE = 15
 _CONFUSIONS_EACH = 5
@@ -27,11 +39,15 @@ _CONFUSIONS_EACH = 5
 
 def draw(evaluation: Evaluation, console: Console, *, per_tag: bool = False, confusion: bool = False) -> None:
     """Draw the accuracy table and, if asked, the tables by tag and of confusions."""
-    console.print(_accuracies(evaluation))
+    if ACCURACY in evaluation.metrics:
+        console.print(_accuracies(evaluation))
+    others = [metric for metric in evaluation.metrics if metric not in (ACCURACY, ACCURACY_NO_MWT)]
+    if others:
+        console.print(_others(evaluation, others))
     if per_tag:
-        for table in _tags(evaluation):
+        for table in (*_tags(evaluation), *_parts(evaluation)):
             console.print(table)
-    if confusion:
+    if confusion and evaluation.tallies:
         console.print(_confused(evaluation))
     console.print(
         f"{evaluation.words:,} words in {evaluation.seconds:.1f} s, {evaluation.words_per_second:,.0f} words/s", style="dim"
@@ -97,6 +113,45 @@ def _accuracies(evaluation: Evaluation) -> Table:
     return table
 
 
+def _others(evaluation: Evaluation, metrics: Sequence[str]) -> Table:
+    """Features, lemmas, trees and entities: a row a language, a column a metric; intervals have no room here."""
+    table = _table(
+        f"Other tasks of {evaluation.model}, %",
+        "UAS, LAS, CLAS as in the CoNLL 2018 evaluation, on gold words; NER: F1 over whole entities; intervals: --json",
+    )
+    table.add_column("Language", style="cyan", overflow="fold")
+    for metric in metrics:
+        table.add_column(_HEADINGS.get(metric, metric), justify="right", no_wrap=True)
+    by_place = {(r.language, r.file, r.metric): r for r in evaluation.results}
+    for language in evaluation.languages:
+        files = list(dict.fromkeys(r.file for r in evaluation.results if r.language == language and r.metric in metrics))
+        for file in sorted(files, key=lambda f: f is not None):
+            label = f"  {_file_label(file)}" if file is not None and len(files) > 1 else language_label(language)
+            found = [by_place.get((language, file, metric)) for metric in metrics]
+            table.add_row(label, *[_percent(one.value) if one else "–" for one in found])
+    if any(metric in evaluation.macro for metric in metrics):
+        table.add_section()
+        means = [evaluation.macro.get(metric) for metric in metrics]
+        table.add_row(f"Mean of {len(evaluation.languages)}", *[_percent(m.value) if m else "–" for m in means], style="bold")
+    return table
+
+
+def _parts(evaluation: Evaluation) -> Iterator[Table]:
+    """Types of entities and relations of trees, of each language."""
+    for language in evaluation.languages:
+        types: list[TypeScore | ArcScore] = list(evaluation.per_type(language))
+        relations: list[TypeScore | ArcScore] = list(evaluation.per_relation(language))
+        for what, scores in (("Entity", types), ("Relation", relations)):
+            if scores:
+                table = _table(f"By {what.lower()}, {language_label(language)}, %")
+                for heading in (what, "Precision", "Recall", "F1", "Gold"):
+                    table.add_column(heading, justify="left" if heading == what else "right")
+                for one in scores:
+                    name = one.label if isinstance(one, TypeScore) else one.name
+                    table.add_row(name, _percent(one.precision), _percent(one.recall), _percent(one.f1), f"{one.support:,}")
+                yield table
+
+
 def _file_label(path: str) -> str:
     """The file's name, with its folder when that says which treebank it is."""
     folder, name = PurePath(path).parent.name, PurePath(path).name
@@ -109,7 +164,9 @@ def _figures(score: Score | Result, without: Score | Result | None) -> list[str]
 
 
 def _tags(evaluation: Evaluation) -> list[Table]:
-    languages = evaluation.languages
+    languages = list(evaluation.tallies)
+    if not languages:
+        return []
     if len(languages) == 1:
         table = _table(f"By tag, {language_label(languages[0])}, %")
         for heading in ("Tag", "Precision", "Recall", "F1", "Words"):
@@ -143,7 +200,7 @@ def _confused(evaluation: Evaluation) -> Table:
     table.add_column("Taken for")
     table.add_column("Words", justify="right")
     table.add_column("% of the gold tag", justify="right")
-    for language in evaluation.languages:
+    for language in evaluation.tallies:
         label = language_label(language)
         for found in evaluation.confusion(language, most=most):
             table.add_row(label, found.gold, found.predicted, f"{found.count:,}", f"{100 * found.share:.1f}")

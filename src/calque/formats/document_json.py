@@ -13,6 +13,7 @@ from typing import Any
 
 from calque.document import Document, EmptyNode, MultiwordToken, Sentence, Token, parse_features
 from calque.errors import FormatError
+from calque.spans import to_iob2
 
 JSON_FORMAT = "calque-document"
 JSON_VERSION = 1
@@ -41,6 +42,10 @@ def sentence_to_dict(sentence: Sentence) -> dict[str, Any]:
         "tokens": [{"id": i, **_token_dict(t)} for i, t in enumerate(sentence.tokens, 1)],
         "multiword_tokens": [_multiword_dict(m) for m in sentence.multiwords],
         "empty_nodes": [{"id": f"{n.after}.{n.number}", **_token_dict(n.token)} for n in sentence.empty_nodes],
+        "entities": [
+            {"label": e.label, "text": e.text, "words": [e.first + 1, e.last + 1], "start": e.start, "end": e.end}
+            for e in sentence.entities
+        ],
     }
 
 
@@ -123,6 +128,10 @@ def _token(data: Any, where: str) -> Token:
     text = _text(data, where)
     texts = {k: _get(data, k, str, where) for k in ("lemma", "upos", "xpos", "deprel", "deps", "misc", "entity", "lang")}
     numbers = {k: _get(data, k, int, where) for k in ("head", "start", "end")}
+    try:
+        to_iob2([texts["entity"]])
+    except ValueError as error:
+        raise FormatError(f"{where}.entity: {error}") from None
     return Token(text, feats=_feats(data, where), score=_get(data, "score", (int, float), where), **texts, **numbers)
 
 

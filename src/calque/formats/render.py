@@ -5,8 +5,9 @@ Choices and trade-offs
 - A terminal gets colours, rules and a bar for the score. Anything else (a file, a pipe) gets plain aligned columns that are never
   wrapped or cut, so that ``grep`` and ``cut`` work.
 - Control characters are made visible: a text must not be able to move the cursor or colour the screen of who reads it.
-- The page is one file without scripts or links. Each word stands over its tag, so that colour is never the only sign; under each
-  sentence a table holds the details, for screen readers too. Direction follows the text (``dir="auto"``), dark the system.
+- The page is one file without scripts or links. Each word stands over its tag and the type of its entity, so that colour is never
+  the only sign; under each sentence its tree is drawn, and a table holds the details, for screen readers too. Direction follows
+  the text (``dir="auto"``), dark the system.
 """
 
 from __future__ import annotations
@@ -178,14 +179,22 @@ def _section(sentence: Sentence, columns: list[str], document_lang: str | None) 
     units = list(sentence.surface())
     spaced = [a.end != b.start if a.end is not None and b.start is not None else a.space_after for a, b in pairwise(units)]
     words = "".join(_unit(u, sentence) + (" " if s else "<wbr>") for u, s in zip(units, [*spaced, True], strict=True))
-    return f'<section>\n<p class="s" dir="auto"{lang}>{words.rstrip()}</p>\n{_details(sentence, columns)}\n</section>'
+    tree = ""
+    if any(token.head is not None for token in sentence.tokens):
+        from calque.formats.trees import render_svg
+
+        tree = f'<details open><summary>Tree</summary><div class="tree">{render_svg(sentence)}</div></details>\n'
+    return f'<section>\n<p class="s" dir="auto"{lang}>{words.rstrip()}</p>\n{tree}{_details(sentence, columns)}\n</section>'
 
 
 def _unit(unit: Token | MultiwordToken, sentence: Sentence) -> str:
     """One surface token over the tags of its words."""
     words = sentence.tokens[unit.first : unit.last + 1] if isinstance(unit, MultiwordToken) else [unit]
     tags = "".join(f'<span class="u {_class(w.upos)}" title="{_title(w)}" dir="ltr">{_html(w.upos or "–")}</span>' for w in words)
-    return f'<span class="t"><span class="f">{_html(unit.text)}</span><span class="us">{tags}</span></span>'
+    named = next((w.entity for w in words if w.entity not in (None, "O")), None)
+    entity = f'<span class="e" dir="ltr">{_html(named[2:]) if named[0] == "B" else "&nbsp;"}</span>' if named else ""
+    form = f'<span class="f{" n" if named else ""}">{_html(unit.text)}</span>'
+    return f'<span class="t">{form}<span class="us">{tags}</span>{entity}</span>'
 
 
 def _title(token: Token) -> str:
@@ -236,6 +245,9 @@ body{background:var(--bg);color:var(--fg);font:18px/1.5 system-ui,sans-serif;mar
 .us{display:flex;gap:.15em;justify-content:center}
 .u{font-size:.62em;font-weight:600;padding:0 .45em;border-radius:.4em}
 .u{background:hsl(var(--h) var(--s) var(--lb));color:hsl(var(--h) var(--s) var(--lf))}
+.n{border-bottom:.15em solid hsl(25 80% 55%)}
+.e{display:block;font-size:.62em;font-weight:600;color:hsl(25 80% 45%)}
+.tree{overflow-x:auto}
 details{font-size:.85em}
 summary{cursor:pointer}
 table{border-collapse:collapse}

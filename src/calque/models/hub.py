@@ -94,10 +94,11 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
     return Resolved(bare, repo=bare, revision=revision)
 
 
-def fetch(resolved: Resolved, *, onnx: bool = False) -> Path:
+def fetch(resolved: Resolved, *, onnx: bool = False, encoder: bool = True) -> Path:
     """The folder that holds a model, downloaded when it is not here yet.
 
     :param onnx: of a calque model fetch what the PyTorch-free runtime needs (``model.onnx``) and not the weights for training.
+    :param encoder: it is to serve as an encoder, and an architecture that cannot is refused before its weights are fetched.
     :raises ModelError: with what to do, when it cannot be had.
     """
     if resolved.folder is not None:
@@ -110,7 +111,7 @@ def fetch(resolved: Resolved, *, onnx: bool = False) -> Path:
     path = source.file("config.json")
     config = _read(path)
     ours = config.get("format") == FORMAT
-    if not ours:
+    if not ours and encoder:
         check_architecture(config, resolved.name)
     if not _complete(path.parent, onnx=onnx):
         sizes = source.listing(path.parent.name)

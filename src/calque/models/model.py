@@ -1,7 +1,8 @@
 """A model: one encoder and its heads, loaded, run and saved as a whole.
 
 Choices and trade-offs
-- One product gives word vectors, ``pooling @ pieces``: the same in training, here and in ONNX, for every pooling rule.
+- One product gives word vectors, ``pooling @ pieces``: the same in training, here and in ONNX, for every pooling rule. All heads
+  read one pass of the encoder. How a model is run on sentences and texts: :mod:`calque.models.running`.
 - ``Model.load`` takes whatever has an encoder in it; what comes without heads trains, what comes with a ``pos`` head also parses.
 - On disk a model is its folder (``config.json`` last or renamed as a whole, see :mod:`calque.models.saving`): safetensors and
   JSON, never pickle. The encoder is copied into it, so that a model is one thing that can be moved; ``link_encoder`` leaves a
@@ -11,12 +12,10 @@ Choices and trade-offs
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -25,27 +24,24 @@ from torch import Tensor, nn
 from calque.config import ModelConfig, TaskConfig, is_calque_model
 from calque.errors import ModelError
 from calque.models import hub
-from calque.models.adapted import Adapted
-from calque.models.adapters import Adapters, Plan, Route, Setup, Wanted, routed
-from calque.models.adapters.heads import all_logits, owner, tasks_of
+from calque.models.adapters import Adapters, Plan, Route, routed
+from calque.models.adapters.heads import all_outputs
 from calque.models.card import model_card
 from calque.models.encoder import Encoder, load_backbone, load_pieces, read_config
-from calque.models.heads import WordHead
+from calque.models.heads import Head, WordHead, grown, make_head
 from calque.models.layermix import LayerMix
 from calque.models.mixer import DEFAULTS, WordMixer
 from calque.models.published import is_token_classifier, load_classifier
+from calque.models.running import POS, Running
 from calque.models.saving import recover, whole_folder
-from calque.pieces import NEW_POOLING, WordPieces, budget_batches, pooling_named
+from calque.models.treehead import TreeHead
+from calque.models.vectors import Vectors, pooled
+from calque.pieces import NEW_POOLING, WordPieces, pooling_named
+from calque.tasks import TASKS, kind_of
 from calque.wordforms import VERSION, forms_of
 
-if TYPE_CHECKING:
-    from calque.document import Document
-    from calque.pipeline import Tagged
 
-POS = "pos"
-
-
-class Model(Adapted):
+class Model(Running):
     """An encoder with heads.
 
     :param encoder: shared by all heads.
@@ -60,14 +56,17 @@ class Model(Adapted):
         self.config.max_length = min(self.config.max_length, encoder.pieces.max_length)
         self.config.pooling = encoder.pieces.pooling
         self.mixer: WordMixer | None = None
-        self.layermix = LayerMix(len(encoder.layers)) if self.config.layer_mix else None
+        self.layermix: nn.ModuleDict | None = None
+        if self.config.layer_mix:
+            self.layermix = nn.ModuleDict({task: LayerMix(len(encoder.layers)) for task in self.config.tasks})
         self._adapters: Adapters | None = None
         encoder.pieces.forms = None
         if self.config.word_features:
             self._mix()
         self.heads = nn.ModuleDict()
         for task, made in self.config.tasks.items():
-            self.heads[task] = WordHead(encoder.hidden_size, len(made.labels), transform=made.transform)
+            kind_of(made, task)  # refuses what this calque does not know
+            self.heads[task] = make_head(encoder.hidden_size, made)
         self.train(encoder.training)
 
     @classmethod
@@ -93,8 +92,7 @@ class Model(Adapted):
             return cls(Encoder(load_backbone(folder, resolved.name), pieces, name=resolved.name, **origin))
         encoder, head, task = load_classifier(folder, config, resolved.name, **origin)
         model = cls(encoder)
-        model.config.tasks[POS] = task
-        model.heads[POS] = head
+        model.set_head(POS, head, task)
         return model.eval()
 
     @classmethod
@@ -138,26 +136,39 @@ class Model(Adapted):
         model.load_adapters(path)
         return model.eval()
 
-    @property
-    def tasks(self) -> list[str]:
-        """Names of the heads, those that adapters bring included."""
-        return list(dict.fromkeys([*self.heads, *tasks_of(self.some_adapters)]))
-
-    def add_head(self, task: str, labels: Sequence[str]) -> WordHead:
+    def add_head(self, task: str, labels: Sequence[str], kind: str | None = None, **options: Any) -> Head:
         """Add a fresh head, or put a fresh one in the place of an old one.
 
         :param task: name without dots, such as ``pos``.
         :param labels: ``labels[i]`` is the name of logit i.
+        :param kind: what it labels (:data:`calque.tasks.KINDS`); by default what the task of that name does, else words.
+        :param options: of the head, where its kind has any.
         :raises ModelError: for a name or labels that cannot be.
         """
         if not task.isidentifier() or hasattr(nn.ModuleDict, task):
             raise ModelError(f"'{task}' cannot be the name of a task: use letters, digits and underscores, such as pos")
-        if not labels or len(set(labels)) != len(labels):
+        kind = kind or (TASKS[task].kind if task in TASKS else "words")
+        if len(set(labels)) != len(labels) or (not labels and kind != "vectors"):
             raise ModelError(f"the labels of '{task}' are empty or not unique: {', '.join(labels) or 'none'}")
-        head = WordHead(self.encoder.hidden_size, len(labels)).to(self.device)
-        self.config.tasks[task] = TaskConfig(labels=list(labels))
-        self.heads[task] = head
+        config = TaskConfig(list(labels), kind, options)
+        return self.set_head(task, make_head(self.encoder.hidden_size, config), config)
+
+    def set_head(self, task: str, head: Head, config: TaskConfig) -> Head:
+        """Put a head in the place of an old one, or where there was none."""
+        self.config.tasks[task] = config
+        self.heads[task] = head.to(self.device)
+        if self.layermix is not None and task not in self.layermix:
+            self.layermix[task] = LayerMix(len(self.encoder.layers)).to(self.device)
         return head
+
+    def grow_head(self, task: str, labels: Sequence[str]) -> Head:
+        """Give a head more labels; what it knows of those it has stays.
+
+        :param labels: all of them, in their new order.
+        """
+        head = self.heads[task]
+        assert isinstance(head, WordHead | TreeHead)  # noqa: S101 - the only kinds
+        return self.set_head(task, *grown(head, self.config.tasks[task], labels))
 
     def add_word_features(self, **options: int) -> WordMixer:
         """Add fresh word features beside the encoder, or put fresh ones in the place of the old.
@@ -174,9 +185,9 @@ class Model(Adapted):
         self.encoder.pieces.forms = None
 
     def set_layer_mix(self, wanted: bool) -> None:
-        """Let heads read a learnt mean over all layers, or the last layer alone; a mean that is there is kept."""
+        """Let each head read its own learnt mean over all layers, or the last layer alone; means that are there are kept."""
         if wanted and self.layermix is None:
-            self.layermix = LayerMix(len(self.encoder.layers)).to(self.device)
+            self.layermix = nn.ModuleDict({task: LayerMix(len(self.encoder.layers)) for task in self.heads}).to(self.device)
         elif not wanted:
             self.layermix = None
         self.config.layer_mix = wanted
@@ -196,8 +207,9 @@ class Model(Adapted):
         *,
         encode: bool = True,
         adapters: Plan | None = None,
+        tasks: Collection[str] | None = None,
     ) -> dict[str, Tensor]:
-        """Logits of every head.
+        """What the heads give out.
 
         :param input_ids: int64 ``[B, P]``.
         :param attention_mask: int64 ``[B, P]``.
@@ -205,15 +217,17 @@ class Model(Adapted):
         :param features: int32 ``[B, W, SLOTS]``, for a model with word features.
         :param encode: False leaves the encoder out: word features alone.
         :param adapters: the way of each row through the adapters; by default all go through the active ones.
-        :returns: task → float32 ``[B, W, L]``.
+        :param tasks: these heads alone; None: all.
+        :returns: float32 tensors by the names of :func:`calque.tasks.outputs_of`: ``pos_logits`` is ``[B, W, L]``.
         """
         own = self.some_adapters
         if adapters is None and own is not None and own.active:
             adapters = own.plan([own.active] * len(input_ids))
-        words = self.word_vectors(input_ids, attention_mask, pooling, features, encode=encode, route=adapters)
-        return all_logits(words, dict(self.heads.items()), own, None if adapters is None else adapters.setups)
+        vectors = self.vectors(input_ids, attention_mask, pooling, features, encode=encode, route=adapters)
+        heads: dict[str, Any] = dict(self.heads.items())
+        return all_outputs(vectors, heads, self.config.tasks, own, None if adapters is None else adapters.setups, tasks)
 
-    def word_vectors(
+    def vectors(
         self,
         input_ids: Tensor,
         attention_mask: Tensor,
@@ -222,116 +236,19 @@ class Model(Adapted):
         *,
         encode: bool = True,
         route: Route | None = None,
-    ) -> Tensor:
-        """What heads read, ``[B, W, H]``; the parameters are those of :meth:`forward`.
+    ) -> Vectors:
+        """What heads read; the parameters are those of :meth:`forward`.
 
         :param route: what happens at the places of adapters.
         """
-        words: Tensor | None = None
+        layers: list[Tensor] = []
         if encode or self.mixer is None:
             with routed(route):
                 if self.layermix is None:
-                    hidden = self.encoder(input_ids, attention_mask)
+                    layers = pooled([self.encoder(input_ids, attention_mask)], pooling)
                 else:
-                    hidden = self.layermix(self.encoder.all_layers(input_ids, attention_mask))
-            words = torch.bmm(pooling.to(hidden.dtype), hidden)
-        if self.mixer is not None:
-            assert features is not None, "a model with word features needs them"
-            words = self.mixer(words, features, (pooling.sum(dim=-1) > 0).to(torch.float32))
-        assert words is not None
-        return words
-
-    @property
-    def by_language(self) -> bool:
-        """Whether words are cut by the vocabulary of their language: :meth:`tag` then wants ``langs``."""
-        return self.encoder.pieces.own is not None
-
-    @torch.inference_mode()
-    def tag(
-        self,
-        sentences: Sequence[Sequence[str]],
-        batch_pieces: int = 4096,
-        *,
-        task: str = POS,
-        langs: Sequence[str | None] | None = None,
-        adapters: str | Sequence[Wanted] | None = None,
-        bf16: bool = False,
-    ) -> list[Tagged]:
-        """Label the words of sentences, whatever their length.
-
-        :param batch_pieces: padded pieces a forward pass; bounds the memory.
-        :param task: which head.
-        :param langs: the language of each sentence, for encoders with vocabularies by language.
-        :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default the active ones.
-        :param bf16: compute in bfloat16, where the hardware has it.
-        :returns: one for each sentence, in order: a label and its probability for every word.
-        :raises ModelError: when the model has no such head, or no such adapter.
-        """
-        from calque.pipeline import Tagged
-
-        own, setups = self.some_adapters, self._setups(adapters, len(sentences))
-        labels = self._labels(task, setups)
-        pieces = self.encoder.pieces
-        rows = pieces.rows(sentences, langs=langs)
-        best = [np.zeros(len(words), dtype=np.int64) for words in sentences]
-        scores = [np.zeros(len(words), dtype=np.float32) for words in sentences]
-        training = self.training
-        self.eval()
-        try:
-            for group in budget_batches([len(r.ids) for r in rows], batch_pieces):
-                batch = pieces.batch([rows[i] for i in group])
-                arrays = {name: torch.from_numpy(a).to(self.device) for name, a in batch.arrays().items()}
-                plan = own.plan([setups[rows[i].sentence] for i in group]) if own is not None else None
-                with torch.autocast(self.device.type, dtype=torch.bfloat16) if bf16 else nullcontext():
-                    logits = self(**arrays, adapters=plan)[task]
-                top, which = (t.cpu().numpy() for t in torch.softmax(logits, dim=-1).max(dim=-1))
-                for at, i in enumerate(group):
-                    row = rows[i]
-                    low, high = row.keep
-                    span = slice(row.first_word + low, row.first_word + high)
-                    best[row.sentence][span] = which[at, low:high]
-                    scores[row.sentence][span] = top[at, low:high]
-        finally:
-            self.train(training)
-        return [
-            Tagged([of[i] for i in b], [round(float(s), 4) for s in p]) for of, b, p in zip(labels, best, scores, strict=True)
-        ]
-
-    def _setups(self, wanted: str | Sequence[Wanted] | None, count: int) -> list[Setup]:
-        """What each sentence goes through."""
-        if wanted is None:
-            return [self.some_adapters.active if self.some_adapters is not None else ()] * count
-        if isinstance(wanted, str):
-            return [self.adapters.check(wanted)] * count
-        if len(wanted) != count:
-            raise ModelError(f"{len(wanted)} adapters for {count} sentences: give one for each, None for none")
-        return [self.adapters.check(w) if w is not None else () for w in wanted]
-
-    def _labels(self, task: str, setups: Sequence[Setup]) -> list[list[str]]:
-        """Labels of the head that each sentence goes to."""
-        found: dict[Setup, list[str]] = {}
-        for setup in set(setups):
-            name = owner(self.some_adapters, setup, task)
-            made = self.config.tasks.get(task) if name is None else self.adapters.configs[name].head
-            if made is None:
-                raise ModelError(self._headless(task, setup))
-            found[setup] = made.labels
-        return [found[setup] for setup in setups]
-
-    @overload
-    def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
-    @overload
-    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> list[Document]: ...
-    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> Document | list[Document]:
-        """Cut raw text into sentences and words, and label them; a list of texts gives a list of documents.
-
-        :param lang: its language (one for each text where there are several), or ``auto`` to identify it.
-        :param options: ``adapters`` and ``otherwise``, as for :func:`calque.parse`.
-        """
-        from calque.pipeline import parse
-
-        result: Document | list[Document] = parse(text, lang=lang, model=self, **options)  # type: ignore[call-overload,unused-ignore]
-        return result
+                    layers = pooled(self.encoder.all_layers(input_ids, attention_mask), pooling)
+        return Vectors(layers, (pooling.sum(dim=-1) > 0).to(torch.float32), features, self.mixer, self.layermix)
 
     def save_pretrained(self, folder: str | Path, *, link_encoder: bool = False) -> Path:
         """Write the model; a crash leaves what was there before.
@@ -376,18 +293,6 @@ class Model(Adapted):
         with tempfile.TemporaryDirectory() as scratch:
             self.save_pretrained(Path(scratch) / "model")
             return upload(Path(scratch) / "model", repo, private=private, token=token, message=message, revision=revision)
-
-    def _headless(self, task: str, setup: Setup = ()) -> str:
-        name = self.config.name or "this model"
-        if task in self.tasks:
-            return (
-                f"{name} has no '{task}' head of its own, only adapters have: give one of "
-                f"{', '.join(n for n, c in self.adapters.configs.items() if c.task == task)}"
-                + (f" too (not {','.join(setup)} alone)" if setup else "")
-            )
-        if not self.heads:
-            return f"{name} is an encoder without heads: train one first, with  calque train {task} --model {name} …"
-        return f"{name} has no '{task}' head (it has: {', '.join(self.heads)}): train one, with  calque train {task} --model …"
 
     def _link(self) -> tuple[str, str | None]:
         encoder = self.encoder

@@ -33,6 +33,7 @@ OWN = {
     "encoder",
     "adapters",
     "README.md",
+    "relations.safetensors",
     "model.onnx",
     "model.onnx.data",
 }

@@ -68,8 +68,9 @@ class ExportedAdapters:
             raise ModelError(f"{path}: adapter '{config.name}' was trained on another encoder{base} than the exported one")
         self._weights[config.name] = read_packed(path / WEIGHTS_FILE)
         if config.head is not None:
-            if config.head.transform:
-                raise ModelError(f"{path}: the head of '{config.name}' has a layer before its output layer: it runs with PyTorch")
+            if config.head.transform or config.head.kind == "tree":
+                what = "labels trees" if config.head.kind == "tree" else "has a layer before its output layer"
+                raise ModelError(f"{path}: the head of '{config.name}' {what}: it runs with PyTorch")
             head = read_packed(path / HEAD_FILE)
             try:
                 self.heads[config.name] = (np.asarray(head["linear.weight"]), np.asarray(head["linear.bias"]))
@@ -112,11 +113,11 @@ class ExportedAdapters:
         """The adapter whose head labels a sentence; None: the model's own head does."""
         return next((n for n in reversed(setup) if n in self.heads and self.configs[n].task == task), None)
 
-    def labels(self, name: str) -> list[str]:
+    def head_config(self, name: str) -> TaskConfig:
         """Of an adapter's head."""
         head = self.configs[name].head
         assert isinstance(head, TaskConfig)  # noqa: S101 - owner() looked
-        return head.labels
+        return head
 
     def feed(self, setups: Sequence[Setup]) -> dict[str, NDArray[Any]]:
         """The inputs of the graph for rows with these setups."""

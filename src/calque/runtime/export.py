@@ -1,11 +1,12 @@
 """From a PyTorch model to a folder that runs without PyTorch: a graph, small weights, and a measured promise that they agree.
 
 Choices and trade-offs
-- The graph goes from ``input_ids``, ``attention_mask`` and ``pooling`` (``[rows, words, pieces]``) to ``<task>_logits``
-  (``[rows, words, labels]``). Pooling pieces to words is inside, so that one runtime serves every rule of pooling.
+- The graph goes from ``input_ids``, ``attention_mask`` and ``pooling`` (``[rows, words, pieces]``) to what the heads give out,
+  ``<task>_logits`` (``[rows, words, labels]``) and the like. Pooling pieces to words is inside, so that one runtime serves every
+  rule of pooling.
 - Multilingual encoders are known to break when quantised. So every way to store the weights is compared, word by word, with the
-  float graph on sentences in many languages; under :data:`AGREEMENT` the next, larger, way is tried, and float is the last.
-  The report and the model's ``config.json`` say which one it was and how well it agreed.
+  float graph on sentences in many languages; under the bars of :mod:`calque.runtime.agreement` the next, larger, way is tried,
+  and float is the last. The report and the model's ``config.json`` say which one it was and how well it agreed.
 - The folder is written beside and renamed. One that holds PyTorch weights, or anything but an export, is not written over.
 """
 
@@ -19,22 +20,27 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from calque.adapters import FOLDER, Setup, SlotInput, adapters_in
+import numpy as np
+
+from calque.adapters import FOLDER, SlotInput, adapters_in
 from calque.config import ModelConfig, is_calque_model
 from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pieces import budget_batches
 from calque.runtime.adapters import ExportedAdapters
-from calque.runtime.session import ONNX_FILE, ONNX_FORMAT, OnnxModel
+from calque.runtime.agreement import agreement, enough, ways_through
+from calque.runtime.session import ONNX_FILE, ONNX_FORMAT, RELATIONS_FILE, OnnxModel
+from calque.tasks import output_size, outputs_of
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from calque.models.adapters.slots import Slotted
     from calque.models.model import Model
     from calque.runtime.graph import Extra
     from calque.runtime.quantise import Embeddings
 
-AGREEMENT = 0.995
+FLOAT_LABELS = 64  # the output layer of a head with more is stored as the rest of the matrices are
 LISTENED = 200  # sentences on which outliers are looked for
 Quantise = Literal["int8", "none"]
 WAYS: tuple[tuple[str, Embeddings], ...] = (  # the smallest first; then all float
@@ -51,7 +57,9 @@ class Attempt:
 
     weights: str
     embeddings: str
-    agreement: float
+    agreement: float  # the lowest of all tasks
+    tasks: dict[str, float]  # of each
+    enough: bool  # whether every task's is at its bar
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +69,14 @@ class ExportReport:
     path: Path
     weights: str  # "int8", "mixed" (the few matrices with the wildest inputs in float) or "float32"
     embeddings: str  # "int8", "float16" or "float32"
-    agreement: float  # with the float graph; 1.0 when nothing was quantised
+    agreement: float  # with the float graph, the lowest of all tasks; 1.0 when nothing was quantised
     words: int  # that the agreement was measured on; 0 when nothing was quantised
     bytes: int  # of the whole folder
     difference: float  # largest difference between a logit of the float graph and PyTorch's
     exporter: str
     seconds: float
     attempts: tuple[Attempt, ...]  # in the order tried
-    left_behind: tuple[str, ...] = ()  # adapters that only PyTorch runs: fusions, and those of the library peft
+    left_behind: tuple[str, ...] = ()  # adapters that only PyTorch runs: fusions, parsers, and those of the library peft
 
     @property
     def weights_changed(self) -> bool:
@@ -81,12 +89,11 @@ class ExportReport:
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.bytes / 1e6:.1f} MB, weights {self.weights}, embeddings {self.embeddings}"]
-        lines += [
-            f"  weights {a.weights}, embeddings {a.embeddings}: {a.agreement:.2%} of {self.words:,} words labelled as in float"
-            + ("" if a.agreement >= AGREEMENT else f", under {AGREEMENT:.1%}: not used")
-            for a in self.attempts
-        ]
-        if self.attempts and self.attempts[-1].agreement < AGREEMENT:
+        for a in self.attempts:
+            each = f" ({', '.join(f'{task} {share:.2%}' for task, share in a.tasks.items())})" if len(a.tasks) > 1 else ""
+            told = f"{a.agreement:.2%} of {self.words:,} words labelled as in float{each}"
+            lines.append(f"  weights {a.weights}, embeddings {a.embeddings}: {told}{'' if a.enough else ', too few: not used'}")
+        if self.attempts and not self.attempts[-1].enough:
             lines.append(
                 "  no smaller way agrees well enough: the weights stay in float (measure on text of your own with --check)"
             )
@@ -153,32 +160,14 @@ def check_replaceable(target: Path) -> None:
         raise CalqueError(f"{target}: holds PyTorch weights that would be lost; give a folder that does not exist yet")
 
 
-def agreement(reference: OnnxModel, candidate: OnnxModel, sentences: Sequence[Sequence[str]]) -> float:
-    """Share of words that two models label alike: the lowest over their heads, those of adapters included."""
-    shares = []
-    for task, setup in _ways_through(reference):
-        of = [setup] * len(sentences) if setup else None
-        wanted = [label for tagged in reference.label(sentences, task=task, adapters=of) for label in tagged.labels]
-        found = [label for tagged in candidate.label(sentences, task=task, adapters=of) for label in tagged.labels]
-        shares.append(sum(a == b for a, b in zip(wanted, found, strict=True)) / len(wanted))
-    return min(shares)
-
-
-def _ways_through(model: OnnxModel) -> list[tuple[str, Setup]]:
-    """Each head, with the adapters under it (those of one language, where it was trained on several)."""
-    found: list[tuple[str, Setup]] = [(task, ()) for task in model.config.tasks]
-    for config in model.adapter_configs.values():
-        if config.task and config.head is not None:
-            under = next(iter(config.training.get("under", {}).values()), ())
-            setup = (*(n for n in under if n in model.adapter_configs), config.name)
-            found.append((config.task, setup))
-    return found
-
-
 def _slotted(model: Model) -> list[str]:
     """Names of the adapters that the graph has slots for."""
-    found = model.adapter_configs.items()
-    return [n for n, c in found if c.role != "fusion" and c.shape is not None and not c.training.get("temporary")]
+    found = []
+    for name, config in model.adapter_configs.items():
+        parses = config.head is not None and config.head.kind == "tree"
+        if config.role != "fusion" and config.shape is not None and not config.training.get("temporary") and not parses:
+            found.append(name)
+    return found
 
 
 def _check_adapters(model: Model, target: Path) -> None:
@@ -221,24 +210,22 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
     from calque.runtime.quantise import loud_matrices, quantise_matrices, shrink_embeddings
 
     config, pieces = model.config, model.encoder.pieces
-    outputs = {f"{task}_logits": task for task in config.tasks}
     module, extras, adapters = _with_slots(model, work / "adapters")
-    if adapters is not None:
-        outputs["word_vectors"] = "word_vectors"
     graph, exporter, difference = to_onnx(
         module,
-        outputs,
+        module.outputs(),
         work / "float",
         vocabulary=pieces.tokenizer.get_vocab_size(with_added_tokens=True),
         features=pieces.forms.rows if pieces.forms is not None else 0,
         extras=extras,
     )
+    _write_relations(model, graph.parent)
     words = sum(len(s) for s in sentences)
     report = ExportReport(graph.parent, "float32", "float32", 1.0, words, 0, difference, exporter, 0.0, ())
     if not sentences:
         return graph.parent, report
     reference = OnnxModel(graph.parent, config, pieces, adapters=adapters)
-    logits = [f"{task}_logits" for task in config.tasks]
+    small = [name for t, c in config.tasks.items() if output_size(c) <= FLOAT_LABELS for name in outputs_of(t, c.kind)]
     sources = {"float32": graph}
 
     def stored(weights: str) -> Path | None:
@@ -248,7 +235,7 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
             if weights == "mixed" and not loud:
                 return None
             sources[weights] = work / f"{weights}.onnx"
-            quantise_matrices(graph, sources[weights], outputs=logits, spared=loud)
+            quantise_matrices(graph, sources[weights], outputs=small, spared=loud)
         return sources[weights]
 
     attempts: list[Attempt] = []
@@ -259,12 +246,26 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
         folder = work / f"{weights}-{embeddings}"
         folder.mkdir()
         shrink_embeddings(source, folder / ONNX_FILE, kind=embeddings)
-        share = agreement(reference, OnnxModel(folder, config, pieces, adapters=adapters), sentences)
-        attempts.append(Attempt(weights, embeddings, share))
-        if share >= AGREEMENT:
+        _write_relations(model, folder)
+        shares = agreement(reference, OnnxModel(folder, config, pieces, adapters=adapters), sentences)
+        attempts.append(Attempt(weights, embeddings, min(shares.values()), shares, enough(shares, reference)))
+        if attempts[-1].enough:
+            share = attempts[-1].agreement
             return folder, replace(report, weights=weights, embeddings=embeddings, agreement=share, attempts=tuple(attempts))
         shutil.rmtree(folder)
     return graph.parent, replace(report, attempts=tuple(attempts))
+
+
+def _write_relations(model: Model, folder: Path) -> None:
+    """What names the relations of trees, beside the graph."""
+    from safetensors.numpy import save_file
+
+    from calque.models.treehead import TreeHead
+
+    trees = {task: head.relation_weights() for task, head in model.heads.items() if isinstance(head, TreeHead)}
+    weights = {f"{task}.{key}": value.astype(np.float16) for task, own in trees.items() for key, value in own.items()}
+    if weights:
+        save_file(weights, str(folder / RELATIONS_FILE))
 
 
 def _feeds(model: OnnxModel, sentences: list[list[str]]) -> Iterator[dict[str, NDArray[Any]]]:
@@ -273,19 +274,20 @@ def _feeds(model: OnnxModel, sentences: list[list[str]]) -> Iterator[dict[str, N
     rows = model.pieces.rows(sentences[::every])
     for group in budget_batches([len(row.ids) for row in rows], 2048):
         batch = model.pieces.batch([rows[i] for i in group]).arrays()
-        for _, setup in _ways_through(model):
+        for setup in dict.fromkeys(setup for _, _, setup in ways_through(model)):
             yield {**batch, **(model.adapters.feed([setup] * len(group)) if model.adapters is not None else {})}
 
 
-def _with_slots(model: Model, work: Path) -> tuple[torch.nn.Module, list[Extra], ExportedAdapters | None]:
+def _with_slots(model: Model, work: Path) -> tuple[Slotted, list[Extra], ExportedAdapters | None]:
     """The model as it is exported, its further inputs, and its adapters as they will run."""
-    names = _slotted(model)
-    if not names:
-        return model, [], None
     import torch
 
     from calque.models.adapters.slots import Slotted, layout_of
     from calque.runtime.graph import Extra
+
+    names = _slotted(model)
+    if not names:
+        return Slotted(model, None), [], None
 
     layout = layout_of(model.adapters)
     adapters = ExportedAdapters(layout, model.fingerprint())
@@ -312,6 +314,7 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
         "weights": report.weights,
         "embeddings": report.embeddings,
         "agreement": round(report.agreement, 5),
+        "agreement_by_task": {task: round(share, 5) for a in report.attempts[-1:] if a.enough for task, share in a.tasks.items()},
         "checked_words": report.words,
         "pad_id": model.encoder.pieces.pad_id,
     }

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,7 @@ class Extra:
 
 def to_onnx(
     model: torch.nn.Module,
-    outputs: Mapping[str, str],
+    outputs: Sequence[str],
     folder: Path,
     *,
     vocabulary: int,
@@ -57,8 +57,8 @@ def to_onnx(
 ) -> tuple[Path, str, float]:
     """Write the float graph of a model.
 
-    :param model: ``forward(input_ids, attention_mask, pooling, features, *extras) -> {key: tensor}``.
-    :param outputs: name of an output of the graph → its key in what the model gives, in order.
+    :param model: ``forward(input_ids, attention_mask, pooling, features, *extras) -> {name: tensor}``.
+    :param outputs: names of outputs, in order.
     :param folder: where ``model.onnx`` goes.
     :param vocabulary: piece numbers are below this.
     :param features: numbers of word features are below this; 0 for a model that reads none.
@@ -80,7 +80,7 @@ def to_onnx(
         ) -> tuple[torch.Tensor, ...]:
             given = rest if features else (None, *rest)
             found = self.model(input_ids, attention_mask, pooling, *given)
-            return tuple(found[key] for key in outputs.values())
+            return tuple(found[key] for key in outputs)
 
     class Plain(torch.nn.Module):
         """With named arguments alone, as the newer exporter wants it."""
@@ -97,7 +97,7 @@ def to_onnx(
             features: torch.Tensor | None = None,
         ) -> tuple[torch.Tensor, ...]:
             found = self.model(input_ids, attention_mask, pooling, features)
-            return tuple(found[key] for key in outputs.values())
+            return tuple(found[key] for key in outputs)
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ONNX_FILE
@@ -164,7 +164,7 @@ def _export(
         axes = {"input_ids": of_pieces, "attention_mask": of_pieces, "pooling": {**of_words, 2: pieces}, "features": of_words}
         axes |= {extra.name: extra.axes for extra in extras}
         axes = {name: axes[name] for name in inputs}
-        axes |= {name: {0: rows, 1: words} for name in outputs}
+        axes |= {name: _axes_of(name) for name in outputs}
         torch.onnx.export(
             graph, example, str(path), dynamo=False, opset_version=OPSET, input_names=inputs, output_names=list(outputs),
             dynamic_axes=axes,
@@ -177,6 +177,13 @@ def _export(
         graph, example, str(path), dynamo=True, verbose=False, opset_version=OPSET + 1, input_names=inputs,
         output_names=list(outputs), dynamic_shapes=shapes, external_data=_bytes(graph) > ONE_FILE_BYTES,
     )  # fmt: skip
+
+
+def _axes_of(name: str) -> dict[int, str]:
+    """The axes of an output that may have any size: rows, words, and in trees the words as heads (with the root)."""
+    if name.endswith("_arcs"):
+        return {0: "rows", 1: "words", 2: "heads"}
+    return {0: "rows", 1: "heads" if name.endswith("_parents") else "words"}
 
 
 def _difference(

@@ -5,8 +5,8 @@ Choices and trade-offs
   cutting words into pieces, padding, and putting windows together again.
 - The session is made at the first sentence, not when the model is opened: ``calque models info`` and a server's start-up do not
   pay for it, and a damaged file is still found before the first result.
-- Sentences are cut in chunks of :data:`CHUNK_WORDS` and batched by padded pieces, so memory depends on neither the number of
-  sentences nor their lengths. Batches are small (:data:`BATCH_PIECES`): on a CPU, larger ones fall out of its caches.
+- Labels are made of what the graph gives by the same code as PyTorch models' (:mod:`calque.labelling`). Batches are small
+  (:data:`BATCH_PIECES`): on a CPU, larger ones fall out of its caches.
 - Threads are set explicitly (``CALQUE_THREADS``, else the processors this process may use). ONNX Runtime's own default counts the
   machine's processors and pins threads to them, which fails noisily and slows down in containers.
 - Graphs are optimised when they are opened, not when they are written: that takes 20 to 40 ms for a small model, and the file
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,22 +26,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.adapters import AdapterConfig, Setup, Wanted, as_setup
-from calque.config import ModelConfig
+from calque.analysis import Analysis, Tagged, Tree
+from calque.config import ModelConfig, TaskConfig
 from calque.document import Document
 from calque.errors import CalqueError, ModelError
-from calque.pieces import Row, WordPieces, budget_batches, pooling_named
-from calque.pipeline import Tagged
+from calque.labelling import Head, analyse
+from calque.pieces import Row, WordPieces, pooling_named
 from calque.runtime.adapters import ExportedAdapters, mixed_logits
+from calque.runtime.packing import read_packed
 from calque.runtime.sharing import shared_tables
+from calque.tasks import kind_of, output_size, outputs_of
+from calque.texts import MEAN_VECTOR, classify, embed, embedder
 from calque.wordforms import forms_of
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
+    from calque.zeroshot import Classified
+
 ONNX_FILE = "model.onnx"
 ONNX_FORMAT = 1  # of the graph: its inputs, its outputs, and what they mean
 INPUTS = ("input_ids", "attention_mask", "pooling")  # and "features" where the model reads word features
-CHUNK_WORDS = 16_384
+RELATIONS_FILE = "relations.safetensors"  # of trees: the relations of chosen pairs are named outside the graph
 BATCH_PIECES = 2_048
 MAX_DEFAULT_THREADS = 8  # small encoders stop gaining here; CALQUE_THREADS goes beyond
 
@@ -73,6 +79,7 @@ class OnnxModel:
         self.adapters = adapters
         self.threads = threads if threads is not None else default_threads()
         self._session: InferenceSession | None = None
+        self._tree_weights: dict[str, NDArray[Any]] | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -88,6 +95,8 @@ class OnnxModel:
         if not (folder / ONNX_FILE).is_file():
             raise ModelError(f"{folder}: no {ONNX_FILE} here: write one with  calque export {folder} --output DIR")
         check_onnx_format(folder, config)
+        for task, made in config.tasks.items():
+            kind_of(made, task)  # refuses what this calque does not know
         pooling = pooling_named(config.pooling, folder)
         at = folder / str(_shared(config)["encoder"]) if _shared(config) else folder
         pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling=pooling)
@@ -100,8 +109,7 @@ class OnnxModel:
     @property
     def tasks(self) -> Sequence[str]:
         """Names of the heads, those that adapters bring included: ``("pos",)``."""
-        brought = [c.task for c in self.adapter_configs.values() if c.task and c.head is not None]
-        return tuple(dict.fromkeys([*self.config.tasks, *brought]))
+        return tuple(self._configs())
 
     @property
     def adapter_configs(self) -> dict[str, AdapterConfig]:
@@ -127,7 +135,7 @@ class OnnxModel:
         *,
         langs: Sequence[str | None] | None = None,
         adapters: str | Sequence[Wanted] | None = None,
-    ) -> list[Tagged]:
+    ) -> list[Tagged | Tree]:
         """UPOS tag and its probability for each word of each sentence: :meth:`label` for the task ``pos``."""
         return self.label(sentences, task="pos", langs=langs, adapters=adapters)
 
@@ -138,30 +146,72 @@ class OnnxModel:
         task: str,
         langs: Sequence[str | None] | None = None,
         adapters: str | Sequence[Wanted] | None = None,
-    ) -> list[Tagged]:
-        """Label and its probability for each word of each sentence.
+    ) -> list[Tagged | Tree]:
+        """Label and its probability for each word of each sentence: :meth:`analyse` for one task."""
+        return [found[task] for found in self.analyse(sentences, [task], langs=langs, adapters=adapters)]
+
+    def analyse(
+        self,
+        sentences: Sequence[Sequence[str]],
+        tasks: Sequence[str] | None = None,
+        *,
+        langs: Sequence[str | None] | None = None,
+        adapters: str | Sequence[Wanted] | None = None,
+    ) -> list[Analysis]:
+        """Label the words of sentences with several heads in one pass.
 
         :param sentences: words of each sentence; a sentence may be empty or longer than the encoder's window.
-        :param task: the head that labels.
+        :param tasks: which heads; by default all that label words.
         :param langs: the language of each sentence, for encoders with vocabularies by language.
         :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default none.
-        :returns: one :class:`Tagged` a sentence, in order.
+        :returns: one for each sentence, in order: by task a label and its probability for every word (:mod:`calque.analysis`).
         :raises ModelError: when the model has no such head or adapter, or its files are damaged.
         """
-        if task not in self.tasks:
-            raise ModelError(f"{self.folder}: this model has no head for {task} (its heads: {', '.join(self.tasks) or 'none'})")
         setups = self._setups(adapters, len(sentences))
-        found: list[Tagged] = []
-        start = 0
-        while start < len(sentences):
-            stop, words = start, 0
-            while stop < len(sentences) and (stop == start or words + len(sentences[stop]) <= CHUNK_WORDS):
-                words += len(sentences[stop])
-                stop += 1
-            named = langs[start:stop] if langs is not None else None
-            found.extend(self._label_chunk(sentences[start:stop], named, setups[start:stop], task))
-            start = stop
-        return found
+        known = {setup: self._heads(tasks, setup) for setup in dict.fromkeys(setups)}
+        heads = [known[setup] for setup in setups]
+        return analyse(self.pieces, self._run_rows, sentences, heads, langs=langs, setups=setups, batch_pieces=BATCH_PIECES)
+
+    def classify_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        task: str = "classify",
+        langs: Sequence[str | None] | None = None,
+        adapters: str | Sequence[Wanted] | None = None,
+        threshold: float | None = None,
+    ) -> list[Classified]:
+        """Classes of texts by a head that was trained on such (``calque train classify``).
+
+        :param threshold: of a head for several labels a text: those above it are the text's; by default 0.5.
+        :raises ModelError: when the model has no such head.
+        """
+        setups = self._setups(adapters, len(texts))
+        known = {setup: self._head(task, setup).config for setup in dict.fromkeys(setups)}
+        return classify(
+            self.pieces, self._run_rows, texts, task, [known[s] for s in setups],
+            langs=langs, setups=setups, threshold=threshold, batch_pieces=BATCH_PIECES,
+        )  # fmt: skip
+
+    def embed(self, texts: Sequence[str], *, langs: Sequence[str | None] | None = None) -> NDArray[np.float32]:
+        """Vectors of texts, ``[texts, D]``, of length one: of a head for sentence vectors, else the mean over the pieces.
+
+        :raises ModelError: for a model that was exported before calque knew of them.
+        """
+        head = embedder(self.config)
+        if head is None and MEAN_VECTOR not in {output.name for output in self._open().get_outputs()}:
+            raise ModelError(
+                f"{self.folder}: this exported model gives no vectors of texts: export it again, or take an encoder, such as "
+                "--model mini (pip install 'calque[train]')"
+            )
+        return embed(self.pieces, self._run_rows, texts, head, langs=langs, batch_pieces=BATCH_PIECES)
+
+    @property
+    def similarity(self) -> Mapping[str, float]:
+        """How likeness of vectors becomes probability (:func:`calque.zeroshot.by_similarity`); empty: the defaults."""
+        head = embedder(self.config)
+        options = self.config.tasks[head].options if head is not None else {}
+        return {key: float(options[key]) for key in ("temperature", "offset") if key in options}
 
     def parse(self, text: str, *, lang: str = "auto", **options: Any) -> Document:
         """Analyse text: the same as ``calque.parse(text, lang=lang, model=self)``."""
@@ -189,53 +239,73 @@ class OnnxModel:
             found.append(known[key])
         return found
 
-    def _labels(self, task: str, setup: Setup) -> list[str]:
-        """Of the head that sentences with this setup go to."""
-        owner = self.adapters.owner(setup, task) if self.adapters is not None else None
+    def _configs(self) -> dict[str, TaskConfig]:
+        """Of all heads, those that adapters bring included."""
+        brought = {c.task: c.head for c in self.adapter_configs.values() if c.task and c.head is not None}
+        return {**brought, **self.config.tasks}
+
+    def _heads(self, tasks: Sequence[str] | None, setup: Setup) -> dict[str, Head]:
+        """Heads that sentences with these adapters go to, by task."""
+        if tasks is None:
+            mine = [t for t, c in self._configs().items() if c.kind not in ("texts", "vectors")]
+            tasks = [t for t in mine if t in self.config.tasks or self._owner(setup, t) is not None]
+        return {task: self._head(task, setup) for task in tasks}
+
+    def _head(self, task: str, setup: Setup) -> Head:
+        if task not in self.tasks:
+            raise ModelError(f"{self.folder}: this model has no head for {task} (its heads: {', '.join(self.tasks) or 'none'})")
+        owner = self._owner(setup, task)
         if owner is not None and self.adapters is not None:
-            return self.adapters.labels(owner)
+            return Head(self.adapters.head_config(owner), {})
         if task not in self.config.tasks:
             names = ", ".join(n for n, c in self.adapter_configs.items() if c.task == task)
             raise ModelError(f"{self.folder}: no '{task}' head of its own, only adapters have: give one of {names}")
-        return self.config.tasks[task].labels
+        config = self.config.tasks[task]
+        return Head(config, self._relations(task) if config.kind == "tree" else {})
 
-    def _label_chunk(
-        self, sentences: Sequence[Sequence[str]], langs: Sequence[str | None] | None, setups: Sequence[Setup], task: str
-    ) -> list[Tagged]:
-        offsets = np.concatenate([[0], np.cumsum([len(s) for s in sentences], dtype=np.int64)])
-        best = np.zeros(int(offsets[-1]), dtype=np.int64)
-        scores = np.zeros(int(offsets[-1]), dtype=np.float32)
-        labels = {setup: self._labels(task, setup) for setup in set(setups)}
-        rows = self.pieces.rows(sentences, langs=langs)
-        for group in budget_batches([len(row.ids) for row in rows], BATCH_PIECES):
-            batch = [rows[i] for i in group]
-            top, probability = _decide(self._logits(batch, task, [setups[row.sentence] for row in batch]))
-            for i, row in enumerate(batch):
-                low, high = row.keep
-                at = int(offsets[row.sentence]) + row.first_word
-                best[at + low : at + high] = top[i, low:high]
-                scores[at + low : at + high] = probability[i, low:high]
-        found = []
-        for number, (start, stop) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
-            names = labels[setups[number]]
-            found.append(Tagged([names[i] for i in best[start:stop].tolist()], scores[start:stop].tolist()))
-        return found
+    def _owner(self, setup: Setup, task: str) -> str | None:
+        return self.adapters.owner(setup, task) if self.adapters is not None else None
 
-    def _logits(self, rows: Sequence[Row], task: str, setups: Sequence[Setup]) -> NDArray[np.float32]:
+    def _relations(self, task: str) -> Mapping[str, NDArray[Any]]:
+        """Weights that name the relations of a tree."""
+        path = self.folder / RELATIONS_FILE
+        if self._tree_weights is None:
+            self._tree_weights = {key: np.asarray(value, dtype=np.float32) for key, value in read_packed(path).items()}
+        mine = {k.removeprefix(f"{task}."): v for k, v in self._tree_weights.items() if k.startswith(f"{task}.")}
+        if set(mine) != {"labels.weight", "labels.bias"}:
+            raise ModelError(f"{path}: it lacks the relations of '{task}': export the model again")
+        return mine
+
+    def _run_rows(self, rows: Sequence[Row], wanted: Sequence[str], setups: Sequence[Setup]) -> dict[str, NDArray[np.float32]]:
+        """A batch through the graph (:class:`calque.labelling.Runner`)."""
         feed: dict[str, NDArray[Any]] = self.pieces.batch(rows).arrays()
         adapters = self.adapters
-        owners = [adapters.owner(setup, task) if adapters is not None else None for setup in setups]
-        wanted = [f"{task}_logits"] * (None in owners) + ["word_vectors"] * any(owners)
         if adapters is not None:
             feed |= adapters.feed(setups)
-        outputs = dict(zip(wanted, self._run(wanted, feed), strict=True))
-        own = outputs.get(f"{task}_logits")
-        if own is not None and (own.ndim != 3 or own.shape[2] != len(self.config.tasks[task].labels)):
-            raise ModelError(
-                f"{self.folder}: {ONNX_FILE} and config.json do not belong together"
-                f" ({own.shape[-1]} scores a word, {len(self.config.tasks[task].labels)} labels): export the model again"
-            )
-        return own if own is not None and not any(owners) else mixed_logits(outputs["word_vectors"], own, owners, adapters)
+        owners: dict[str, list[str | None]] = {}  # of outputs that some rows have from the head of an adapter
+        asked: list[str] = []
+        for task, config in self._configs().items():
+            for name in (n for n in outputs_of(task, config.kind) if n in wanted):
+                mine = [self._owner(setup, task) for setup in setups]
+                asked += [name] * (None in mine) + [f"{task}_vectors"] * any(mine)
+                if any(mine):
+                    owners[name] = mine
+        asked += [MEAN_VECTOR] * (MEAN_VECTOR in wanted)
+        found = dict(zip(asked, self._run(asked, feed), strict=True))
+        for name, mine in owners.items():
+            found[name] = mixed_logits(found[name.replace("_logits", "_vectors")], found.get(name), mine, adapters)
+        self._check_sizes(found, owners)
+        return found
+
+    def _check_sizes(self, found: Mapping[str, NDArray[np.float32]], mixed: Collection[str]) -> None:
+        """Refuse logits that are not as many as the labels."""
+        for task, config in self.config.tasks.items():
+            value = found.get(f"{task}_logits")
+            if value is not None and f"{task}_logits" not in mixed and (value.ndim != 3 or value.shape[2] != output_size(config)):
+                raise ModelError(
+                    f"{self.folder}: {ONNX_FILE} and config.json do not belong together"
+                    f" ({value.shape[-1]} scores a word, {output_size(config)} labels): export the model again"
+                )
 
     def _run(self, wanted: list[str], feed: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
         session = self._open()
@@ -253,7 +323,8 @@ class OnnxModel:
                     self._session = open_session(self.folder / ONNX_FILE, threads=self.threads, tables=tables)
                     slots = [one.name for one in self.adapters.layout.inputs()] if self.adapters is not None else []
                     inputs = [*inputs_of(features=bool(self.config.word_features)), *slots]
-                    _check_graph(self.folder, self._session, list(self.config.tasks), inputs)
+                    outputs = [name for task, made in self.config.tasks.items() for name in outputs_of(task, made.kind)]
+                    _check_graph(self.folder, self._session, outputs, inputs)
         return self._session
 
 
@@ -315,22 +386,14 @@ def open_session(path: Path, *, threads: int, tables: Mapping[str, NDArray[Any]]
         ) from error
 
 
-def _decide(logits: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Best label and its probability (softmax) for logits ``[rows, words, labels]``."""
-    top = logits.argmax(axis=2)
-    highest = logits.max(axis=2, keepdims=True)
-    return top, 1.0 / np.exp(logits - highest).sum(axis=2)
-
-
 def inputs_of(*, features: bool) -> tuple[str, ...]:
     """Names of the graph's inputs, in order; ``features``: of a model that reads word features."""
     return (*INPUTS, "features") if features else INPUTS
 
 
-def _check_graph(folder: Path, session: InferenceSession, tasks: Sequence[str], wanted: Sequence[str]) -> None:
+def _check_graph(folder: Path, session: InferenceSession, outputs: Sequence[str], wanted: Sequence[str]) -> None:
     inputs = {i.name for i in session.get_inputs()}
-    outputs = {o.name for o in session.get_outputs()}
-    missing = sorted((set(wanted) ^ inputs) | ({f"{task}_logits" for task in tasks} - outputs))
+    missing = sorted((set(wanted) ^ inputs) | (set(outputs) - {o.name for o in session.get_outputs()}))
     if missing:
         raise ModelError(
             f"{folder / ONNX_FILE}: not a graph that calque wrote for this config.json"

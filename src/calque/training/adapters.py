@@ -30,15 +30,16 @@ from calque.models.adapters import Adapters, Setup, Wanted
 from calque.models.adapters.fingerprint import fingerprint
 from calque.models.adapters.heads import owner
 from calque.models.encoder import Encoder
-from calque.models.heads import WordHead
+from calque.models.heads import Head, WordHead
 from calque.models.model import Model
+from calque.models.treehead import TreeHead
 from calque.training.checkpoints import weights_digest
 from calque.training.corpus import Data
 from calque.training.device import choose_device
 from calque.training.finetune import choose, measure_source, run_folder
 from calque.training.loop import Run, train
 from calque.training.optimiser import set_dropout
-from calque.training.options import TASKS, Options, default_epochs
+from calque.training.options import Options, default_epochs
 from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, window_pieces
 from calque.training.progress import Reporter
 from calque.training.report import Report
@@ -137,6 +138,8 @@ def kept_dropout(model: Model, rate: float | None) -> Iterator[None]:
 
 
 def _check_options(options: Options) -> None:
+    if len(options.tasks) > 1:
+        raise TrainingError(f"an adapter has one head: train one for each of {', '.join(options.tasks)}")
     plain = Options(task=options.task)
     for name in _ENCODER_ONLY:
         if getattr(options, name) != getattr(plain, name):
@@ -168,24 +171,20 @@ def _start(
     under = next(iter(below.values()), ())
     giver = owner(adapters, (*under, *((other,) if other else ()), config.name), task)
     head, labels = _head(model, giver, task)
-    continued = head is not None
-    if head is None:
-        torch.manual_seed(options.seed)
-        head, labels = WordHead(model.encoder.hidden_size, len(TASKS[task])).to(device), TaskConfig(list(TASKS[task]))
-    adapters.set_head(config.name, task, head, labels)
-    kept = f"its {task} head starts as that of {giver or 'the model'}" if continued else f"a new {task} head comes with it"
+    if head is not None:
+        adapters.set_head(config.name, task, head, labels)
+    kept = f"its {task} head starts as that of {giver or 'the model'}" if head is not None else f"a {task} head comes with it"
     reporter.say(f"adapter '{config.name}' in {model.config.name or model.encoder.name}: {kept}")
     pieces = window_pieces(model, options.max_length)
-    return Start(
-        model, model.config.name or model.encoder.name, continued, weights_digest(model), pieces, device, config.name, below
-    )
+    name = model.config.name or model.encoder.name
+    return Start(model, name, head is not None, weights_digest(model), pieces, device, config.name, below)
 
 
-def _head(model: Model, giver: str | None, task: str) -> tuple[WordHead | None, TaskConfig]:
+def _head(model: Model, giver: str | None, task: str) -> tuple[Head | None, TaskConfig]:
     """A copy of the head that sentences would go to, and its labels."""
     head = model.adapters.head(giver) if giver else model.heads[task] if task in model.heads else None
     labels = model.adapters.configs[giver].head if giver else model.config.tasks.get(task)
-    if not isinstance(head, WordHead) or labels is None or not set(TASKS[task]) <= set(labels.labels):
+    if not isinstance(head, WordHead | TreeHead) or labels is None:
         return None, TaskConfig([])
     return copy.deepcopy(head), copy.deepcopy(labels)
 
@@ -194,7 +193,7 @@ def _put_back(
     adapters: Adapters,
     name: str,
     weights: Mapping[str, torch.Tensor],
-    head: WordHead | None,
+    head: Head | None,
     labels: TaskConfig | None,
     task: str | None,
 ) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from calque.training.corpus import LabelledSentence, Treebanks
+from calque.training.gold import without_forms
 from calque.training.mixtures import generator
 
 SOME = 0.5  # of the words, in copies where some get a capital
@@ -45,7 +46,7 @@ def add_recased(treebanks: Treebanks, part: float, *, seed: int) -> int:
                 continue
             words = recased(sentence.words, rng)
             if words != sentence.words:
-                copies.append(replace(sentence, words=words))
+                copies.append(replace(sentence, words=words, gold=without_forms(sentence.gold)))
         treebanks.sentences[language] = [*sentences, *copies]
         added += len(copies)
     return added

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.pieces import Batch, Row, WordPieces
+from calque.training.gold import IGNORED, Numbers
 from calque.training.mixtures import epoch_sizes, epoch_slice, generator
 from calque.wordforms import HIDDEN
 
-IGNORED = -100  # label of words that neither train nor count
 CHUNK = 40  # batches sorted together
 NOISE = 0.1  # of a row's length, when sorting
 
@@ -32,9 +32,9 @@ class Corpus:
 
     language: str
     rows: list[Row]
-    labels: list[NDArray[np.int16]]  # one a word of the row; IGNORED outside the row's kept words and where unlabelled
+    labels: list[Numbers]  # by task, for each word of the row; IGNORED outside the row's kept words and where unlabelled
     sentences: int
-    words: int  # that train or count
+    words: int  # that train or count, whatever for
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,11 +52,12 @@ class Hiding:
 
 @dataclass(frozen=True, slots=True)
 class LabelledBatch:
-    """A padded batch and its labels ``[rows, words]`` (int64, IGNORED for padding)."""
+    """A padded batch and its labels by task, ``[rows, words, columns]`` (int64, IGNORED for padding)."""
 
     batch: Batch
-    labels: NDArray[np.int64]
-    words: int
+    labels: dict[str, NDArray[np.int64]]
+    counts: NDArray[np.int64]  # words of each row, labelled or not
+    words: int  # that have a label
 
 
 def lengths(rows: Sequence[Row], pieces: WordPieces) -> NDArray[np.int64]:
@@ -118,7 +119,7 @@ def _fill(ordered: NDArray[np.int64], row_lengths: NDArray[np.int64], budget: in
 
 def collate(
     rows: Sequence[Row],
-    labels: Sequence[NDArray[np.int16]],
+    labels: Sequence[Numbers],
     pieces: WordPieces,
     *,
     hiding: Hiding | None = None,
@@ -127,12 +128,18 @@ def collate(
     """Pad rows and labels; hide words and pieces when told to (``rng`` is then needed)."""
     batch = pieces.batch(rows)
     width = batch.pooling.shape[1]
-    padded = np.full((len(rows), width), IGNORED, dtype=np.int64)
-    for i, label in enumerate(labels):
-        padded[i, : len(label)] = label
+    padded: dict[str, NDArray[np.int64]] = {}
+    for i, own in enumerate(labels):
+        for task, label in own.items():
+            if task not in padded:
+                padded[task] = np.full((len(rows), width, label.shape[1]), IGNORED, dtype=np.int64)
+            padded[task][i, : len(label)] = label
+    counted = np.zeros((len(rows), width), dtype=np.bool_)
+    for whole in padded.values():
+        counted |= (whole != IGNORED).any(axis=2)
     if hiding is not None and rng is not None and (hiding.words or hiding.pieces or hiding.features):
         _hide(batch, rows, pieces, hiding, rng)
-    return LabelledBatch(batch, padded, int((padded != IGNORED).sum()))
+    return LabelledBatch(batch, padded, np.array([row.words for row in rows]), int(counted.sum()))
 
 
 def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding, rng: np.random.Generator) -> None:

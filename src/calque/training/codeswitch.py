@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from calque.errors import DataError
 from calque.formats.lexicon import LEAST, read_lexicon
 from calque.training.corpus import LabelledSentence, Treebanks
+from calque.training.gold import without_forms
 from calque.training.mixtures import generator
 
 REPLACED = 0.8  # of the words that the list has
@@ -85,7 +86,7 @@ def add_switched(treebanks: Treebanks, lexicons: Mapping[str, Lexicon], part: fl
             for _ in range(int(part) + int(rng.random() < part % 1)):
                 words = _switched(sentence.words, lexicons[others[int(rng.integers(len(others)))]], rng)
                 if words != sentence.words:
-                    copies.append(replace(sentence, words=words))
+                    copies.append(replace(sentence, words=words, gold=without_forms(sentence.gold)))
         treebanks.sentences[language] = [*sentences, *copies]
         added += len(copies)
     return added

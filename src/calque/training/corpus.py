@@ -1,9 +1,10 @@
-"""Treebank files to labelled rows of word pieces: read once, cut once, kept in memory as small arrays.
+"""Files to labelled rows of word pieces: read once, cut once, kept in memory as small arrays.
 
 Choices and trade-offs
-- Words without the task's label (UPOS ``_``) are read as context and neither train nor count; an unknown label is an error with
-  its line, since it is a typo or another tag set far more often than not.
-- A language's files are one pool. Draws (``limit``) and the part kept aside are taken from whole sentences before they are cut.
+- Words without a task's label (UPOS ``_``) are read as context and neither train nor count; an unknown part-of-speech tag is an
+  error with its line, since it is a typo or another tag set far more often than not.
+- A language's files are one pool, whatever they are annotated with. Draws (``limit``) and the part kept aside are taken from
+  whole sentences before they are cut.
 - Validation sentences are shuffled once, with the seed, so that the first few hundred are a fair sample of all.
 - Half a million words take a second or two and about 30 MB: no cache on disk to go stale.
 """
@@ -12,19 +13,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from calque.config import TaskConfig
+from calque.document import Sentence
 from calque.errors import DataError, FormatError
+from calque.formats.classification import read_texts
 from calque.formats.conllu import read_conllu
+from calque.formats.entities import looks_like_entities, read_entities
 from calque.formats.files import open_text
 from calque.pieces import Row, WordPieces
-from calque.training.batches import IGNORED, Corpus
+from calque.tags import UPOS
+from calque.tasks import TASKS
+from calque.training.batches import Corpus
+from calque.training.gold import IGNORED, Gold, Numbering, Numbers, gold_of, windowed
 from calque.training.mixtures import draw, generator, keep_aside
 
 Files = Mapping[str, Sequence[Path]]
@@ -34,10 +39,10 @@ _UD_FILE = re.compile(r"([a-z]{2,3})_[A-Za-z0-9]+-ud-")
 
 @dataclass(frozen=True, slots=True)
 class LabelledSentence:
-    """Words and the number of each word's label (IGNORED for none)."""
+    """Words and what the file says of them, by task; a text has one "word", itself."""
 
     words: list[str]
-    labels: NDArray[np.int16]
+    gold: Gold
 
 
 @dataclass(slots=True)
@@ -70,22 +75,31 @@ def as_files(data: Data, what: str) -> dict[str, list[Path]]:
     return files
 
 
-def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = False, licence: str | None = None) -> Treebanks:
+def read_treebanks(
+    files: Files,
+    tasks: Sequence[str] = ("pos",),
+    *,
+    mapping: Mapping[str, str] | None = None,
+    several: bool = False,
+    skip_errors: bool = False,
+    licence: str | None = None,
+) -> Treebanks:
     """Read the labelled sentences of each language.
 
     :param files: paths a language, in order.
-    :param labels: the head's labels.
+    :param tasks: whose labels are read; each file has to have some for one of them.
+    :param mapping: other names for types of entities.
+    :param several: texts may have several labels.
     :param skip_errors: leave out malformed sentences (they are listed in ``skipped``) where they would be an error.
     :param licence: noted with each file.
-    :raises FormatError: for malformed files and unknown labels, with file and line.
-    :raises DataError: for missing files and files without a labelled word.
+    :raises FormatError: for malformed files and unknown part-of-speech tags, with file and line.
+    :raises DataError: for missing files and files without a label.
     """
-    numbers = {label: i for i, label in enumerate(labels)}
     result = Treebanks({}, [])
     for language, paths in files.items():
         pool = result.sentences.setdefault(language, [])
         for path in paths:
-            found = _read_file(Path(path), numbers, skip_errors, result.skipped)
+            found = _read_file(Path(path), language, tasks, mapping, several, skip_errors, result.skipped)
             result.provenance.append(
                 {
                     "language": language,
@@ -100,38 +114,62 @@ def read_treebanks(files: Files, labels: Sequence[str], *, skip_errors: bool = F
     return result
 
 
-def _read_file(path: Path, numbers: Mapping[str, int], skip_errors: bool, skipped: list[FormatError]) -> list[LabelledSentence]:
+def _read_file(
+    path: Path,
+    language: str,
+    tasks: Sequence[str],
+    mapping: Mapping[str, str] | None,
+    several: bool,
+    skip_errors: bool,
+    skipped: list[FormatError],
+) -> list[LabelledSentence]:
     if not path.is_file():
         raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
+    if list(tasks) == ["classify"]:
+        texts = read_texts(path, multi_label=several, on_error="skip" if skip_errors else "raise", skipped=skipped)
+        return [LabelledSentence([text.text], {"classify": [text.labels]}) for text in texts]
     found: list[LabelledSentence] = []
     seen = 0
-    for sentence in read_conllu(path, on_error="skip" if skip_errors else "raise", skipped=skipped):
+    for sentence in _sentences(path, language, tasks, mapping, skip_errors, skipped):
         seen += 1
-        labels = np.full(len(sentence.tokens), IGNORED, dtype=np.int16)
-        for i, token in enumerate(sentence.tokens):
-            if token.upos is None or token.upos == "_":
-                continue
-            number = numbers.get(token.upos)
-            if number is None:
-                error = _unknown_label(path, token.upos, numbers)
-                if not skip_errors:
-                    raise error
-                skipped.append(error)
-                break
-            labels[i] = number
-        else:
-            if (labels != IGNORED).any():
-                found.append(LabelledSentence([t.text for t in sentence.tokens], labels))
+        gold = gold_of(sentence, tasks)
+        strange = next((tag for tag in gold.get("pos", ()) if tag is not None and tag not in UPOS), None)
+        if strange is not None:
+            error = _unknown_label(path, strange)
+            if not skip_errors:
+                raise error
+            skipped.append(error)
+        elif gold:
+            found.append(LabelledSentence([t.text for t in sentence.tokens], gold))
+    if "feats" in tasks and all(set(s.gold.get("feats", ())) <= {"_"} for s in found):
+        found = [LabelledSentence(s.words, {t: g for t, g in s.gold.items() if t != "feats"}) for s in found]
+        found = [s for s in found if s.gold]
     if not seen:
         raise DataError(f"{path}: no sentences here: is this the right file, and is it CoNLL-U?")
     if not found:
-        raise DataError(
-            f"{path}: none of its {seen} sentences has a UPOS tag (column 4 is '_' everywhere): give an annotated treebank"
-        )
+        if list(tasks) == ["pos"]:
+            what = "has a UPOS tag (column 4 is '_' everywhere)"
+        else:
+            what = "has " + " or ".join(f"{TASKS[task].what} ({TASKS[task].column})" for task in tasks)
+        raise DataError(f"{path}: none of its {seen} sentences {what}: give an annotated treebank")
     return found
 
 
-def _unknown_label(path: Path, label: str, numbers: Mapping[str, int]) -> FormatError:
+def _sentences(
+    path: Path,
+    language: str,
+    tasks: Sequence[str],
+    mapping: Mapping[str, str] | None,
+    skip_errors: bool,
+    skipped: list[FormatError],
+) -> Iterator[Sentence]:
+    on_error: Any = "skip" if skip_errors else "raise"
+    if "ner" in tasks and looks_like_entities(path):
+        return read_entities(path, mapping=mapping, lang=language, on_error=on_error, skipped=skipped)
+    return read_conllu(path, on_error=on_error, skipped=skipped)
+
+
+def _unknown_label(path: Path, label: str) -> FormatError:
     """The error for an unknown tag; its line is looked up only now, since the reader need not keep it."""
     line = 1
     with open_text(path, "rt") as text:
@@ -142,7 +180,7 @@ def _unknown_label(path: Path, label: str, numbers: Mapping[str, int]) -> Format
                 break
     hint = " (UD 1 wrote CONJ: it is CCONJ now)" if label == "CONJ" else ""
     return FormatError(
-        f"{path}:{line}: unknown UPOS tag '{label}'{hint}: the labels are {' '.join(numbers)}; mend the file, "
+        f"{path}:{line}: unknown UPOS tag '{label}'{hint}: the labels are {' '.join(UPOS)}; mend the file, "
         "or leave such sentences out with --on-error skip"
     )
 
@@ -175,8 +213,21 @@ def split_aside(treebanks: Treebanks, *, seed: int) -> Treebanks:
     return aside
 
 
-def encode(treebanks: Treebanks, pieces: WordPieces, *, shuffle_seed: int | None = None) -> list[Corpus]:
-    """Cut every sentence into rows of pieces, one corpus a language."""
+def encode(
+    treebanks: Treebanks,
+    pieces: WordPieces,
+    heads: Mapping[str, TaskConfig],
+    *,
+    shuffle_seed: int | None = None,
+    training: bool = False,
+) -> list[Corpus]:
+    """Cut every sentence into rows of pieces, one corpus a language.
+
+    :param heads: the heads that are trained, by task.
+    :param training: leave words with unknown labels out, where they would count as wrong.
+    """
+    numberings = {task: Numbering(task, config, training=training) for task, config in heads.items()}
+    texts = any(config.kind == "texts" for config in heads.values())
     corpora = []
     for language, sentences in treebanks.sentences.items():
         if shuffle_seed is not None:
@@ -185,15 +236,31 @@ def encode(treebanks: Treebanks, pieces: WordPieces, *, shuffle_seed: int | None
         rows: list[Row] = []
         for at in range(0, len(sentences), 2000):  # bounds the memory that the tokenizer's own objects take
             part = sentences[at : at + 2000]
-            rows.extend(pieces.rows([s.words for s in part], first=at, langs=[language] * len(part)))
-        labels = [_row_labels(row, sentences[row.sentence].labels) for row in rows]
-        words = sum(int((label != IGNORED).sum()) for label in labels)
+            langs = [language] * len(part)
+            rows.extend(
+                _first_windows(pieces.text_rows([s.words[0] for s in part], first=at, langs=langs))
+                if texts
+                else pieces.rows([s.words for s in part], first=at, langs=langs)
+            )
+        numbers = [{t: numberings[t](items) for t, items in s.gold.items() if t in numberings} for s in sentences]
+        labels = [_row_labels(row, numbers[row.sentence], heads) for row in rows]
+        words = sum(counted_words(label) for label in labels)
         corpora.append(Corpus(language, rows, labels, len(sentences), words))
     return corpora
 
 
-def _row_labels(row: Row, labels: NDArray[np.int16]) -> NDArray[np.int16]:
-    own = labels[row.first_word : row.first_word + row.words].copy()
-    own[: row.keep[0]] = IGNORED
-    own[row.keep[1] :] = IGNORED
-    return own
+def counted_words(labels: Numbers) -> int:
+    """Words (texts) of a row that have a label of any task."""
+    if not labels:
+        return 0
+    return int(sum((label != IGNORED).any(axis=1) for label in labels.values()).astype(bool).sum())
+
+
+def _first_windows(rows: Sequence[Row]) -> list[Row]:
+    """Of each text the window that it begins with: training reads no further."""
+    return list({row.sentence: row for row in reversed(rows)}.values())[::-1]
+
+
+def _row_labels(row: Row, numbers: Numbers, heads: Mapping[str, TaskConfig]) -> Numbers:
+    found = {t: windowed(n, heads[t].kind, row.first_word, row.words, row.keep) for t, n in numbers.items()}
+    return {task: label for task, label in found.items() if (label != IGNORED).any()}

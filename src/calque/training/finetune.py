@@ -23,13 +23,15 @@ import torch
 
 from calque.errors import TrainingError
 from calque.models.model import Model
+from calque.tasks import TASKS
 from calque.training import keeping
 from calque.training.checkpoints import State, load_average
 from calque.training.corpus import Data
 from calque.training.folders import check_output, finish_log, training_folder
-from calque.training.loop import Run, Score, mean_accuracy, score, train
+from calque.training.loop import Run, Scores, mean_accuracy, score, train
 from calque.training.optimiser import freeze, trainable
-from calque.training.options import METRICS, Device, Options, Precision, Schedule, default_epochs
+from calque.training.options import Device, Options, Precision, Schedule, default_epochs
+from calque.training.options import label_map as read_map
 from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, start_from
 from calque.training.progress import Reporter
 from calque.training.report import Report, Result, forgetting
@@ -84,16 +86,22 @@ def fine_tune(
     eval_limit: int = 500,
     device: Device = "auto",
     precision: Precision = "auto",
+    label_map: str | None = None,
+    multi_label: bool = False,
     licence: str = "unknown",
     on_error: Literal["raise", "skip"] = "raise",
     resume: bool = True,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Model:
-    """Train a task's head, and the encoder under it, on treebanks.
+    """Train the heads of tasks, and the encoder under them, on labelled files.
 
     :param model: an encoder or a calque model: a name, Hub id, folder, or one in memory (which is left as it is).
-    :param train: CoNLL-U files (also ``.gz`` and ``.xz``): one, several, or ``{"es": path or paths}``.
+    :param train: files (also ``.gz`` and ``.xz``): one, several, or ``{"es": path or paths}``. CoNLL-U for ``pos``, ``feats``,
+        ``lemma`` and ``dep``; what :func:`calque.formats.entities.read_entities` reads for ``ner``; tables or JSON lines of texts
+        and labels for ``classify``.
+    :param task: a task of :data:`calque.tasks.TASKS`, or several that share the encoder: ``"pos,feats,dep"``. Files need not have
+        labels for all of them.
     :param validation: likewise; by default a tenth of the training data is kept aside, and ``"none"`` does without.
     :param source: data of the language the model comes from: its score before and after is reported (forgetting).
     :param output: folder for the model. A run that was cut short goes on where it was; without an output nothing is saved.
@@ -116,7 +124,8 @@ def fine_tune(
     :param recase: part of the sentences that is also shown with other capitals, so that they decide less.
     :param code_switch: how many copies of each sentence are added whose words are translated by ``lexicons`` (language → file of
         ``word TAB translation [TAB weight]``), each into one of their languages; by default one, without lexicons none.
-    :param layer_mix: the head reads a learnt mean over the encoder's layers (False: the last one); by default as the model does.
+    :param layer_mix: each head reads its own learnt mean over the encoder's layers (False: the last one); by default as the model
+        does.
     :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
         keeps them by default.
     :param feature_dropout: part of the words whose features are hidden in training.
@@ -127,6 +136,8 @@ def fine_tune(
     :param patience: evaluations without a better score before it stops early; 0 never stops.
     :param eval_every: steps between evaluations; by default after each tenth of the run.
     :param eval_limit: validation sentences a language at each of them.
+    :param label_map: other names for types of entities: ``PERSON=PER,GPE=LOC``, or ``default`` for the usual ones.
+    :param multi_label: texts may have several labels (with ``|`` between them in tables).
     :param licence: of the training data, for the model's card.
     :param on_error: ``skip`` leaves malformed sentences out and says so.
     :param resume: False throws an unfinished run away.
@@ -169,6 +180,8 @@ def fine_tune(
         eval_limit=eval_limit,
         device=device,
         precision=precision,
+        label_map=read_map(label_map),
+        multi_label=multi_label,
         licence=licence,
         on_error=on_error,
     )
@@ -221,12 +234,12 @@ def run_training(
         options = replace(options, epochs=options.epochs or default_epochs(data.words))
         run = prepare_run(start, data, options, folder, reporter)
         run.resumable = target is not None
-        report = new_report(start, data, run, target, freeze(start.model, run.task, options))
+        report = new_report(start, data, run, target, freeze(start.model, run.tasks, options))
         explain(report, run, reporter)
         if dry_run:
             report.chosen = "nothing: this was a dry run"
             return Outcome(start.model, report)
-        before = results(score(run, data.source), run.task) if start.continued else []
+        before = results(score(run, data.source)) if start.continued else []
         automatic = keeping.automatic(
             options, new_head=not start.continued, languages=len(data.train), validated=bool(data.validation)
         )
@@ -262,12 +275,12 @@ def choose(run: Run, state: State, report: Report) -> None:
             report.chosen = f"the average of the weights of steps {', '.join(str(s) for s in sorted(s.step for s in state.best))}"
         else:
             load_average(run.folder, state.best[:1], parameters)
-    report.validation = results(scores, run.task)
+    report.validation = results(scores)
 
 
 def _keep_start(run: Run, before: keeping.Weights, report: Report) -> None:
     """Average part of the weights from before training in."""
-    part, tried = run.options.keep_start, list[dict[str, Score]]()
+    part, tried = run.options.keep_start, list[Scores]()
 
     def measure() -> float:
         tried.append(score(run, run.validation))
@@ -277,11 +290,10 @@ def _keep_start(run: Run, before: keeping.Weights, report: Report) -> None:
         keeping.blend(run.model, before, keeping.trained_weights(run.model), part)
         measure()
     else:
-        accuracy = sum(r.value for r in report.validation) / len(report.validation)
-        part = keeping.keep_most(run.model, before, accuracy, measure)
+        part = keeping.keep_most(run.model, before, mean_result(report.validation), measure)
         tried = tried[: keeping.PARTS.index(part) + 1] if part else []
     if tried:
-        report.validation = results(tried[-1], run.task)
+        report.validation = results(tried[-1])
         report.chosen += f", with {100 * part:.0f} % of the encoder's weights from before (--keep-start)"
 
 
@@ -290,15 +302,19 @@ def measure_source(run: Run, state: State, data: Prepared, before: list[Result],
     report.steps, report.words, report.seconds = state.step, state.words, state.seconds
     report.epochs = state.words / max(1, data.words)
     report.source_before = before
-    report.source_after = results(score(run, data.source), run.task)
+    report.source_after = results(score(run, data.source))
     for text in forgetting(before, report.source_after, rate=run.rate):
         report.warnings.append(text)
         run.reporter.warn(text)
 
 
-def results(scores: dict[str, Score], task: str) -> list[Result]:
+def results(scores: Scores) -> list[Result]:
     """Scores as the report has them."""
-    return [Result(name, METRICS[task], s.accuracy, s.words, s.sentences) for name, s in scores.items()]
+    return [
+        Result(name, TASKS[task].metric, s.accuracy, s.words, s.sentences)
+        for name, own in scores.items()
+        for task, s in own.items()
+    ]
 
 
 def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
@@ -315,7 +331,7 @@ def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
     known = [c.language for c in data.train if c.language != "und"]
     config.languages = sorted({*(config.languages if start.continued else []), *known})
     entry: dict[str, Any] = {
-        "task": run.task,
+        "task": ",".join(run.tasks),
         "date": datetime.now(UTC).date().isoformat(),
         "model": origin,
         "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
@@ -330,6 +346,14 @@ def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
         "training": [*earlier.get("training", []), entry],
     }
     config.scores = [{**r.to_json_dict(), "file": "validation"} for r in report.validation]
+
+
+def mean_result(results: Sequence[Result]) -> float:
+    """The mean over metrics, and of each over languages (:func:`calque.training.loop.mean_accuracy` of what was reported)."""
+    by_metric: dict[str, list[float]] = {}
+    for result in results:
+        by_metric.setdefault(result.metric, []).append(result.value)
+    return sum(sum(values) / len(values) for values in by_metric.values()) / max(1, len(by_metric))
 
 
 @contextmanager

@@ -4,8 +4,8 @@ Choices and trade-offs
 - A step's batch, dropout, hidden words and learning rate depend on its number alone; clocks decide only when a checkpoint is
   written (and, with ``--max-minutes``, when to stop). So a run that is killed and resumed ends with the weights of an unbroken
   one.
-- The score that selects is the mean over languages of the accuracy on validation words: a large language does not outvote small
-  ones.
+- The score that selects is the mean over tasks and, of each, over languages, on validation data: a large language does not
+  outvote small ones, nor an easy task a hard one's progress.
 - Losses are looked at when they are at hand anyway (each step on a processor, every twentieth on a GPU, where reading one waits
   for all that was queued). One that is not a number stops the run before a checkpoint can be written from it.
 """
@@ -25,13 +25,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
+from calque.config import TaskConfig
 from calque.errors import TrainingError
 from calque.models.adapters import Setup
+from calque.models.heads import Head
 from calque.models.model import Model
 from calque.pieces import WordPieces
-from calque.training.batches import IGNORED, Corpus, Hiding, LabelledBatch, collate, inference_batches, lengths, plan_epoch
+from calque.tasks import outputs_of
+from calque.training.batches import Corpus, Hiding, LabelledBatch, collate, inference_batches, lengths, plan_epoch
 from calque.training.checkpoints import (
     Snapshot,
     State,
@@ -43,6 +45,7 @@ from calque.training.checkpoints import (
     write_snapshot,
 )
 from calque.training.device import Chosen, autocast, plain_attention
+from calque.training.losses import Score, loss_of, score_of
 from calque.training.mixtures import generator
 from calque.training.optimiser import encoder_ramp, make_optimiser, rate_factor, set_rate, trainable
 from calque.training.options import Options
@@ -65,7 +68,7 @@ class Run:
     budget: int  # padded pieces a batch
     word_budget: int  # padded words a batch, where word features train alone
     rate: float
-    head_factor: float
+    factors: dict[str, float]  # learning rate of each task's head over the encoder's
     hiding: Hiding
     device: torch.device
     precision: Chosen
@@ -78,45 +81,49 @@ class Run:
     pending: list[Tensor] = field(default_factory=list)  # losses and gradient norms not yet looked at
 
     @property
-    def task(self) -> str:
-        """The task that is trained."""
-        return self.options.task
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that are trained."""
+        return self.options.tasks
+
+    def head(self, task: str) -> tuple[Head, TaskConfig]:
+        """The head of a task that is trained."""
+        model: Any = self.model
+        if self.adapter is not None:
+            return model.adapters.head(self.adapter), model.adapters.config(self.adapter).head
+        return model.heads[task], model.config.tasks[task]
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Words right out of words counted."""
-
-    correct: int
-    words: int
-    sentences: int
-
-    @property
-    def accuracy(self) -> float:
-        """As a fraction of 1."""
-        return self.correct / max(1, self.words)
+Scores = dict[str, dict[str, Score]]
+"""By language, and by task."""
 
 
-def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool = True) -> dict[str, Score]:
-    """Accuracy of the task's head on each corpus (on its first ``limit`` sentences); ``encode=False``: of word features alone."""
+def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool = True) -> Scores:
+    """How good the heads are on each corpus (on its first ``limit`` sentences); ``encode=False``: of word features alone."""
     run.model.eval()
-    found: dict[str, Score] = {}
+    found: Scores = {}
     with torch.inference_mode():
         for corpus in corpora:
-            correct = words = 0
+            own: dict[str, Score] = {}
+            seen = min(limit or corpus.sentences, corpus.sentences)
             for numbers in inference_batches(corpus, run.pieces, max(run.budget, 2048), limit=limit):
                 batch = collate([corpus.rows[i] for i in numbers], [corpus.labels[i] for i in numbers], run.pieces)
-                logits, labels = _forward(run, batch, [corpus.language] * len(numbers), encode=encode)
-                counted = labels != IGNORED
-                correct += int(((logits.argmax(-1) == labels) & counted).sum())
-                words += batch.words
-            found[corpus.language] = Score(correct, words, min(limit or corpus.sentences, corpus.sentences))
+                outputs = _forward(run, batch, [corpus.language] * len(numbers), encode=encode)
+                for task, gold in batch.labels.items():
+                    head, config = run.head(task)
+                    parts = tuple(outputs[name] for name in outputs_of(task, config.kind))
+                    one = score_of(head, config, parts, gold, batch.counts)
+                    own[task] = own.get(task, Score(0, 0, 0, seen)) + one
+            found[corpus.language] = own
     return found
 
 
-def mean_accuracy(scores: dict[str, Score]) -> float:
-    """The mean over languages."""
-    return sum(s.accuracy for s in scores.values()) / max(1, len(scores))
+def mean_accuracy(scores: Scores) -> float:
+    """The mean over tasks, and of each over languages."""
+    by_task: dict[str, list[float]] = {}
+    for own in scores.values():
+        for task, found in own.items():
+            by_task.setdefault(task, []).append(found.accuracy)
+    return sum(sum(values) / len(values) for values in by_task.values()) / max(1, len(by_task))
 
 
 def train(run: Run) -> State:
@@ -125,7 +132,7 @@ def train(run: Run) -> State:
     :raises TrainingError: when memory runs out, the loss is not a number, or a checkpoint cannot be written or does not fit.
     """
     parameters = trainable(run.model)
-    optimiser = make_optimiser(run.model, run.task, run.options, rate=run.rate, head_factor=run.head_factor)
+    optimiser = make_optimiser(run.model, run.factors, run.options, rate=run.rate)
     state = read_checkpoint(run.folder, parameters, optimiser, run.fingerprint)
     if state is None:
         state = State()
@@ -208,15 +215,21 @@ def _step(
     *,
     encode: bool,
 ) -> None:
+    if not batch.labels:  # nothing but rare words that were left out
+        return
     run.model.train()
     if run.options.freeze_backbone or (run.adapter and run.options.dropout is None):
         run.model.encoder.eval()  # what is not trained sees what it will see in use
     seed_step(run.options.seed, state.step)
     with plain_attention(run.device):
-        logits, labels = _forward(run, batch, languages, encode=encode)
-    loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum") / max(
-        1, batch.words
-    )
+        outputs = _forward(run, batch, languages, encode=encode)
+    losses = []
+    for task, gold in batch.labels.items():
+        head, config = run.head(task)
+        parts = tuple(outputs[name] for name in outputs_of(task, config.kind))
+        gold_here, counts = (torch.from_numpy(a).to(run.device) for a in (gold, batch.counts))
+        losses.append(loss_of(head, config, parts, gold_here, counts))
+    loss = torch.stack(losses).sum()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(parameters.values(), run.options.clip)
@@ -226,13 +239,13 @@ def _step(
     optimiser.step()
 
 
-def _forward(run: Run, batch: LabelledBatch, languages: Sequence[str], *, encode: bool = True) -> tuple[Tensor, Tensor]:
+def _forward(run: Run, batch: LabelledBatch, languages: Sequence[str], *, encode: bool = True) -> dict[str, Tensor]:
     arrays = batch.batch
     inputs = {name: torch.from_numpy(a).to(run.device) for name, a in arrays.arrays().items()}
     plan = run.model.adapters.plan([run.setups[lang] for lang in languages]) if run.setups is not None else None
     with autocast(run.device, run.precision):
-        logits = run.model(**inputs, encode=encode, adapters=plan)[run.task]
-    return logits.float(), torch.from_numpy(batch.labels).to(run.device)
+        outputs: dict[str, Tensor] = run.model(**inputs, encode=encode, adapters=plan, tasks=set(batch.labels))
+    return outputs
 
 
 def _look(run: Run, state: State) -> None:
@@ -291,7 +304,7 @@ def _evaluate(run: Run, state: State, parameters: dict[str, nn.Parameter], log: 
     if run.options.patience and state.stale >= run.options.patience and not state.done:
         run.reporter.say(f"stopping early at step {state.step}: no better validation score in {state.stale} evaluations")
         state.done = True
-    by_language = {name: round(s.accuracy, 6) for name, s in scores.items()}
+    by_language = {name: round(mean_accuracy({name: own}), 6) for name, own in scores.items()}
     _write_log(
         log, {"step": state.step, "validation": round(value, 6), "languages": by_language, "seconds": round(clock.seconds(), 1)}
     )

@@ -13,7 +13,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import torch
 from torch import nn
@@ -26,10 +26,11 @@ LARGE_EMBEDDINGS = 50_000_000  # parameters; from here on frozen by default, and
 MOST = 0.5
 
 
-def freeze(model: Model, task: str, options: Options) -> list[str]:
+def freeze(model: Model, tasks: Collection[str], options: Options) -> list[str]:
     """Freeze what the options say, and the heads of other tasks; returns what was frozen, in words."""
-    for name, head in model.heads.items():
-        head.requires_grad_(name == task)
+    for parts in (model.heads, model.layermix):
+        for name, part in parts.items() if parts is not None else ():
+            part.requires_grad_(name in tasks)
     if options.freeze_backbone:
         model.encoder.freeze(everything=True)
         return ["the encoder"]
@@ -57,16 +58,17 @@ def trainable(model: Model) -> dict[str, nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def make_optimiser(model: Model, task: str, options: Options, *, rate: float, head_factor: float) -> torch.optim.AdamW:
+def make_optimiser(model: Model, factors: Mapping[str, float], options: Options, *, rate: float) -> torch.optim.AdamW:
     """AdamW with a group for each rate and decay.
 
+    :param factors: the rate of each task's head over the encoder's.
     :raises TrainingError: when everything is frozen.
     """
     groups: dict[tuple[float, float, bool], list[nn.Parameter]] = {}
     encoder = {id(p) for p in model.encoder.parameters()}
     # a hashed row is seen in few steps, and decay in all the others would wear it away
     kept = {id(model.mixer.table.weight)} if model.mixer is not None else set()
-    for parameter, scale in _scaled(model, task, options.layer_decay, head_factor):
+    for parameter, scale in _scaled(model, factors, options.layer_decay):
         decay = options.weight_decay if parameter.ndim > 1 and id(parameter) not in kept else 0.0
         groups.setdefault((scale, decay, id(parameter) in encoder), []).append(parameter)
     if not groups:
@@ -79,7 +81,7 @@ def make_optimiser(model: Model, task: str, options: Options, *, rate: float, he
     return torch.optim.AdamW(plain, lr=rate, betas=(0.9, 0.999), eps=1e-8, fused=device.type in ("cpu", "cuda"))
 
 
-def _scaled(model: Model, task: str, layer_decay: float, head_factor: float) -> Iterator[tuple[nn.Parameter, float]]:
+def _scaled(model: Model, factors: Mapping[str, float], layer_decay: float) -> Iterator[tuple[nn.Parameter, float]]:
     """Every trainable parameter with its rate over the encoder's: the top layer has the full rate, the embeddings the lowest."""
     embeddings, layers, rest = model.encoder.parameter_groups()
     for depth, group in enumerate([embeddings, *layers]):
@@ -87,11 +89,14 @@ def _scaled(model: Model, task: str, layer_decay: float, head_factor: float) -> 
     yield from ((p, 1.0) for p in rest if p.requires_grad)
     if model.some_adapters is not None:
         heads = {id(p) for p in model.adapters.heads.parameters()}
-        yield from ((p, head_factor if id(p) in heads else 1.0) for p in model.adapters.parameters() if p.requires_grad)
-    beside = [part for part in (model.mixer, model.layermix) if part is not None]
-    head = model.heads[task].parameters() if task in model.heads else ()
-    new = [*head, *(p for part in beside for p in part.parameters())]
-    yield from ((p, head_factor) for p in new if p.requires_grad)
+        of_heads = min(factors.values())
+        yield from ((p, of_heads if id(p) in heads else 1.0) for p in model.adapters.parameters() if p.requires_grad)
+    if model.mixer is not None:
+        yield from ((p, min(factors.values())) for p in model.mixer.parameters() if p.requires_grad)
+    for task, factor in factors.items():
+        for parts in (model.heads, model.layermix):
+            if parts is not None and task in parts:
+                yield from ((p, factor) for p in parts[task].parameters() if p.requires_grad)
 
 
 def rate_factor(done: float, *, warmup: float, schedule: Schedule) -> float:

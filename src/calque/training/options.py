@@ -17,13 +17,9 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from calque.errors import TrainingError
-from calque.tags import UPOS
-
-TASKS: dict[str, tuple[str, ...]] = {"pos": UPOS}
-"""Tasks that can be trained, with the labels of a new head."""
-
-METRICS = {"pos": "upos.accuracy"}
+from calque.errors import CalqueError, TrainingError
+from calque.spans import DEFAULT_MAP
+from calque.tasks import parse_tasks
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -42,7 +38,7 @@ UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes
 class Options:
     """Options of one run; see ``docs/training.md`` for advice on each."""
 
-    task: str = "pos"
+    task: str = "pos"  # or several: "pos,feats,dep"
     epochs: float | None = None  # passes over the training data, fractions are fine; None: from the data
     max_minutes: float | None = None  # stop by then, with the learning rate at zero by then
     batch_words: int | None = None  # words a batch, None: from the data
@@ -65,7 +61,7 @@ class Options:
     piece_dropout: float = 0.0  # part of the pieces hidden in training
     recase: float = 0.0  # part of the sentences that is also shown with other capitals
     code_switch: float | None = None  # copies in words of the lexicons, over sentences; None: 1 where there are lexicons
-    layer_mix: bool | None = None  # a learnt mean over the encoder's layers under the head; None: as the model has it
+    layer_mix: bool | None = None  # each head reads its own learnt mean over the layers; None: as the model has it
     word_features: bool | None = None  # hashed forms and affixes beside the encoder; None: as the model has them
     feature_dropout: float = 0.1  # part of the words whose features are hidden in training, half of them their whole form only
     lexical_warmup: float = 0.0  # part of the run in which word features train alone, without the encoder
@@ -76,6 +72,8 @@ class Options:
     eval_limit: int = 500  # validation sentences a language at each evaluation (all of them at the end), 0: all
     device: Device = "auto"
     precision: Precision = "auto"
+    label_map: tuple[tuple[str, str], ...] | None = None  # other names for types of entities, such as PERSON → PER
+    multi_label: bool = False  # a text may have several labels, with | between them in tables
     licence: str = "unknown"  # of the training data
     on_error: Literal["raise", "skip"] = "raise"
     checkpoint_seconds: float = 120.0
@@ -85,8 +83,14 @@ class Options:
 
         :raises TrainingError: naming the option and the range it must be in.
         """
-        if self.task not in TASKS:
-            raise TrainingError(f"task '{self.task}' cannot be trained: choose from {', '.join(TASKS)}")
+        try:
+            tasks = self.tasks
+        except CalqueError as error:
+            raise TrainingError(str(error)) from None
+        if self.label_map is not None and "ner" not in tasks:
+            raise TrainingError("--label-map renames types of entities: it has no meaning without the task ner")
+        if self.multi_label and tasks != ("classify",):
+            raise TrainingError("--multi-label is about classes of texts: it has no meaning without the task classify")
         check_range("epochs", self.epochs, above=0)
         check_range("max-minutes", self.max_minutes, above=0)
         check_range("batch-words", self.batch_words, low=1)
@@ -131,15 +135,47 @@ class Options:
         if self.mix is not None and self.temperature != 1.0:
             raise TrainingError("--mix and --temperature both say how languages are drawn: give one of them")
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks."""
+        return parse_tasks(self.task)
+
+    @property
+    def mapping(self) -> dict[str, str] | None:
+        """Other names for types of entities."""
+        return None if self.label_map is None else dict(self.label_map)
+
     def fingerprint(self) -> dict[str, Any]:
         """The options that decide the result, as JSON values."""
         plain = {k: v for k, v in asdict(self).items() if k not in UNWATCHED}
+        plain["label_map"] = self.mapping
         plain["mix"] = None if self.mix is None else list(self.mix)
         plain["time_limited"] = self.max_minutes is not None
         return plain
 
 
 OPTION_NAMES = frozenset(f.name for f in fields(Options))
+
+
+def label_map(text: str | None) -> tuple[tuple[str, str], ...] | None:
+    """``PERSON=PER,GPE=LOC`` as pairs; ``default`` for the usual ones (:data:`calque.spans.DEFAULT_MAP`).
+
+    :raises TrainingError: for what is written otherwise.
+    """
+    if text is None:
+        return None
+    pairs: list[tuple[str, str]] = []
+    for part in text.split(","):
+        old, _, new = part.strip().partition("=")
+        if part.strip() == "default":
+            pairs += DEFAULT_MAP.items()
+        elif not old or not new:
+            raise TrainingError(
+                f"--label-map {text}: write  OLD=NEW  with commas between, such as PERSON=PER,GPE=LOC, or default"
+            )
+        else:
+            pairs.append((old, new))
+    return tuple(pairs)
 
 
 def default_learning_rate(width: int, *, continued: bool, words: int | None = None) -> float:

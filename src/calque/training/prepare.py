@@ -1,8 +1,9 @@
 """Before the first step: the model with its head, the data in pieces, and every decision that was left open.
 
 Choices and trade-offs
-- A head is kept when its labels include the task's (published taggers list them in an order of their own), and replaced
-  otherwise.
+- A head is kept when it has labels in common with the data (published taggers list theirs in an order of their own) and grows by
+  those it lacks; a tagger's has to have all of UPOS. Which labels there are, the training data says, so heads are made when it is
+  read.
 - What is decided here is said to the user, and kept in the run's fingerprint or follows from it.
 """
 
@@ -16,47 +17,107 @@ from typing import Any
 
 import torch
 
+from calque.config import TaskConfig
 from calque.errors import FormatError, TrainingError
 from calque.models.adapters import Setup
+from calque.models.heads import Head, grown, make_head
 from calque.models.model import Model
 from calque.pieces import WordPieces
+from calque.tasks import TASKS
 from calque.training.augment import add_recased
 from calque.training.batches import Corpus, Hiding, budget_of
 from calque.training.checkpoints import weights_digest
 from calque.training.codeswitch import Lexicon, add_switched
 from calque.training.corpus import Data, Treebanks, as_files, encode, limited, read_treebanks, sha256, split_aside
 from calque.training.device import choose_device, choose_precision
+from calque.training.gold import label_set
 from calque.training.loop import Run
 from calque.training.mixtures import shares
 from calque.training.optimiser import set_dropout
-from calque.training.options import ADAPTER_RATE, TASKS, Options, default_batch_words, default_learning_rate
+from calque.training.options import ADAPTER_RATE, Options, default_batch_words, default_learning_rate
 from calque.training.progress import Reporter
 from calque.training.report import Report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Start:
-    """The model that training starts from, with a head for the task."""
+    """The model that training starts from. It has heads for the tasks once the data is read (:meth:`fit`)."""
 
     model: Model
     name: str
-    continued: bool  # it had the head already
+    continued: bool  # it had all the heads already
     digest: str  # of its weights, before a head was added
     pieces: WordPieces
     device: torch.device
     adapter: str | None = None  # that alone is trained
     below: Mapping[str, Setup] = field(default_factory=dict)  # language → the adapters under it; "*": any other language
+    fresh: set[str] = field(default_factory=set)  # tasks whose head is new
+    larger: set[str] = field(default_factory=set)  # tasks whose head got more labels
 
-    def labels(self, task: str) -> list[str]:
-        """Labels of the head that is trained."""
-        config = self.model.adapters.config(self.adapter).head if self.adapter else self.model.config.tasks[task]
-        assert config is not None  # noqa: S101 - who makes a start gives it a head
-        return list(config.labels)
+    def head(self, task: str) -> tuple[Head | None, TaskConfig | None]:
+        """The head that is trained, and its labels; None where there is none yet."""
+        model: Any = self.model
+        if self.adapter:
+            return model.adapters.head(self.adapter), model.adapters.config(self.adapter).head
+        return (model.heads[task], model.config.tasks[task]) if task in model.heads else (None, None)
 
     def setup(self, language: str) -> Setup:
         """The adapters that sentences of a language go through."""
         under = self.below.get(language, self.below.get("*", ()))
         return (*under, self.adapter) if self.adapter else under
+
+    def fit(self, treebanks: Treebanks, options: Options, reporter: Reporter) -> dict[str, TaskConfig]:
+        """Give the model heads that have every label of the training data.
+
+        :returns: by task, what its head is now.
+        :raises TrainingError: when the data has no label of a task.
+        """
+        for number, task in enumerate(options.tasks):
+            head, config = self.head(task)
+            kept = head if config is not None and self._keeps(task, config, treebanks) else None
+            gold = (s.gold for sentences in treebanks.sentences.values() for s in sentences)
+            labels, own = label_set(task, config if kept is not None else None, gold)
+            labels = list(TASKS[task].labels) or labels
+            if not labels:
+                raise TrainingError(
+                    f"the training data has no {TASKS[task].what} ({TASKS[task].column}): give data that has, or leave {task} out"
+                )
+            made = TaskConfig(labels, TASKS[task].kind, own)
+            if kept is None:
+                if config is not None:
+                    reporter.say(f"(its own {task} head has other labels: {_shown(config.labels)})")
+                with torch.random.fork_rng():
+                    torch.manual_seed(options.seed + 1000 * number)
+                    self._set(task, make_head(self.model.encoder.hidden_size, made), made)
+                self.fresh.add(task)
+                reporter.say(f"a new {task} head is added ({len(labels):,} labels)")
+            elif config is not None and task != "pos" and labels != config.labels:
+                self._set(task, *grown(kept, config, labels))
+                self.larger.add(task)
+                reporter.say(f"its {task} head is kept, and grows by {len(labels) - len(config.labels):,} labels")
+            else:
+                reporter.say(f"its {task} head is kept")
+        self.continued = not self.fresh
+        return {task: now for task in options.tasks if (now := self.head(task)[1]) is not None}
+
+    def _keeps(self, task: str, config: TaskConfig, treebanks: Treebanks) -> bool:
+        """Whether a head knows some of what the data is labelled with (for tags: all of it)."""
+        if config.kind != TASKS[task].kind:
+            return False
+        if TASKS[task].labels:
+            return set(TASKS[task].labels) <= set(config.labels)
+        gold = (s.gold for sentences in treebanks.sentences.values() for s in sentences)
+        return bool((set(label_set(task, None, gold)[0]) - {"O"}) & set(config.labels))
+
+    def _set(self, task: str, head: Head, config: TaskConfig) -> None:
+        if self.adapter:
+            self.model.adapters.set_head(self.adapter, task, head, config)
+        else:
+            self.model.set_head(task, head, config)
+
+
+def _shown(labels: list[str]) -> str:
+    return " ".join(labels[:12]) + (" …" if len(labels) > 12 else "")
 
 
 @dataclass(slots=True)
@@ -76,7 +137,7 @@ class Prepared:
 
 
 def start_from(model: str | Path | Model, options: Options, reporter: Reporter) -> Start:
-    """Load or copy the model, and give it a head where it needs one.
+    """Load or copy the model.
 
     :raises TrainingError: when the device is not there or the window too long; ModelError when the model cannot be loaded.
     """
@@ -90,15 +151,8 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
         reporter.say(f"its adapters ({names}) belong to the encoder as it was, and are left behind")
         fresh.drop_adapters()
     digest = weights_digest(fresh)
-    existing = fresh.config.tasks.get(options.task)
-    continued = existing is not None and set(TASKS[options.task]) <= set(existing.labels)
-    if not continued:
-        torch.manual_seed(options.seed)
-        fresh.add_head(options.task, TASKS[options.task])
-    what = f"its {options.task} head is kept" if continued else f"a new {options.task} head is added"
-    reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters; {what}")
-    if existing is not None and not continued:
-        reporter.say(f"(its own {options.task} head has other labels: {' '.join(existing.labels)})")
+    there = [task for task in options.tasks if task in fresh.heads]
+    reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters")
     if options.layer_mix is not None:
         fresh.set_layer_mix(options.layer_mix)
     if options.word_features and fresh.mixer is None:
@@ -110,6 +164,7 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
     if options.lexical_warmup and fresh.mixer is None:
         raise TrainingError("--lexical-warmup trains word features alone, and this model has none: give --word-features too")
     set_dropout(fresh, options.dropout)
+    continued = len(there) == len(options.tasks)
     return Start(fresh.to(device), name, continued, digest, window_pieces(fresh, options.max_length), device)
 
 
@@ -139,13 +194,14 @@ def prepare_data(
 
     :raises DataError: or FormatError, for files that cannot be used.
     """
-    labels = start.labels(options.task)
     skipped: list[FormatError] = []
 
     def read(data: Data, what: str) -> Treebanks:
         treebanks = read_treebanks(
             as_files(data, what),
-            labels,
+            options.tasks,
+            mapping=options.mapping,
+            several=options.multi_label,
             skip_errors=options.on_error == "skip",
             licence=options.licence if what == "train" else None,
         )
@@ -164,10 +220,11 @@ def prepare_data(
     if options.recase and (added := add_recased(treebanks, options.recase, seed=options.seed)):
         reporter.say(f"{added:,} sentences are shown with other capitals too")
     _switch(treebanks, lexicons or {}, options, prepared, reporter)
-    prepared.train = encode(treebanks, start.pieces)
-    prepared.validation = encode(held, start.pieces, shuffle_seed=options.seed)
+    heads = start.fit(treebanks, options, reporter)
+    prepared.train = encode(treebanks, start.pieces, heads, training=True)
+    prepared.validation = encode(held, start.pieces, heads, shuffle_seed=options.seed)
     if source is not None:
-        prepared.source = encode(read(source, "source"), start.pieces)
+        prepared.source = encode(read(source, "source"), start.pieces, heads)
     if skipped:
         shown = "; ".join(str(error) for error in skipped[:3])
         prepared.warnings.append(f"{len(skipped)} malformed sentences were left out: {shown}{' …' if len(skipped) > 3 else ''}")
@@ -224,7 +281,7 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.words)),
         word_budget=options.batch_words or default_batch_words(data.words),
         rate=options.learning_rate or _default_rate(start, data, width),
-        head_factor=options.head_factor or (1.0 if start.continued or start.adapter else 10.0),
+        factors={task: options.head_factor or _head_factor(start, task) for task in options.tasks},
         hiding=Hiding(options.word_dropout, options.piece_dropout, _features_hidden(start, options), mask_piece(start.pieces)),
         device=start.device,
         precision=precision,
@@ -234,6 +291,13 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         adapter=start.adapter,
         setups=_setups(start, data),
     )
+
+
+def _head_factor(start: Start, task: str) -> float:
+    """Rate of a head over the encoder's: a new one starts from nothing, and one that grew has something to learn, too."""
+    if start.adapter:
+        return 1.0
+    return 10.0 if task in start.fresh else 3.0 if task in start.larger else 1.0
 
 
 def _setups(start: Start, data: Prepared) -> dict[str, Setup] | None:
@@ -270,7 +334,7 @@ def _fingerprint(start: Start, data: Prepared, options: Options, precision: str)
 def new_report(start: Start, data: Prepared, run: Run, target: Path | None, frozen: list[str]) -> Report:
     """The report, as far as it is known before training."""
     return Report(
-        task=run.task,
+        task=",".join(run.tasks),
         model=start.name,
         output=str(target) if target is not None else None,
         continued=start.continued,
@@ -295,7 +359,7 @@ def explain(report: Report, run: Run, reporter: Reporter) -> None:
     reporter.say(f"training data: {many}{sentences:,} sentences, {words:,} words")
     own = report.continued and run.options.learning_rate is None and run.adapter is None
     lower = run.rate < default_learning_rate(run.model.encoder.hidden_size, continued=False)
-    why = f" (a third of the usual: the model has a {run.task} head already)" if own and lower else ""
+    why = f" (a third of the usual: the model has a {','.join(run.tasks)} head already)" if own and lower else ""
     why = " (for so little data)" if own and not lower else why
     reporter.say(f"{run.options.epochs:g} epochs, learning rate {run.rate:g}{why}, {decided['batch_words']} words a batch")
     frozen = f"; frozen: {' and '.join(decided['frozen'])}" if decided["frozen"] else ""

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from calque.errors import DataError
 from calque.formats.files import open_text
 from calque.pieces import Row, WordPieces
@@ -92,6 +90,5 @@ def encode_text(sentences: Mapping[str, Sequence[list[str]]], pieces: WordPieces
         for at in range(0, len(all_words), 2000):
             part = all_words[at : at + 2000]
             rows.extend(pieces.rows(part, first=at, langs=[language] * len(part)))
-        empty = np.zeros(0, dtype=np.int16)
-        corpora.append(Corpus(language, rows, [empty] * len(rows), len(all_words), sum(len(w) for w in all_words)))
+        corpora.append(Corpus(language, rows, [{}] * len(rows), len(all_words), sum(len(w) for w in all_words)))
     return corpora

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from calque.tasks import TASKS
 from calque.training.progress import clock
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Result:
 
     def to_json_dict(self) -> dict[str, Any]:
         """As in ``calque evaluate --json``."""
-        task = "pos" if self.metric.startswith("upos") else self.metric.split(".")[0]
+        task = next((name for name, made in TASKS.items() if made.metric == self.metric), self.metric.split(".")[0])
         return {
             "language": self.language,
             "task": task,

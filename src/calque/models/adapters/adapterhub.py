@@ -29,7 +29,7 @@ from calque.config import TaskConfig, read_object
 from calque.errors import ModelError
 from calque.models.adapters.collection import Adapters
 from calque.models.adapters.store import read_tensors
-from calque.models.heads import WordHead
+from calque.models.heads import Head, WordHead
 
 CONFIG, FUSION_CONFIG, HEAD_CONFIG = "adapter_config.json", "adapter_fusion_config.json", "head_config.json"
 WEIGHTS = ("adapter.safetensors", "pytorch_adapter.bin")
@@ -228,10 +228,13 @@ def _read_head(adapters: Adapters, folder: Path, config: AdapterConfig, theirs: 
     head = WordHead(adapters.sizes["width"], len(ordered), dropout=float(about.get("dropout_prob") or 0.1))
     head.linear.weight.data.copy_(_find(tensors, f"heads.{whole.get('name', theirs)}.1.weight", folder))
     head.linear.bias.data.copy_(_find(tensors, f"heads.{whole.get('name', theirs)}.1.bias", folder))
-    adapters.set_head(config.name, "pos", head, TaskConfig(ordered))
+    entities = all(label == "O" or label[:2] in ("B-", "I-") for label in ordered)
+    adapters.set_head(config.name, "ner" if entities else "pos", head, TaskConfig(ordered, "entities" if entities else "words"))
 
 
-def _write_head(folder: Path, name: str, head: WordHead, config: TaskConfig, about: Mapping[str, Any]) -> None:
+def _write_head(folder: Path, name: str, head: Head, config: TaskConfig, about: Mapping[str, Any]) -> None:
+    if not isinstance(head, WordHead) or config.kind not in ("words", "entities"):
+        raise ModelError(f"the head of '{name}' labels {config.kind}: AdapterHub's format has heads for tags and entities alone")
     if head.transform is not None:
         raise ModelError(f"the head of '{name}' has a layer before its output layer: AdapterHub's tagging head has none")
     tensors = {f"heads.{name}.1.{part}": t.detach().cpu().contiguous() for part, t in head.linear.named_parameters()}

@@ -24,7 +24,8 @@ from calque.models.adapters.bank import Bank, average
 from calque.models.adapters.fusion import Fusion
 from calque.models.adapters.routing import Plan
 from calque.models.adapters.sites import embedding_width, install
-from calque.models.heads import WordHead
+from calque.models.heads import Head, WordHead
+from calque.models.treehead import TreeHead
 
 
 class Adapters(nn.Module):
@@ -208,16 +209,16 @@ class Adapters(nn.Module):
             bank.add(name, old)
             raise
 
-    def set_head(self, name: str, task: str, head: WordHead, config: TaskConfig) -> None:
+    def set_head(self, name: str, task: str, head: Head, config: TaskConfig) -> None:
         """Give an adapter a head of its own."""
         owner = self.config(name)
         owner.task, owner.head = task, config
         self.heads[f"{name}/head"] = head.to(self.device).requires_grad_(False)  # until it is unlocked
 
-    def head(self, name: str) -> WordHead | None:
+    def head(self, name: str) -> Head | None:
         """An adapter's own head."""
         found = self.heads[f"{name}/head"] if f"{name}/head" in self.heads else None
-        return found if isinstance(found, WordHead) else None
+        return found if isinstance(found, WordHead | TreeHead) else None
 
     def size(self, name: str) -> int:
         """Numbers in an adapter, its head included."""

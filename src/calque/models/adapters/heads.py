@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from calque.adapters import Setup
+from calque.config import TaskConfig
 from calque.models.adapters.collection import Adapters
+from calque.models.heads import Head
+from calque.models.vectors import Vectors
+from calque.tasks import outputs_of
 
 
 def owner(adapters: Adapters | None, setup: Setup, task: str) -> str | None:
@@ -19,49 +23,62 @@ def owner(adapters: Adapters | None, setup: Setup, task: str) -> str | None:
     return None
 
 
-def tasks_of(adapters: Adapters | None) -> list[str]:
-    """Tasks that some adapter brings a head for, each once."""
-    configs = adapters.configs.values() if adapters is not None else ()
-    return list(dict.fromkeys(c.task for c in configs if c.task and c.head is not None))
-
-
-def all_logits(
-    words: Tensor, heads: Mapping[str, nn.Module], adapters: Adapters | None, setups: Sequence[Setup] | None
-) -> dict[str, Tensor]:
-    """Logits of every task that has a head for all rows.
-
-    :param words: ``[B, W, H]``.
-    :param heads: the model's own, by task.
-    :param setups: of each row; None: no adapters.
-    :returns: task → float32 ``[B, W, L]``; where heads of a batch have fewer labels than others, the rest is minus infinity.
-    """
-    if adapters is None or setups is None:
-        return {task: head(words) for task, head in heads.items()}
-    found: dict[str, Tensor] = {}
-    for task in dict.fromkeys([*heads, *tasks_of(adapters)]):
-        owners = [owner(adapters, setup, task) for setup in setups]
-        kinds = list(dict.fromkeys(owners))
-        if None in kinds and task not in heads:
-            continue
-        chosen: dict[str | None, nn.Module] = {n: heads[task] if n is None else _head(adapters, n) for n in kinds}
-        found[task] = chosen[kinds[0]](words) if len(kinds) == 1 else _mixed(words, owners, chosen)
+def tasks_of(adapters: Adapters | None) -> dict[str, TaskConfig]:
+    """Tasks that some adapter brings a head for, each with the first one's config."""
+    found: dict[str, TaskConfig] = {}
+    for config in adapters.configs.values() if adapters is not None else ():
+        if config.task and config.head is not None:
+            found.setdefault(config.task, config.head)
     return found
 
 
-def _head(adapters: Adapters, name: str) -> nn.Module:
-    head = adapters.head(name)
+def all_outputs(
+    vectors: Vectors,
+    heads: Mapping[str, Head],
+    configs: Mapping[str, TaskConfig],
+    adapters: Adapters | None,
+    setups: Sequence[Setup] | None,
+    tasks: Collection[str] | None = None,
+) -> dict[str, Tensor]:
+    """What the heads give out, of every task that has a head for all rows.
+
+    :param heads: the model's own, by task, with their ``configs``.
+    :param setups: of each row; None: no adapters.
+    :param tasks: these alone; None: all.
+    :returns: by the names of :func:`calque.tasks.outputs_of`; where heads of a batch have fewer labels than others, the rest is
+        minus infinity.
+    """
+    found: dict[str, Tensor] = {}
+    known = {**tasks_of(adapters if setups is not None else None), **configs}
+    for task, config in known.items():
+        if tasks is not None and task not in tasks:
+            continue
+        read = vectors.of(task, config.kind)
+        owners = [owner(adapters, setup, task) for setup in setups] if setups is not None else [None]
+        kinds = list(dict.fromkeys(owners))
+        if None in kinds and task not in heads:
+            continue
+        chosen: dict[str | None, Head] = {n: heads[task] if n is None else _head(adapters, n) for n in kinds}
+        parts = chosen[kinds[0]].parts(read) if len(kinds) == 1 else _mixed(read, owners, chosen)
+        found.update(zip(outputs_of(task, config.kind), parts, strict=True))
+    return found
+
+
+def _head(adapters: Adapters | None, name: str) -> Head:
+    head = adapters.head(name) if adapters is not None else None
     assert head is not None  # noqa: S101 - owner() looked
     return head
 
 
-def _mixed(words: Tensor, owners: Sequence[str | None], heads: Mapping[str | None, nn.Module]) -> Tensor:
-    parts: list[tuple[Tensor, Tensor]] = []
-    for name, head in heads.items():
-        rows = torch.tensor([i for i, o in enumerate(owners) if o == name], device=words.device)
-        parts.append((rows, head(words[rows])))
-    most = max(logits.shape[-1] for _, logits in parts)
-    whole = torch.full((*words.shape[:2], most), float("-inf"), device=words.device)
-    for rows, logits in parts:
-        pad = most - logits.shape[-1]
-        whole = whole.index_copy(0, rows, nn.functional.pad(logits, (0, pad), value=float("-inf")))
+def _mixed(vectors: Tensor, owners: Sequence[str | None], heads: Mapping[str | None, Head]) -> list[Tensor]:
+    rows = [torch.tensor([i for i, o in enumerate(owners) if o == name], device=vectors.device) for name in heads]
+    made = [head.parts(vectors[of]) for head, of in zip(heads.values(), rows, strict=True)]
+    whole: list[Tensor] = []
+    for parts in zip(*made, strict=True):
+        most = max(part.shape[-1] for part in parts)
+        joined = torch.full((len(owners), *parts[0].shape[1:-1], most), float("-inf"), device=vectors.device)
+        for of, part in zip(rows, parts, strict=True):
+            padded = nn.functional.pad(part, (0, most - part.shape[-1]), value=float("-inf"))
+            joined = joined.index_copy(0, of, padded)
+        whole.append(joined)
     return whole

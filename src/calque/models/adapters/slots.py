@@ -11,16 +11,21 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from calque.adapters import SlotLayout
+from calque.config import TaskConfig
 from calque.errors import ModelError
 from calque.models.adapters.bank import ACTIVATIONS
 from calque.models.adapters.collection import Adapters
+from calque.models.adapters.heads import all_outputs, tasks_of
 from calque.models.adapters.sites import Key
 from calque.models.model import Model
+from calque.tasks import outputs_of
+from calque.texts import MEAN_VECTOR, embedder
 
 
 def layout_of(adapters: Adapters, *, levels: int = 2) -> SlotLayout:
@@ -87,21 +92,36 @@ class SlotRoute:
 
 
 class Slotted(nn.Module):
-    """A model whose adapters are inputs: ``forward(input_ids, attention_mask, pooling, features, *slots)``.
+    """A model as it is exported: ``forward(input_ids, attention_mask, pooling, features, *slots)``, its adapters being inputs.
 
-    :returns: what the model's own heads say, by task, and ``word_vectors`` for the heads of adapters.
+    :param layout: of the slots; None: it has none.
+    :returns: what the model's own heads give out, the mean vector of texts where no head makes one, and for the heads of adapters
+        the vectors that they read, ``<task>_vectors``.
     """
 
-    def __init__(self, model: Model, layout: SlotLayout) -> None:
+    def __init__(self, model: Model, layout: SlotLayout | None) -> None:
         super().__init__()
         self.model = model
         self.layout = layout
-        self.names = [one.name for one in layout.inputs()]
+        self.names = [one.name for one in layout.inputs()] if layout is not None else []
+
+    def outputs(self) -> list[str]:
+        """Names of what :meth:`forward` gives."""
+        own = [name for task, made in self.model.config.tasks.items() for name in outputs_of(task, made.kind)]
+        brought = [f"{task}_vectors" for task in self._brought()]
+        return [*own, *([MEAN_VECTOR] if embedder(self.model.config) is None else []), *brought]
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, pooling: Tensor, features: Tensor | None, *slots: Tensor
+        self, input_ids: Tensor, attention_mask: Tensor, pooling: Tensor, features: Tensor | None = None, *slots: Tensor
     ) -> dict[str, Tensor]:
-        """Logits by task, and the words' vectors."""
-        route = SlotRoute(self.layout, dict(zip(self.names, slots, strict=True)))
-        words = self.model.word_vectors(input_ids, attention_mask, pooling, features, route=route)
-        return {**{task: head(words) for task, head in self.model.heads.items()}, "word_vectors": words}
+        """Everything by its name."""
+        route = SlotRoute(self.layout, dict(zip(self.names, slots, strict=True))) if self.layout is not None else None
+        vectors = self.model.vectors(input_ids, attention_mask, pooling, features, route=route)
+        heads: dict[str, Any] = dict(self.model.heads.items())
+        found = all_outputs(vectors, heads, self.model.config.tasks, None, None)
+        if embedder(self.model.config) is None:
+            found[MEAN_VECTOR] = vectors.of("", "vectors")
+        return {**found, **{f"{task}_vectors": vectors.of(task, config.kind) for task, config in self._brought().items()}}
+
+    def _brought(self) -> dict[str, TaskConfig]:
+        return tasks_of(self.model.some_adapters) if self.layout is not None else {}

@@ -21,7 +21,7 @@ from torch import Tensor
 from calque.adapters import CONFIG_FILE, HEAD_FILE, WEIGHTS_FILE, AdapterConfig, check_name
 from calque.errors import ModelError
 from calque.models.adapters.collection import Adapters
-from calque.models.heads import WordHead
+from calque.models.heads import make_head
 
 
 def save_adapter(adapters: Adapters, name: str, folder: str | Path) -> Path:
@@ -85,7 +85,7 @@ def load_adapter(
     else:
         adapters.add(config, weights)
     if config.task and config.head is not None:
-        head = WordHead(adapters.sizes["width"], len(config.head.labels), transform=config.head.transform)
+        head = make_head(adapters.sizes["width"], config.head)
         try:
             head.load_state_dict(read_tensors(path / HEAD_FILE))
         except (RuntimeError, ModelError) as error:
