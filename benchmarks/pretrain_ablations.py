@@ -2,7 +2,7 @@
 
     python benchmarks/pretrain_ablations.py --work build/mini --teacher build/teacher --ud ../shared/data/ud --pieces 0.6
 
-Each run sees ``--pieces`` million pieces of ten languages with one thread, two runs at a time. The probe is a
+Each run sees ``--pieces`` million pieces of ten languages with one thread, ``--jobs`` runs at a time. The probe is a
 linear tagger on frozen vectors of the last layer, 600 English sentences, scored on 200 dev sentences a language: no test
 file is read. ``tlm``, ``align`` and ``sentence`` want ``recipes/mini/prepare.py --links``. Finished runs are kept under
 WORK/ablations and not run again.
@@ -26,10 +26,6 @@ VARIANTS: dict[str, list[str]] = {
     "embeddings alone": ["--freeze"],
     "random embeddings": ["--random-embeddings"],
     "random body": ["--random-body"],
-    "no words hidden": ["--noise", "0"],
-    "last layer alone compared": ["--compare", "6"],
-    "layers 3 and 6 compared": ["--compare", "3,6"],
-    "five layers": ["--layers", "5", "--compare", "4,5"],
     "distil + mlm": ["--objectives", "distil=1,mlm=0.2"],
     "distil + tlm": ["--objectives", "distil=1,tlm=0.2"],
     "distil + align": ["--objectives", "distil=1,align=0.2"],
@@ -37,6 +33,10 @@ VARIANTS: dict[str, list[str]] = {
     "mlm alone": ["--objectives", "mlm=1"],
     "mlm + tlm": ["--objectives", "mlm=1,tlm=1"],
     "align alone": ["--objectives", "align=1"],
+    "no words hidden": ["--noise", "0"],
+    "last layer alone compared": ["--compare", "6"],
+    "layers 3 and 6 compared": ["--compare", "3,6"],
+    "five layers": ["--layers", "5", "--compare", "4,5"],
 }
 
 
@@ -63,9 +63,10 @@ def main() -> None:
     parser.add_argument("--ud", type=Path, required=True)
     parser.add_argument("--pieces", type=float, default=0.6, help="millions a run")
     parser.add_argument("--only", help="part of the names of the variants to run")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
     args = parser.parse_args()
     names = [name for name in VARIANTS if not args.only or args.only in name]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(args.jobs) as pool:
         found = dict(zip(names, pool.map(lambda name: run(name, args), names), strict=True))
     langs = list(next(iter(found.values())))
     print("| run | " + " | ".join(langs) + " |\n|---|" + "--:|" * len(langs))
