@@ -13,7 +13,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -81,15 +81,17 @@ def analyse(
     langs: Sequence[str | None] | None = None,
     setups: Sequence[Setup],
     batch_pieces: int,
+    formed: Collection[str] = (),
 ) -> list[Analysis]:
     """Label the words of sentences with several heads in one pass.
 
     :param sentences: words of each; a sentence may be empty or longer than the encoder's window.
     :param heads: of each sentence, by task: sentences of different adapters go to different ones. Those with the same tasks share
         batches.
-    :param langs: the language of each sentence, for encoders with vocabularies by language.
+    :param langs: the language of each sentence, for encoders with vocabularies by language and models with word features.
     :param setups: the adapters of each sentence.
     :param batch_pieces: padded pieces a batch.
+    :param formed: the languages whose words' forms the model has learnt (:meth:`calque.pieces.WordPieces.rows`).
     """
     found: list[Analysis] = [{}] * len(sentences)
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -103,7 +105,7 @@ def analyse(
             analysed = _chunk(
                 pieces, run, [sentences[i] for i in part], tasks, [heads[i] for i in part],
                 langs=[langs[i] for i in part] if langs is not None else None, setups=[setups[i] for i in part],
-                batch_pieces=batch_pieces,
+                batch_pieces=batch_pieces, formed=formed,
             )  # fmt: skip
             for i, one in zip(part, analysed, strict=True):
                 found[i] = one
@@ -120,13 +122,14 @@ def _chunk(
     langs: Sequence[str | None] | None,
     setups: Sequence[Setup],
     batch_pieces: int,
+    formed: Collection[str],
 ) -> list[Analysis]:
     """The sentences of a chunk, all with heads for the same tasks."""
     names = {task: outputs_of(task, heads[0][task].config.kind) for task in tasks}
     wanted = [name for task in tasks for name in names[task]]
     offsets = np.concatenate([[0], np.cumsum([len(s) for s in sentences], dtype=np.int64)])
     decoders = {task: _decoder(sentences, [h[task] for h in heads], offsets) for task in tasks}
-    rows = pieces.rows(sentences, langs=langs)
+    rows = pieces.rows(sentences, langs=langs, formed=formed)
     for group in budget_batches([len(row.ids) for row in rows], batch_pieces):
         batch = [rows[i] for i in group]
         outputs = run(batch, wanted, [setups[row.sentence] for row in batch])

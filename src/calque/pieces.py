@@ -18,7 +18,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -146,11 +146,20 @@ class WordPieces:
         if self.own is not None:
             self.own.save(folder)
 
-    def rows(self, sentences: Sequence[Sequence[str]], *, first: int = 0, langs: Sequence[str | None] | None = None) -> list[Row]:
+    def rows(
+        self,
+        sentences: Sequence[Sequence[str]],
+        *,
+        first: int = 0,
+        langs: Sequence[str | None] | None = None,
+        formed: Collection[str] = (),
+    ) -> list[Row]:
         """Cut sentences into pieces and windows.
 
         :param first: the number given to the first sentence.
-        :param langs: the language of each sentence, for encoders with vocabularies by language.
+        :param langs: the language of each sentence, for encoders with vocabularies by language, and for ``formed``.
+        :param formed: the languages whose words' forms the model has learnt; in others forms are hidden from it, since what an
+            ending means in one language misleads in the next. None are, where there are none or a sentence's is not known.
         """
         if sum(map(len, self._known.values())) > WORDS_KEPT:
             self._known = {}  # a new one, so that another thread's reference to the old one stays good
@@ -169,8 +178,9 @@ class WordPieces:
             encoded = tokenizer.encode_batch([lead + (word.strip() or word) for word in new], add_special_tokens=False)
             kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
         rows: list[Row] = []
+        strange = [bool(formed) and lang is not None and lang not in formed for lang in langs or [None] * len(short)]
         for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
-            forms = self.forms(words) if self.forms is not None else None
+            forms = self.forms(words) if self.forms is not None and not strange[number - first] else None
             known = kept[lang]
             rows.extend(_windows(number, [known[word] for word in words], self.room, forms))
         return rows

@@ -8,7 +8,8 @@ Choices and trade-offs
   Features that fall on one row are told apart by the others of the word.
 - CRC-32 of the text: the same on every machine and Python. Digits become 0 and letters lower case; the shape keeps what that
   loses. The language is not hashed along: it is not known in mixed text, and the neighbours show it.
-- Row 0 is never hashed to: it stands for padding and for what is hidden in training.
+- Row 0 is never hashed to: it stands for padding, for what is hidden in training, and for the forms of languages that a model has
+  not learnt: there the encoder knows better by itself (12 to 17 points for Hungarian, Basque or Hindi; ``docs/lab.md``).
 """
 
 from __future__ import annotations

@@ -121,3 +121,37 @@ def test_hidden_features_leave_pieces_alone_and_hidden_words_lose_both(encoder):
     gone = collate(rows, labels, pieces, hiding=Hiding(words=0.99, piece_id=4), rng=generator(0, "hide", 0)).batch
     assert gone.features is not None
     assert (gone.features == HIDDEN).all(axis=2)[there].mean() > 0.9
+
+
+def test_in_a_language_that_was_not_learnt_the_encoder_is_asked_alone(encoder, treebanks, tmp_path):
+    model = train(encoder, treebanks, word_features=True, epochs=2)
+    assert model.config.languages == ["en"]
+    assert model.by_language
+    words = [["el", "gato", "ve", "un", "perro"]]
+    own, unknown, strange = (model.tag(words, langs=[lang])[0].scores for lang in ("en", None, "es"))
+    assert own == unknown == model.tag(words)[0].scores
+    assert strange != own
+    forms = model.encoder.pieces.forms
+    model.encoder.pieces.forms = lambda given: np.full_like(forms(given), HIDDEN)
+    assert model.tag(words)[0].scores == strange
+    model.encoder.pieces.forms = forms
+    pytest.importorskip("onnx")
+    from calque.runtime.export import export
+    from calque.runtime.session import OnnxModel
+
+    export(model, tmp_path / "out", quantise="none")
+    exported = OnnxModel.from_folder(tmp_path / "out")
+    assert np.allclose(exported.tag(words, langs=["es"])[0].scores, strange, atol=1e-4)
+    assert np.allclose(exported.tag(words, langs=["en"])[0].scores, own, atol=1e-4)
+    document = exported.parse("el gato ve un perro", lang="es")
+    assert np.allclose([t.score for t in document.tokens], strange, atol=1e-4)
+
+
+def test_a_language_that_training_goes_on_in_shows_its_forms(encoder, treebanks):
+    model = train(encoder, treebanks, word_features=True, epochs=1)
+    further = fine_tune(model, {"es": treebanks["es"]}, validation={"es": treebanks["es-dev"]}, epochs=4, progress=False)
+    assert further.config.languages == ["en", "es"]
+    assert further.mixer is not None
+    assert not torch.equal(further.mixer.table.weight, model.mixer.table.weight)
+    words = [["el", "gato"]]
+    assert further.tag(words, langs=["es"])[0].scores == further.tag(words)[0].scores

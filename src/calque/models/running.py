@@ -49,8 +49,12 @@ class Running(Adapted):
 
     @property
     def by_language(self) -> bool:
-        """Whether words are cut by the vocabulary of their language: :meth:`tag` then wants ``langs``."""
-        return self.encoder.pieces.own is not None
+        """Whether the language of a sentence matters: :meth:`analyse` then wants ``langs``.
+
+        It does where words are cut by the vocabulary of their language, and where word features are hidden in strange ones.
+        """
+        pieces = self.encoder.pieces
+        return pieces.own is not None or (pieces.forms is not None and bool(self.config.languages))
 
     def tag(
         self,
@@ -80,7 +84,8 @@ class Running(Adapted):
 
         :param tasks: which heads; by default all that label words.
         :param batch_pieces: padded pieces a forward pass; bounds the memory.
-        :param langs: the language of each sentence, for encoders with vocabularies by language.
+        :param langs: the language of each sentence, for encoders with vocabularies by language; and for models with word
+            features, which are hidden in languages that the model has not learnt.
         :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default the active ones.
         :param bf16: compute in bfloat16, where the hardware has it.
         :returns: one for each sentence, in order: by task a label and its probability for every word (:mod:`calque.analysis`).
@@ -91,7 +96,10 @@ class Running(Adapted):
         heads = [known[setup] for setup in setups]
         pieces = self.encoder.pieces
         with self._evaluating():
-            return analyse(pieces, self._runner(bf16), sentences, heads, langs=langs, setups=setups, batch_pieces=batch_pieces)
+            return analyse(
+                pieces, self._runner(bf16), sentences, heads,
+                langs=langs, setups=setups, batch_pieces=batch_pieces, formed=self.config.languages,
+            )  # fmt: skip
 
     def classify_texts(
         self,

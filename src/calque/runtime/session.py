@@ -126,8 +126,11 @@ class OnnxModel:
 
     @property
     def by_language(self) -> bool:
-        """Whether words are cut by the vocabulary of their language: :meth:`tag` then wants ``langs``."""
-        return self.pieces.own is not None
+        """Whether the language of a sentence matters: :meth:`analyse` then wants ``langs``.
+
+        It does where words are cut by the vocabulary of their language, and where word features are hidden in strange ones.
+        """
+        return self.pieces.own is not None or (self.pieces.forms is not None and bool(self.config.languages))
 
     def tag(
         self,
@@ -162,7 +165,8 @@ class OnnxModel:
 
         :param sentences: words of each sentence; a sentence may be empty or longer than the encoder's window.
         :param tasks: which heads; by default all that label words.
-        :param langs: the language of each sentence, for encoders with vocabularies by language.
+        :param langs: the language of each sentence, for encoders with vocabularies by language; and for models with word
+            features, which are hidden in languages that the model has not learnt.
         :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default none.
         :returns: one for each sentence, in order: by task a label and its probability for every word (:mod:`calque.analysis`).
         :raises ModelError: when the model has no such head or adapter, or its files are damaged.
@@ -170,7 +174,10 @@ class OnnxModel:
         setups = self._setups(adapters, len(sentences))
         known = {setup: self._heads(tasks, setup) for setup in dict.fromkeys(setups)}
         heads = [known[setup] for setup in setups]
-        return analyse(self.pieces, self._run_rows, sentences, heads, langs=langs, setups=setups, batch_pieces=BATCH_PIECES)
+        return analyse(
+            self.pieces, self._run_rows, sentences, heads,
+            langs=langs, setups=setups, batch_pieces=BATCH_PIECES, formed=self.config.languages,
+        )  # fmt: skip
 
     def classify_texts(
         self,
