@@ -46,15 +46,17 @@ TASKS: dict[str, Task] = {
         Task("dep", "tree", "las", "dependency trees", "HEAD and DEPREL, columns 7 and 8"),
         Task("ner", "entities", "ner.f1", "entities", "IOB2 tags"),
         Task("classify", "texts", "classify.accuracy", "classes", "a label for each text"),
+        Task("embed", "vectors", "embed.cosine", "texts", "a text, or a text and its translation, a line"),
     )
 }
-OF_WORDS = tuple(name for name, task in TASKS.items() if task.kind != "texts")
+OF_TEXTS: tuple[Kind, ...] = ("texts", "vectors")
+OF_WORDS = tuple(name for name, task in TASKS.items() if task.kind not in OF_TEXTS)
 
 
 def parse_tasks(text: str | Sequence[str]) -> tuple[str, ...]:
     """Names of tasks out of ``"pos,dep"``, in the order of :data:`TASKS`.
 
-    :raises CalqueError: for an unknown name, for none, or for classes of texts together with labels of words.
+    :raises CalqueError: for an unknown name, for none, or for two tasks that read the same files of texts.
     """
     parts = text.split(",") if isinstance(text, str) else text
     names = [part.strip() for part in parts if part.strip()]
@@ -62,8 +64,8 @@ def parse_tasks(text: str | Sequence[str]) -> tuple[str, ...]:
     if unknown or not names:
         shown = f"task '{unknown[0]}' is unknown" if unknown else "no task is named"
         raise CalqueError(f"{shown}: choose from {', '.join(TASKS)} (several with commas between: pos,feats,dep)")
-    if len(names) > 1 and any(TASKS[name].kind == "texts" for name in names):
-        raise CalqueError("classify labels texts and the other tasks label words: train them one after the other")
+    if {"classify", "embed"} <= set(names):
+        raise CalqueError("classify and embed both read files of texts: train them one after the other")
     return tuple(name for name in TASKS if name in names)
 
 

@@ -17,7 +17,7 @@ def train_command(
         str,
         typer.Argument(
             metavar="TASK",
-            help="pos, feats, lemma, dep, ner or classify; several that share the encoder with commas: pos,feats,dep.",
+            help="pos, feats, lemma, dep, ner, classify or embed; several that share the encoder with commas: pos,feats,dep.",
             show_default=False,
         ),
     ],
@@ -100,6 +100,9 @@ def train_command(
         str | None,
         typer.Option("--label-map", metavar="OLD=NEW,…", help="Other names for types of entities; default: the usual."),
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Of the task embed: the encoder or model whose vectors of texts are learnt.")
+    ] = None,
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="Texts may have several labels, with | between them in tables.")
     ] = False,
@@ -160,6 +163,7 @@ def train_command(
         device=cast("Any", device),
         precision=cast("Any", precision),
         label_map=label_map(labels),
+        teacher=teacher,
         multi_label=multi_label,
         licence=licence,
         on_error=cast("Any", on_error),

@@ -26,7 +26,7 @@ from calque.models.adapters import Setup, Wanted
 from calque.models.adapters.heads import owner, tasks_of
 from calque.models.treehead import TreeHead
 from calque.pieces import Row
-from calque.tasks import outputs_of
+from calque.tasks import OF_TEXTS, outputs_of
 from calque.texts import MEAN_VECTOR, classify, embed, embedder
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Running(Adapted):
         """Heads that sentences with these adapters go to, by task."""
         if tasks is None:
             configs: dict[str, TaskConfig] = {**tasks_of(self.some_adapters), **self.config.tasks}
-            mine = [t for t, c in configs.items() if c.kind not in ("texts", "vectors")]
+            mine = [t for t, c in configs.items() if c.kind not in OF_TEXTS]
             tasks = [t for t in mine if t in self.heads or owner(self.some_adapters, setup, t) is not None]
         return {task: self._head(task, setup) for task in tasks}
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from calque.models.mixer import WordMixer
-
-OF_TEXTS = ("texts", "vectors")  # kinds of heads that read the encoder alone: word features say nothing of a text
+from calque.tasks import OF_TEXTS
 
 
 class Vectors:
@@ -46,7 +45,7 @@ class Vectors:
         return self._words
 
     def of(self, task: str, kind: str) -> Tensor:
-        """What a task's head reads, ``[B, W, H]``."""
+        """What a task's head reads, ``[B, W, H]``: for texts the encoder alone, since word features say nothing of them."""
         own = self.layermix[task](self.layers) if self.layermix is not None and task in self.layermix and self.layers else None
         if kind in OF_TEXTS:
             return self.layers[-1] if own is None else own

@@ -35,7 +35,7 @@ from calque.pieces import Row, WordPieces, pooling_named
 from calque.runtime.adapters import ExportedAdapters, mixed_logits
 from calque.runtime.packing import read_packed
 from calque.runtime.sharing import shared_tables
-from calque.tasks import kind_of, output_size, outputs_of
+from calque.tasks import OF_TEXTS, kind_of, output_size, outputs_of
 from calque.texts import MEAN_VECTOR, classify, embed, embedder
 from calque.wordforms import forms_of
 
@@ -254,7 +254,7 @@ class OnnxModel:
     def _heads(self, tasks: Sequence[str] | None, setup: Setup) -> dict[str, Head]:
         """Heads that sentences with these adapters go to, by task."""
         if tasks is None:
-            mine = [t for t, c in self._configs().items() if c.kind not in ("texts", "vectors")]
+            mine = [t for t, c in self._configs().items() if c.kind not in OF_TEXTS]
             tasks = [t for t in mine if t in self.config.tasks or self._owner(setup, t) is not None]
         return {task: self._head(task, setup) for task in tasks}
 

@@ -89,7 +89,7 @@ def train_task_adapter(
     try:
         with run_folder(training_name(target, name), resume) as folder, torch.random.fork_rng():
             begun = _start(model, config, options, below, start, reporter)
-            data = prepare_data(begun, options, train_data, validation=validation, source=None, reporter=reporter)
+            data = prepare_data(begun, options, train_data, validation=validation, source=None, folder=folder, reporter=reporter)
             options = replace(options, epochs=options.epochs or default_epochs(data.words))
             with frozen(model), kept_dropout(model, options.dropout), adapters.unlock([name]) as parameters:
                 count = sum(p.numel() for p in parameters)

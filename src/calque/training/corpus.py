@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,17 @@ from calque.formats.classification import read_texts
 from calque.formats.conllu import read_conllu
 from calque.formats.entities import looks_like_entities, read_entities
 from calque.formats.files import open_text
+from calque.formats.pairs import read_pairs
 from calque.pieces import Row, WordPieces
 from calque.tags import UPOS
-from calque.tasks import TASKS
+from calque.tasks import OF_TEXTS, TASKS
 from calque.training.batches import Corpus
 from calque.training.gold import IGNORED, Gold, Numbering, Numbers, gold_of, windowed
 from calque.training.mixtures import draw, generator, keep_aside
 
 Files = Mapping[str, Sequence[Path]]
 Data = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]]
+TEXT_SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl")
 _UD_FILE = re.compile(r"([a-z]{2,3})_[A-Za-z0-9]+-ud-")
 
 
@@ -125,9 +127,8 @@ def _read_file(
 ) -> list[LabelledSentence]:
     if not path.is_file():
         raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
-    if list(tasks) == ["classify"]:
-        texts = read_texts(path, multi_label=several, on_error="skip" if skip_errors else "raise", skipped=skipped)
-        return [LabelledSentence([text.text], {"classify": [text.labels]}) for text in texts]
+    if _holds_texts(path, tasks):
+        return _texts(path, tasks, several, skip_errors, skipped)
     found: list[LabelledSentence] = []
     seen = 0
     for sentence in _sentences(path, language, tasks, mapping, skip_errors, skipped):
@@ -153,6 +154,29 @@ def _read_file(
             what = "has " + " or ".join(f"{TASKS[task].what} ({TASKS[task].column})" for task in tasks)
         raise DataError(f"{path}: none of its {seen} sentences {what}: give an annotated treebank")
     return found
+
+
+def _holds_texts(path: Path, tasks: Sequence[str]) -> bool:
+    """Whether a file is one of whole texts: where tasks of words are trained too, its name says so."""
+    of_texts = [task for task in tasks if TASKS[task].kind in OF_TEXTS]
+    if not of_texts or len(of_texts) == len(tasks):
+        return bool(of_texts)
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".xz")]
+    return bool(suffixes) and suffixes[-1] in TEXT_SUFFIXES and not ("ner" in tasks and looks_like_entities(path))
+
+
+def _texts(
+    path: Path, tasks: Sequence[str], several: bool, skip_errors: bool, skipped: list[FormatError]
+) -> list[LabelledSentence]:
+    on_error: Any = "skip" if skip_errors else "raise"
+    if "classify" in tasks:
+        labelled = read_texts(path, multi_label=several, on_error=on_error, skipped=skipped)
+        return [LabelledSentence([text.text], {"classify": [text.labels]}) for text in labelled]
+    # a text that has several translations is learnt once itself
+    pairs = dict.fromkeys(
+        (text, source) for source, other in read_pairs(path, on_error=on_error, skipped=skipped) for text in (source, other)
+    )
+    return [LabelledSentence([text], {"embed": [source]}) for text, source in pairs]
 
 
 def _sentences(
@@ -220,14 +244,18 @@ def encode(
     *,
     shuffle_seed: int | None = None,
     training: bool = False,
+    index: Mapping[str, int] | None = None,
 ) -> list[Corpus]:
     """Cut every sentence into rows of pieces, one corpus a language.
 
     :param heads: the heads that are trained, by task.
     :param training: leave words with unknown labels out, where they would count as wrong.
+    :param index: places of texts in the table of a teacher's vectors.
     """
-    numberings = {task: Numbering(task, config, training=training) for task, config in heads.items()}
-    texts = any(config.kind == "texts" for config in heads.values())
+    numberings = {
+        task: Numbering(task, config, training=training, index=index if config.kind == "vectors" else None)
+        for task, config in heads.items()
+    }
     corpora = []
     for language, sentences in treebanks.sentences.items():
         if shuffle_seed is not None:
@@ -236,12 +264,7 @@ def encode(
         rows: list[Row] = []
         for at in range(0, len(sentences), 2000):  # bounds the memory that the tokenizer's own objects take
             part = sentences[at : at + 2000]
-            langs = [language] * len(part)
-            rows.extend(
-                _first_windows(pieces.text_rows([s.words[0] for s in part], first=at, langs=langs))
-                if texts
-                else pieces.rows([s.words for s in part], first=at, langs=langs)
-            )
+            rows.extend(_rows(part, at, language, pieces))
         numbers = [{t: numberings[t](items) for t, items in s.gold.items() if t in numberings} for s in sentences]
         labels = [_row_labels(row, numbers[row.sentence], heads) for row in rows]
         words = sum(counted_words(label) for label in labels)
@@ -256,9 +279,19 @@ def counted_words(labels: Numbers) -> int:
     return int(sum((label != IGNORED).any(axis=1) for label in labels.values()).astype(bool).sum())
 
 
-def _first_windows(rows: Sequence[Row]) -> list[Row]:
-    """Of each text the window that it begins with: training reads no further."""
-    return list({row.sentence: row for row in reversed(rows)}.values())[::-1]
+def _rows(sentences: Sequence[LabelledSentence], first: int, language: str, pieces: WordPieces) -> list[Row]:
+    """Rows of sentences, and of texts the window that they begin with: training reads no further."""
+    texts = [i for i, s in enumerate(sentences) if any(TASKS[task].kind in OF_TEXTS for task in s.gold)]
+    found: list[Row] = []
+    if texts:
+        rows = pieces.text_rows([sentences[i].words[0] for i in texts], langs=[language] * len(texts))
+        begins = {row.sentence: row for row in reversed(rows)}
+        found += [replace(row, sentence=first + texts[number]) for number, row in begins.items()]
+    if len(texts) < len(sentences):
+        rest = sorted(set(range(len(sentences))) - set(texts))
+        rows = pieces.rows([sentences[i].words for i in rest], langs=[language] * len(rest))
+        found += [replace(row, sentence=first + rest[row.sentence]) for row in rows]
+    return sorted(found, key=lambda row: (row.sentence, row.first_word))
 
 
 def _row_labels(row: Row, numbers: Numbers, heads: Mapping[str, TaskConfig]) -> Numbers:

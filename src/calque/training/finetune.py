@@ -87,6 +87,7 @@ def fine_tune(
     device: Device = "auto",
     precision: Precision = "auto",
     label_map: str | None = None,
+    teacher: str | None = None,
     multi_label: bool = False,
     licence: str = "unknown",
     on_error: Literal["raise", "skip"] = "raise",
@@ -99,7 +100,7 @@ def fine_tune(
     :param model: an encoder or a calque model: a name, Hub id, folder, or one in memory (which is left as it is).
     :param train: files (also ``.gz`` and ``.xz``): one, several, or ``{"es": path or paths}``. CoNLL-U for ``pos``, ``feats``,
         ``lemma`` and ``dep``; what :func:`calque.formats.entities.read_entities` reads for ``ner``; tables or JSON lines of texts
-        and labels for ``classify``.
+        and labels for ``classify``; a text, or a text, a tab and its translation a line for ``embed``.
     :param task: a task of :data:`calque.tasks.TASKS`, or several that share the encoder: ``"pos,feats,dep"``. Files need not have
         labels for all of them.
     :param validation: likewise; by default a tenth of the training data is kept aside, and ``"none"`` does without.
@@ -137,6 +138,8 @@ def fine_tune(
     :param eval_every: steps between evaluations; by default after each tenth of the run.
     :param eval_limit: validation sentences a language at each of them.
     :param label_map: other names for types of entities: ``PERSON=PER,GPE=LOC``, or ``default`` for the usual ones.
+    :param teacher: of the task ``embed``: an encoder, or a model with a head for sentence vectors, whose vectors of texts are
+        learnt (and given to their translations).
     :param multi_label: texts may have several labels (with ``|`` between them in tables).
     :param licence: of the training data, for the model's card.
     :param on_error: ``skip`` leaves malformed sentences out and says so.
@@ -181,6 +184,7 @@ def fine_tune(
         device=device,
         precision=precision,
         label_map=read_map(label_map),
+        teacher=teacher,
         multi_label=multi_label,
         licence=licence,
         on_error=on_error,
@@ -229,7 +233,14 @@ def run_training(
     with run_folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
         start = start_from(model, options, reporter)
         data = prepare_data(
-            start, options, train_data, validation=validation, source=source, lexicons=lexicons, reporter=reporter
+            start,
+            options,
+            train_data,
+            validation=validation,
+            source=source,
+            lexicons=lexicons,
+            folder=folder,
+            reporter=reporter,
         )
         options = replace(options, epochs=options.epochs or default_epochs(data.words))
         run = prepare_run(start, data, options, folder, reporter)

@@ -31,13 +31,13 @@ LEAST_SEEN = 2  # of an edit script, to be a label
 
 Gold = dict[str, Sequence[Any]]
 """By task, one item a word (of classes: one for the text); None where it has none."""
-Numbers = dict[str, NDArray[np.int16]]
+Numbers = dict[str, NDArray[np.signedinteger[Any]]]
 """By task, ``[words, columns]``."""
 
 
 def gold_of(sentence: Sentence, tasks: Iterable[str]) -> Gold:
-    """What a sentence of a file says for the tasks; those it says nothing of are left out."""
-    found = {task: _READERS[task](sentence) for task in tasks}
+    """What a sentence of a file says for the tasks that label words; those it says nothing of are left out."""
+    found = {task: _READERS[task](sentence) for task in tasks if task in _READERS}
     return {task: items for task, items in found.items() if any(item is not None for item in items)}
 
 
@@ -58,6 +58,8 @@ def label_set(task: str, config: TaskConfig | None, gold: Iterable[Gold]) -> tup
         fresh = ["O", *(f"{part}-{kind}" for kind in types for part in "BI")]
     elif task == "dep":
         fresh = sorted({relation for _, relation in items if relation is not None})
+    elif task == "embed":
+        fresh = []
     elif task == "classify":
         seen = list(items)
         fresh = sorted({label for labels in seen for label in labels})
@@ -76,15 +78,16 @@ class Numbering:
     :param task: its name.
     :param config: of its head.
     :param training: whether words with unknown labels are left out, else they count as :data:`UNKNOWN`.
+    :param index: of texts whose vectors are to be learnt, their places in the table.
     """
 
-    def __init__(self, task: str, config: TaskConfig, *, training: bool) -> None:
+    def __init__(self, task: str, config: TaskConfig, *, training: bool, index: Mapping[str, int] | None = None) -> None:
         self.task, self.kind = task, config.kind
         self.several = bool(config.options.get("multi_label"))
         self.unknown = IGNORED if training else UNKNOWN
-        self.numbers = {label: i for i, label in enumerate(config.labels)}
+        self.numbers = {label: i for i, label in enumerate(config.labels)} if index is None else index
         self.morphology = Morphology(config.labels) if self.kind == "features" else None
-        self.known: dict[Any, NDArray[np.int16]] = {}
+        self.known: dict[Any, NDArray[np.signedinteger[Any]]] = {}
 
     @property
     def columns(self) -> int:
@@ -95,7 +98,7 @@ class Numbering:
             return len(self.numbers)
         return 2 if self.kind == "tree" else 1
 
-    def __call__(self, items: Sequence[Any]) -> NDArray[np.int16]:
+    def __call__(self, items: Sequence[Any]) -> NDArray[np.signedinteger[Any]]:
         """``[words, columns]``."""
         if self.kind == "tree":
             found = np.full((len(items), 2), IGNORED, dtype=np.int16)
@@ -106,13 +109,13 @@ class Numbering:
             return found
         return np.stack([self._known(item) for item in items])
 
-    def _known(self, item: Any) -> NDArray[np.int16]:
+    def _known(self, item: Any) -> NDArray[np.signedinteger[Any]]:
         made = self.known.get(item)
         if made is None:
             made = self.known[item] = self._number(item)
         return made
 
-    def _number(self, item: Any) -> NDArray[np.int16]:
+    def _number(self, item: Any) -> NDArray[np.signedinteger[Any]]:
         if item is None:
             return np.full(self.columns, IGNORED, dtype=np.int16)
         if self.morphology is not None:
@@ -127,7 +130,7 @@ class Numbering:
                     made[self.numbers[label]] = 1
             return made
         label = item[0] if self.kind == "texts" else item
-        return np.array([self.numbers.get(label, self.unknown)], dtype=np.int16)
+        return np.array([self.numbers.get(label, self.unknown)], dtype=np.int32 if self.kind == "vectors" else np.int16)
 
 
 def without_forms(gold: Gold) -> Gold:
@@ -135,7 +138,9 @@ def without_forms(gold: Gold) -> Gold:
     return {task: items for task, items in gold.items() if task not in ("lemma", "feats")}
 
 
-def windowed(numbers: NDArray[np.int16], task_kind: str, first: int, words: int, keep: tuple[int, int]) -> NDArray[np.int16]:
+def windowed(
+    numbers: NDArray[np.signedinteger[Any]], task_kind: str, first: int, words: int, keep: tuple[int, int]
+) -> NDArray[np.signedinteger[Any]]:
     """The numbers of a window of a sentence; of trees the heads count the window's words, and those outside are left out."""
     own = numbers[first : first + words].copy()
     own[: keep[0]] = IGNORED

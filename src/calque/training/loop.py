@@ -75,6 +75,7 @@ class Run:
     folder: Path
     fingerprint: dict[str, Any]
     reporter: Reporter
+    tables: dict[str, Tensor] = field(default_factory=dict)  # by task, the vectors that texts are to have
     adapter: str | None = None  # that is trained, and nothing else
     setups: Mapping[str, Setup] | None = None  # the adapters of each language's sentences; None: none
     resumable: bool = True  # whether checkpoints are written
@@ -111,7 +112,7 @@ def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool =
                 for task, gold in batch.labels.items():
                     head, config = run.head(task)
                     parts = tuple(outputs[name] for name in outputs_of(task, config.kind))
-                    one = score_of(head, config, parts, gold, batch.counts)
+                    one = score_of(head, config, parts, gold, batch.counts, run.tables.get(task))
                     own[task] = own.get(task, Score(0, 0, 0, seen)) + one
             found[corpus.language] = own
     return found
@@ -228,7 +229,7 @@ def _step(
         head, config = run.head(task)
         parts = tuple(outputs[name] for name in outputs_of(task, config.kind))
         gold_here, counts = (torch.from_numpy(a).to(run.device) for a in (gold, batch.counts))
-        losses.append(loss_of(head, config, parts, gold_here, counts))
+        losses.append(loss_of(head, config, parts, gold_here, counts, run.tables.get(task)))
     loss = torch.stack(losses).sum()
     optimiser.zero_grad(set_to_none=True)
     loss.backward()

@@ -2,7 +2,8 @@
 
 Choices and trade-offs
 - A task's loss is the mean over the words that have a label for it; the tasks of a batch are summed, each weighing the same. Of
-  features the attributes' losses are summed (each is a choice of its own), of trees those of heads and relations.
+  features the attributes' losses are summed (each is a choice of its own), of trees those of heads and relations. Vectors of
+  texts are drawn to those of a teacher by their cosine.
 - Relations are learnt on gold arcs, and scored on those of the tree that the model finds (Dozat & Manning 2017).
 - What counts while training is what counts in the end: whole entities, whole sets of features, heads and relations of the best
   tree (LAS with subtypes).
@@ -28,6 +29,8 @@ from calque.morphology import Morphology
 from calque.spans import spans_of
 from calque.training.gold import IGNORED
 
+COSINE_WEIGHT = 5.0  # a cosine moves by tenths where other losses move by ones
+COSINE_STEPS = 1000  # that a cosine is counted in
 HIDDEN_ARC = -1e4  # the score of a head that is padding, or the word itself
 
 
@@ -54,17 +57,27 @@ class Score:
         )
 
 
-def loss_of(head: Head, config: TaskConfig, parts: tuple[Tensor, ...], gold: Tensor, counts: Tensor) -> Tensor:
+def loss_of(
+    head: Head,
+    config: TaskConfig,
+    parts: tuple[Tensor, ...],
+    gold: Tensor,
+    counts: Tensor,
+    table: Tensor | None = None,
+) -> Tensor:
     """The mean loss over the words that have a label.
 
     :param parts: what the head gave out (:func:`calque.tasks.outputs_of`).
     :param gold: int64 ``[B, W, columns]``.
     :param counts: real words of each row, ``[B]``.
+    :param table: the vectors that texts are to have, ``[texts, D]``.
     """
     if isinstance(head, TreeHead):
         return _tree_loss(head, parts, gold, counts)
     logits = parts[0].float()
     counted = (gold != IGNORED).any(dim=-1)
+    if table is not None:
+        return COSINE_WEIGHT * (1.0 - _cosines(logits, gold, table)).mean()
     if config.options.get("multi_label"):
         each = functional.binary_cross_entropy_with_logits(logits, gold.clamp(min=0).float(), reduction="none")
         return (each.mean(dim=-1) * counted).sum() / counted.sum().clamp(min=1)
@@ -81,7 +94,12 @@ def loss_of(head: Head, config: TaskConfig, parts: tuple[Tensor, ...], gold: Ten
 
 
 def score_of(
-    head: Head, config: TaskConfig, parts: tuple[Tensor, ...], gold: NDArray[np.int64], counts: NDArray[np.int64]
+    head: Head,
+    config: TaskConfig,
+    parts: tuple[Tensor, ...],
+    gold: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    table: Tensor | None = None,
 ) -> Score:
     """How much of a batch is right.
 
@@ -90,6 +108,9 @@ def score_of(
     """
     counted = (gold != IGNORED).any(axis=2)
     number = int(counted.sum())
+    if table is not None:
+        cosines = _cosines(parts[0].float(), torch.from_numpy(gold).to(parts[0].device), table)
+        return Score(round(COSINE_STEPS * float(cosines.clamp(min=0).sum())), COSINE_STEPS * number, number, 0)
     if isinstance(head, TreeHead):
         correct, seen = _tree_score(head, parts, gold, counts)
         return Score(correct, seen, number, 0)
@@ -107,6 +128,13 @@ def score_of(
     else:
         right = (logits.argmax(axis=2) == gold[..., 0]) & counted
     return Score(int(right.sum()), number, number, 0)
+
+
+def _cosines(vectors: Tensor, gold: Tensor, table: Tensor) -> Tensor:
+    """Of the vectors of texts with those that they are to have, ``[texts]``."""
+    numbers = gold[..., 0]
+    there = numbers >= 0
+    return functional.cosine_similarity(vectors[there], table[numbers[there]], dim=-1)
 
 
 def _tree_loss(head: TreeHead, parts: tuple[Tensor, ...], gold: Tensor, counts: Tensor) -> Tensor:

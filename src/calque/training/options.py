@@ -73,6 +73,7 @@ class Options:
     device: Device = "auto"
     precision: Precision = "auto"
     label_map: tuple[tuple[str, str], ...] | None = None  # other names for types of entities, such as PERSON → PER
+    teacher: str | None = None  # whose vectors the task embed learns
     multi_label: bool = False  # a text may have several labels, with | between them in tables
     licence: str = "unknown"  # of the training data
     on_error: Literal["raise", "skip"] = "raise"
@@ -89,7 +90,9 @@ class Options:
             raise TrainingError(str(error)) from None
         if self.label_map is not None and "ner" not in tasks:
             raise TrainingError("--label-map renames types of entities: it has no meaning without the task ner")
-        if self.multi_label and tasks != ("classify",):
+        if (self.teacher is not None) != ("embed" in tasks):
+            raise TrainingError("the task embed learns from a --teacher, and no other task does: give both or neither")
+        if self.multi_label and "classify" not in tasks:
             raise TrainingError("--multi-label is about classes of texts: it has no meaning without the task classify")
         check_range("epochs", self.epochs, above=0)
         check_range("max-minutes", self.max_minutes, above=0)

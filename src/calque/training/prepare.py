@@ -24,6 +24,7 @@ from calque.models.heads import Head, grown, make_head
 from calque.models.model import Model
 from calque.pieces import WordPieces
 from calque.tasks import TASKS
+from calque.training import teaching
 from calque.training.augment import add_recased
 from calque.training.batches import Corpus, Hiding, budget_of
 from calque.training.checkpoints import weights_digest
@@ -66,9 +67,12 @@ class Start:
         under = self.below.get(language, self.below.get("*", ()))
         return (*under, self.adapter) if self.adapter else under
 
-    def fit(self, treebanks: Treebanks, options: Options, reporter: Reporter) -> dict[str, TaskConfig]:
+    def fit(
+        self, treebanks: Treebanks, options: Options, reporter: Reporter, *, size: int | None = None
+    ) -> dict[str, TaskConfig]:
         """Give the model heads that have every label of the training data.
 
+        :param size: of the vectors of a teacher.
         :returns: by task, what its head is now.
         :raises TrainingError: when the data has no label of a task.
         """
@@ -78,7 +82,10 @@ class Start:
             gold = (s.gold for sentences in treebanks.sentences.values() for s in sentences)
             labels, own = label_set(task, config if kept is not None else None, gold)
             labels = list(TASKS[task].labels) or labels
-            if not labels:
+            if task == teaching.TASK and size is not None:
+                own["size"] = size
+                kept = kept if config is not None and config.options.get("size") == size else None
+            elif not labels:
                 raise TrainingError(
                     f"the training data has no {TASKS[task].what} ({TASKS[task].column}): give data that has, or leave {task} out"
                 )
@@ -90,7 +97,8 @@ class Start:
                     torch.manual_seed(options.seed + 1000 * number)
                     self._set(task, make_head(self.model.encoder.hidden_size, made), made)
                 self.fresh.add(task)
-                reporter.say(f"a new {task} head is added ({len(labels):,} labels)")
+                what = f"{len(labels):,} labels" if labels else f"vectors of {size} numbers"
+                reporter.say(f"a new {task} head is added ({what})")
             elif config is not None and task != "pos" and labels != config.labels:
                 self._set(task, *grown(kept, config, labels))
                 self.larger.add(task)
@@ -104,6 +112,8 @@ class Start:
         """Whether a head knows some of what the data is labelled with (for tags: all of it)."""
         if config.kind != TASKS[task].kind:
             return False
+        if task == teaching.TASK:
+            return True
         if TASKS[task].labels:
             return set(TASKS[task].labels) <= set(config.labels)
         gold = (s.gold for sentences in treebanks.sentences.values() for s in sentences)
@@ -128,6 +138,7 @@ class Prepared:
     validation: list[Corpus] = field(default_factory=list)
     source: list[Corpus] = field(default_factory=list)
     provenance: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    tables: dict[str, torch.Tensor] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -188,10 +199,12 @@ def prepare_data(
     validation: Data | None,
     source: Data | None,
     lexicons: Mapping[str, str | Path] | None = None,
+    folder: Path,
     reporter: Reporter,
 ) -> Prepared:
     """Read every file, draw, keep some aside, and cut all into pieces.
 
+    :param folder: of the run; what a teacher says is kept there.
     :raises DataError: or FormatError, for files that cannot be used.
     """
     skipped: list[FormatError] = []
@@ -220,11 +233,18 @@ def prepare_data(
     if options.recase and (added := add_recased(treebanks, options.recase, seed=options.seed)):
         reporter.say(f"{added:,} sentences are shown with other capitals too")
     _switch(treebanks, lexicons or {}, options, prepared, reporter)
-    heads = start.fit(treebanks, options, reporter)
-    prepared.train = encode(treebanks, start.pieces, heads, training=True)
-    prepared.validation = encode(held, start.pieces, heads, shuffle_seed=options.seed)
-    if source is not None:
-        prepared.source = encode(read(source, "source"), start.pieces, heads)
+    sources = read(source, "source") if source is not None else Treebanks({}, [])
+    precision = choose_precision(options.precision, start.device, start.model.encoder.hidden_size)
+    taught = teaching.teach(
+        options.teacher, (treebanks, held, sources), folder, device=start.device, precision=precision, reporter=reporter
+    )
+    heads = start.fit(treebanks, options, reporter, size=taught.vectors.shape[1] if taught is not None else None)
+    index = taught.index if taught is not None else None
+    if taught is not None:
+        prepared.tables[teaching.TASK] = torch.from_numpy(taught.vectors).to(start.device)
+    prepared.train = encode(treebanks, start.pieces, heads, training=True, index=index)
+    prepared.validation = encode(held, start.pieces, heads, shuffle_seed=options.seed, index=index)
+    prepared.source = encode(sources, start.pieces, heads, index=index)
     if skipped:
         shown = "; ".join(str(error) for error in skipped[:3])
         prepared.warnings.append(f"{len(skipped)} malformed sentences were left out: {shown}{' …' if len(skipped) > 3 else ''}")
@@ -288,6 +308,7 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         folder=folder,
         fingerprint=_fingerprint(start, data, options, precision),
         reporter=reporter,
+        tables=data.tables,
         adapter=start.adapter,
         setups=_setups(start, data),
     )

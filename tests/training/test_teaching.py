@@ -1,0 +1,88 @@
+"""Sentence vectors learnt from a teacher: alone, beside other tasks, and kept when a run goes on."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calque.errors import TrainingError
+from calque.models.model import Model
+from calque.training import fine_tune, teaching
+from calque.training.options import Options
+
+from .conftest import OTHER, SMALL  # isort: skip
+
+FAST = {"learning_rate": 5e-3, "precision": "fp32", "validation": "none", "progress": False, "keep_start": 0.0}
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """English texts of two kinds of words, and their "translations" word by word."""
+    rng = random.Random(0)
+    lines = []
+    for k in range(60):
+        kind = ("NOUN", "VERB")[k % 2]
+        chosen = [rng.randrange(min(len(SMALL[kind]), len(OTHER[kind]))) for _ in range(4)]
+        lines.append(" ".join(SMALL[kind][i] for i in chosen) + "\t" + " ".join(OTHER[kind][i] for i in chosen))
+    path = tmp_path_factory.mktemp("pairs") / "pairs.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def centred(model: Model, texts: list[str], mean: np.ndarray) -> np.ndarray:
+    vectors = model.embed(texts) - mean
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_a_text_and_its_translation_get_the_teachers_vector(encoder: Path, pairs: Path, tmp_path: Path) -> None:
+    student = fine_tune(encoder, {"es": pairs}, task="embed", teacher=str(encoder), epochs=40.0, output=tmp_path / "m", **FAST)
+    assert student.config.tasks["embed"].options == {"size": 32}
+    both = [line.split("\t") for line in pairs.read_text().splitlines()]
+    teacher = Model.load(encoder)
+    mean = teacher.embed(list(dict.fromkeys(a for a, _ in both))).mean(axis=0)
+    wanted = centred(teacher, [a for a, _ in both], mean)
+    for column in (0, 1):
+        cosines = (student.embed([pair[column] for pair in both]) * wanted).sum(axis=1)
+        assert cosines.mean() > 0.8
+    again = Model.load(tmp_path / "m")
+    assert np.allclose(again.embed(["cat dog"]), student.embed(["cat dog"]), atol=1e-5)
+    found = student.embed(["cat dog river", "gato perro río", "sees finds likes"])
+    assert found[0] @ found[1] > found[0] @ found[2]
+
+
+def test_vectors_and_tags_are_learnt_in_one_run(encoder: Path, pairs: Path, treebanks: dict[str, Path]) -> None:
+    data = {"en": treebanks["en"], "es": pairs}
+    model = fine_tune(encoder, data, task="pos,embed", teacher=str(encoder), epochs=12.0, **FAST)
+    assert model.tasks == ["pos", "embed"]
+    assert model.tag([["the", "cat", "sees", "a", "dog", "."]])[0].labels == ["DET", "NOUN", "VERB", "DET", "NOUN", "PUNCT"]
+    assert model.embed(["the cat"]).shape == (1, 32)
+    assert set(model.analyse([["the", "cat"]])[0]) == {"pos"}, "vectors are of texts, not of words"
+
+
+def test_a_run_that_goes_on_does_not_ask_the_teacher_again(
+    encoder: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calque.training.corpus import read_treebanks
+    from calque.training.progress import Reporter
+
+    books = [read_treebanks({"es": [pairs]}, ("embed",))]
+    options = {"device": Model.load(encoder).device, "precision": "fp32", "reporter": Reporter(show=False)}
+    first = teaching.teach(str(encoder), books, tmp_path, **options)
+    monkeypatch.setattr(teaching, "_asked", lambda *_, **__: pytest.fail("the teacher was asked again"))
+    again = teaching.teach(str(encoder), books, tmp_path, **options)
+    assert first is not None and again is not None
+    assert np.allclose(first.vectors, again.vectors, atol=2e-3)  # kept in half precision
+    assert abs(first.vectors.mean(axis=0)).max() < 0.2
+    monkeypatch.undo()
+    (tmp_path / teaching.FILE).write_bytes(b"cut short")
+    assert teaching.teach(str(encoder), books, tmp_path, **options) is not None
+
+
+def test_a_teacher_belongs_to_the_task(encoder: Path, pairs: Path) -> None:
+    with pytest.raises(TrainingError, match="--teacher"):
+        Options(task="embed")
+    with pytest.raises(TrainingError, match="--teacher"):
+        Options(task="pos", teacher="mini")
