@@ -16,7 +16,12 @@ def test_tasks_come_in_one_order_and_once() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("chunks", "'chunks' is unknown"), ("", "no task is named"), (" , ", "no task is named"), ("embed,classify", "one after the")],
+    [
+        ("chunks", "'chunks' is unknown"),
+        ("", "no task is named"),
+        (" , ", "no task is named"),
+        ("embed,classify", "one after the"),
+    ],
 )
 def test_what_cannot_be_trained_is_said(text: str, message: str) -> None:
     with pytest.raises(CalqueError, match=message):

@@ -103,8 +103,8 @@ def test_one_model_learns_all_of_it(joint: Model, files: dict[str, Path]) -> Non
     found = evaluate(joint, {"en": [files["test.conllu"], files["test.iob2"]]})
     values = {r.metric: r.value for r in found.results if r.file is None}
     assert set(values) == {
-        "upos.accuracy", "upos.accuracy.no_mwt", "feats.accuracy", "lemma.accuracy", "uas", "las", "las.subtypes", "clas",
-        "ner.f1",
+        "upos.accuracy", "upos.accuracy.no_mwt", "feats.accuracy", "ufeats.accuracy", "lemma.accuracy", "uas", "las",
+        "las.subtypes", "clas", "ner.f1",
     }  # fmt: skip
     assert all(value > 0.9 for value in values.values()), values
 

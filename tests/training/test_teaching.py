@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from calque.errors import TrainingError
+from calque.models import mixer
 from calque.models.model import Model
 from calque.training import fine_tune, teaching
 from calque.training.options import Options
@@ -60,6 +61,16 @@ def test_vectors_and_tags_are_learnt_in_one_run(encoder: Path, pairs: Path, tree
     assert model.tag([["the", "cat", "sees", "a", "dog", "."]])[0].labels == ["DET", "NOUN", "VERB", "DET", "NOUN", "PUNCT"]
     assert model.embed(["the cat"]).shape == (1, 32)
     assert set(model.analyse([["the", "cat"]])[0]) == {"pos"}, "vectors are of texts, not of words"
+
+
+def test_texts_wait_while_word_features_train_alone(encoder: Path, pairs: Path, treebanks: dict[str, Path], monkeypatch) -> None:
+    monkeypatch.setitem(mixer.DEFAULTS, "rows", 512)
+    data = {"en": treebanks["en"], "es": pairs}
+    options = {**FAST, "validation": data}
+    model = fine_tune(
+        encoder, data, task="pos,embed", teacher=str(encoder), epochs=4.0, word_features=True, lexical_warmup=0.5, **options
+    )
+    assert {score["metric"] for score in model.config.scores} == {"upos.accuracy", "embed.cosine"}
 
 
 def test_a_run_that_goes_on_does_not_ask_the_teacher_again(

@@ -3,13 +3,15 @@
 Choices and trade-offs
 - A counter takes the gold sentence and the model's labels for it, sums per sentence, and gives scores with intervals. What a file
   has no gold labels for leaves its counter empty: a treebank without features simply has no figure for them.
-- Features are right when all of a word's are (the whole FEATS column, language-specific ones included; the CoNLL 2018 evaluation
-  looks at the universal ones alone). Lemmas are compared as they are written.
+- Features are right when all of a word's are: of the whole FEATS column, and of the universal ones alone, as the CoNLL 2018
+  evaluation counts (``udtools``; UFeats). Lemmas are compared as they are written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from calque.analysis import Tagged, Tree
@@ -19,6 +21,14 @@ from calque.evaluation.metrics import Score
 
 ACCURACY = "upos.accuracy"
 ACCURACY_NO_MWT = "upos.accuracy.no_mwt"
+FEATS, UFEATS = FEATS_METRICS = ("feats.accuracy", "ufeats.accuracy")
+UNIVERSAL_FEATURES = frozenset(
+    (
+        "PronType NumType Poss Reflex Foreign Abbr Gender Animacy Number Case Definite Degree VerbForm Mood Tense Aspect Voice "
+        "Evident Polarity Person Polite"
+    ).split()
+)
+"""Those that the CoNLL 2018 evaluation looks at."""
 
 
 class Counter(Protocol):
@@ -60,26 +70,47 @@ class PosCounter:
                 yield metric, metrics.accuracy(self.tally, no_mwt=no_mwt, resamples=resamples, seed=seed, name=name)
 
 
+@dataclass(slots=True)
+class FeatsTally:
+    """Words whose features are right: all of them, and the universal ones."""
+
+    ratios: dict[str, ratios.RatioTally] = field(default_factory=lambda: {m: ratios.RatioTally() for m in FEATS_METRICS})
+
+    def update(self, other: FeatsTally) -> None:
+        """Add all counts of another tally."""
+        for metric, ratio in other.ratios.items():
+            self.ratios[metric].update(ratio)
+
+
 class FeatsCounter:
     """Sets of features."""
 
     def __init__(self) -> None:
-        self.tally = ratios.RatioTally()
+        self.tally = FeatsTally()
         self.annotated = False
 
     def add(self, gold: Sentence, said: Tagged | Tree) -> None:
         """Count one sentence."""
         wanted = [token.feats or "_" for token in gold.tokens]
         self.annotated = self.annotated or any(feats != "_" for feats in wanted)
-        self.tally.add(sum(a == b for a, b in zip(wanted, said.labels, strict=True)), len(wanted))
+        both = list(zip(wanted, said.labels, strict=True))
+        self.tally.ratios[FEATS].add(sum(a == b for a, b in both), len(both))
+        self.tally.ratios[UFEATS].add(sum(universal(a) == universal(b) for a, b in both), len(both))
 
     def empty(self) -> bool:
         """Whether there was nothing to measure on."""
         return not self.annotated
 
     def scores(self, *, resamples: int, seed: int, name: str) -> Iterator[tuple[str, Score]]:
-        """Accuracy."""
-        yield "feats.accuracy", ratios.score(self.tally, resamples=resamples, seed=seed, name=name)
+        """Accuracies."""
+        for metric, ratio in self.tally.ratios.items():
+            yield metric, ratios.score(ratio, resamples=resamples, seed=seed, name=name)
+
+
+@lru_cache(maxsize=50_000)
+def universal(feats: str) -> str:
+    """The universal features of a FEATS column, as the CoNLL 2018 evaluation compares them."""
+    return "|".join(sorted(part for part in feats.split("|") if part.partition("=")[0] in UNIVERSAL_FEATURES))
 
 
 class LemmaCounter:
@@ -170,6 +201,8 @@ def macro(task: str, metric: str, counters: Mapping[str, Counter], *, resamples:
         return trees.macro(tallies, metric, resamples=resamples, seed=seed)
     if task == "ner":
         return entities.macro_f1(tallies, resamples=resamples, seed=seed)
+    if task == "feats":
+        tallies = {name: tally.ratios[metric] for name, tally in tallies.items()}
     return ratios.macro(tallies, resamples=resamples, seed=seed)
 
 

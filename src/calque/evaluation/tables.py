@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _HEADINGS = {
     "feats.accuracy": "Feats",
+    "ufeats.accuracy": "UFeats",
     "lemma.accuracy": "Lemmas",
     "uas": "UAS",
     "las": "LAS",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,7 @@ from calque.models.adapters import Setup
 from calque.models.heads import Head
 from calque.models.model import Model
 from calque.pieces import WordPieces
-from calque.tasks import outputs_of
+from calque.tasks import OF_TEXTS, TASKS, outputs_of
 from calque.training.batches import Corpus, Hiding, LabelledBatch, collate, inference_batches, lengths, plan_epoch
 from calque.training.checkpoints import (
     Snapshot,
@@ -108,8 +108,9 @@ def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool =
             seen = min(limit or corpus.sentences, corpus.sentences)
             for numbers in inference_batches(corpus, run.pieces, max(run.budget, 2048), limit=limit):
                 batch = collate([corpus.rows[i] for i in numbers], [corpus.labels[i] for i in numbers], run.pieces)
-                outputs = _forward(run, batch, [corpus.language] * len(numbers), encode=encode)
-                for task, gold in batch.labels.items():
+                labels = _labels(batch, encode=encode)
+                outputs = _forward(run, batch, [corpus.language] * len(numbers), labels, encode=encode)
+                for task, gold in labels.items():
                     head, config = run.head(task)
                     parts = tuple(outputs[name] for name in outputs_of(task, config.kind))
                     one = score_of(head, config, parts, gold, batch.counts, run.tables.get(task))
@@ -216,16 +217,17 @@ def _step(
     *,
     encode: bool,
 ) -> None:
-    if not batch.labels:  # nothing but rare words that were left out
+    labels = _labels(batch, encode=encode)
+    if not labels:  # nothing but rare words that were left out, or texts while the encoder is
         return
     run.model.train()
     if run.options.freeze_backbone or (run.adapter and run.options.dropout is None):
         run.model.encoder.eval()  # what is not trained sees what it will see in use
     seed_step(run.options.seed, state.step)
     with plain_attention(run.device):
-        outputs = _forward(run, batch, languages, encode=encode)
+        outputs = _forward(run, batch, languages, labels, encode=encode)
     losses = []
-    for task, gold in batch.labels.items():
+    for task, gold in labels.items():
         head, config = run.head(task)
         parts = tuple(outputs[name] for name in outputs_of(task, config.kind))
         gold_here, counts = (torch.from_numpy(a).to(run.device) for a in (gold, batch.counts))
@@ -240,12 +242,19 @@ def _step(
     optimiser.step()
 
 
-def _forward(run: Run, batch: LabelledBatch, languages: Sequence[str], *, encode: bool = True) -> dict[str, Tensor]:
+def _labels(batch: LabelledBatch, *, encode: bool) -> dict[str, NDArray[np.int64]]:
+    """The labels of a batch, without those of texts where the encoder, which alone reads them, is left out."""
+    return {task: gold for task, gold in batch.labels.items() if encode or TASKS[task].kind not in OF_TEXTS}
+
+
+def _forward(
+    run: Run, batch: LabelledBatch, languages: Sequence[str], tasks: Collection[str], *, encode: bool = True
+) -> dict[str, Tensor]:
     arrays = batch.batch
     inputs = {name: torch.from_numpy(a).to(run.device) for name, a in arrays.arrays().items()}
     plan = run.model.adapters.plan([run.setups[lang] for lang in languages]) if run.setups is not None else None
     with autocast(run.device, run.precision):
-        outputs: dict[str, Tensor] = run.model(**inputs, encode=encode, adapters=plan, tasks=set(batch.labels))
+        outputs: dict[str, Tensor] = run.model(**inputs, encode=encode, adapters=plan, tasks=tasks)
     return outputs
 
 
