@@ -2,7 +2,8 @@
 
     python recipes/default/treebanks.py --data ../shared/data --work build/default
 
-Writes ``<lang>.train.conllu`` and ``<lang>.dev.conllu`` a language, and ``sources.json`` (treebanks, licences, sentences).
+Writes ``<lang>.train.conllu`` and ``<lang>.dev.conllu`` a language (words, tags, universal features, trees), and ``sources.json``
+(treebanks, licences, sentences).
 
 Choices and trade-offs
 - Licences: CC0, public domain, CC BY, CC BY-SA. No NC, no GPL or LGPL-LR.
@@ -10,7 +11,10 @@ Choices and trade-offs
   not at hand. Which tenth is decided by a hash of the words, so that the same sentence in two treebanks falls on one side.
 - A sentence whose case-folded words also stand in any test file of the language never trains, nor one kept aside.
 - Releases of UD 1 (``ud-older``) write CONJ for CCONJ and tag copulas as verbs: a form whose most frequent tag differs from
-  the language's newer files is left without a tag there (training skips such words).
+  the language's newer files is left without a tag there (training skips such words). Their trees and features follow other rules
+  and are left out.
+- Features are the universal ones (language-specific ones are of use in one language each). Subtypes of relations that all
+  treebanks together have less than a hundred times are left out.
 - Chinese treebanks in traditional characters train twice, once converted to simplified ones (OpenCC).
 """
 
@@ -22,14 +26,17 @@ import hashlib
 import json
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from opencc import OpenCC
 
 from calque.document import Sentence
+from calque.evaluation.counting import UNIVERSAL_FEATURES
 from calque.formats.conllu import format_sentence, read_conllu
 
 UPOS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+LEAST_SUBTYPE = 100
 FREE = re.compile(r"^(CC0|PD|CC BY(-SA)? )")
 OLDER = {"UD_Swedish-Talbanken": "sv", "UD_Dutch-LassySmall": "nl", "UD_Chinese-GSD": "zh"}
 
@@ -48,17 +55,21 @@ def simplified(sentence: Sentence, converter: OpenCC) -> Sentence:
     """A copy in simplified characters (word by word: the number of words stays)."""
     copy = Sentence(tokens=[], comments=[])
     for token in sentence.tokens:
-        clone = type(token)(text=converter.convert(token.text), upos=token.upos)
-        copy.tokens.append(clone)
+        copy.tokens.append(replace(token, text=converter.convert(token.text)))
     return copy
 
 
-def plain(sentence: Sentence) -> Sentence:
-    """Words, universal tags and multiword tokens only."""
+def plain(sentence: Sentence, *, older: bool = False) -> Sentence:
+    """Words, universal tags, universal features, trees and multiword tokens only; of an older release no features and trees."""
     sentence.comments = []
     sentence.empty_nodes = []
     for token in sentence.tokens:
-        token.lemma = token.xpos = token.feats = token.deprel = token.deps = token.misc = token.head = None
+        token.lemma = token.xpos = token.deps = token.misc = None
+        if older:
+            token.feats = token.deprel = token.head = None
+        elif token.feats:
+            kept = [part for part in token.feats.split("|") if part.partition("=")[0] in UNIVERSAL_FEATURES]
+            token.feats = "|".join(kept) or None
         token.upos = {"CONJ": "CCONJ"}.get(token.upos or "", token.upos)
         token.upos = token.upos if token.upos in UPOS else None
     return sentence
@@ -126,12 +137,19 @@ class Collection:
         for name, lang in OLDER.items():
             if not FREE.match(licence[name]):
                 continue
-            sentences = [plain(s) for s in self.read("ud-older", name, "train")]
+            sentences = [plain(s, older=True) for s in self.read("ud-older", name, "train")]
             if lang == "zh":
                 sentences += [simplified(s, self.converter) for s in sentences]
             reconcile(sentences, self.train[lang])
             self.train[lang] += sentences
             self.note(name, lang, "train (UD 1)", licence[name], len(sentences))
+
+    def rare_subtypes(self) -> set[str]:
+        """Relations with a subtype that is too rare to be learnt."""
+        counts = Counter(
+            t.deprel for found in self.train.values() for s in found for t in s.tokens if t.deprel and ":" in t.deprel
+        )
+        return {relation for relation, count in counts.items() if count < LEAST_SUBTYPE}
 
     def split(self, lang: str) -> tuple[list[Sentence], list[Sentence]]:
         """What trains and what validates, without test sentences and very short repetitions."""
@@ -161,6 +179,7 @@ def main() -> None:
     collection = Collection(args.data)
     collection.add_current()
     collection.add_older()
+    rare = collection.rare_subtypes()
     report = {}
     for lang in sorted(collection.train):
         parts = dict(zip(("train", "dev"), collection.split(lang), strict=True))
@@ -171,6 +190,8 @@ def main() -> None:
             "words": sum(len(s.tokens) for s in parts["train"]),
         }
         for part, sentences in parts.items():
+            for token in (t for s in sentences for t in s.tokens if t.deprel in rare):
+                token.deprel = str(token.deprel).partition(":")[0]
             text = "".join(format_sentence(s) for s in sentences)
             (args.work / f"{lang}.{part}.conllu").write_text(text, encoding="utf-8", newline="\n")
     sources = {"treebanks": collection.used, "languages": report}

@@ -59,6 +59,12 @@ class ModelConfig:
         whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **plain, **extra}
         return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
+    @property
+    def formed(self) -> list[str]:
+        """Languages whose words' forms the model has learnt, where it has word features; empty: it is not known."""
+        found = self.word_features.get("languages")
+        return [str(lang) for lang in found] if isinstance(found, list) else self.languages
+
     @classmethod
     def from_folder(cls, folder: Path | str) -> ModelConfig:
         """Read ``config.json`` of a calque model.

@@ -71,6 +71,8 @@ def test_texts_wait_while_word_features_train_alone(encoder: Path, pairs: Path, 
         encoder, data, task="pos,embed", teacher=str(encoder), epochs=4.0, word_features=True, lexical_warmup=0.5, **options
     )
     assert {score["metric"] for score in model.config.scores} == {"upos.accuracy", "embed.cosine"}
+    assert model.config.languages == ["en", "es"]
+    assert model.config.formed == ["en"], "texts show no forms of words"
 
 
 def test_a_run_that_goes_on_does_not_ask_the_teacher_again(

@@ -54,7 +54,7 @@ class Running(Adapted):
         It does where words are cut by the vocabulary of their language, and where word features are hidden in strange ones.
         """
         pieces = self.encoder.pieces
-        return pieces.own is not None or (pieces.forms is not None and bool(self.config.languages))
+        return pieces.own is not None or (pieces.forms is not None and bool(self.config.formed))
 
     def tag(
         self,
@@ -98,7 +98,7 @@ class Running(Adapted):
         with self._evaluating():
             return analyse(
                 pieces, self._runner(bf16), sentences, heads,
-                langs=langs, setups=setups, batch_pieces=batch_pieces, formed=self.config.languages,
+                langs=langs, setups=setups, batch_pieces=batch_pieces, formed=self.config.formed,
             )  # fmt: skip
 
     def classify_texts(

@@ -130,7 +130,7 @@ class OnnxModel:
 
         It does where words are cut by the vocabulary of their language, and where word features are hidden in strange ones.
         """
-        return self.pieces.own is not None or (self.pieces.forms is not None and bool(self.config.languages))
+        return self.pieces.own is not None or (self.pieces.forms is not None and bool(self.config.formed))
 
     def tag(
         self,
@@ -176,7 +176,7 @@ class OnnxModel:
         heads = [known[setup] for setup in setups]
         return analyse(
             self.pieces, self._run_rows, sentences, heads,
-            langs=langs, setups=setups, batch_pieces=BATCH_PIECES, formed=self.config.languages,
+            langs=langs, setups=setups, batch_pieces=BATCH_PIECES, formed=self.config.formed,
         )  # fmt: skip
 
     def classify_texts(

@@ -6,7 +6,8 @@ Choices and trade-offs
   data does not make the same batches every epoch) and filled up to the budget; then the batches are shuffled. Padding stays at a
   few per cent. The plan depends on seed and epoch alone, so a resumed run finds its place by number.
 - The budget is in padded pieces (what memory and time depend on): the words asked for times the data's pieces a word.
-- Hidden words and pieces become the mask piece (the unknown piece where there is none): two regularisers that cost nothing.
+- Hidden words and pieces become the mask piece (the unknown piece where there is none): two regularisers that cost nothing. Word
+  features are hidden of words, and of whole sentences: the model learns to do without, as it must in languages new to it.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Hiding:
 
     words: float = 0.0
     pieces: float = 0.0
-    features: float = 0.0  # of the words; half of them their whole form only
+    features: float = 0.0  # of the words: of half of them the whole form only, of a quarter all, alone or in a whole sentence
     piece_id: int = 0  # what stands for hidden ones
 
 
@@ -159,10 +160,11 @@ def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding,
         return
     draw = rng.random(len(per_word))
     counts = np.array([row.words for row in rows])
+    hidden_words |= np.repeat(rng.random(len(rows)) < hiding.features / 4, counts)
     there = np.arange(batch.features.shape[1]) < counts[:, None]
     known = batch.features[there]
     known[draw < hiding.features, 0] = HIDDEN
-    known[hidden_words | (draw < hiding.features / 2)] = HIDDEN
+    known[hidden_words | (draw < hiding.features / 4)] = HIDDEN
     batch.features[there] = known
 
 

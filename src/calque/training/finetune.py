@@ -23,7 +23,7 @@ import torch
 
 from calque.errors import TrainingError
 from calque.models.model import Model
-from calque.tasks import TASKS
+from calque.tasks import OF_TEXTS, TASKS
 from calque.training import keeping
 from calque.training.checkpoints import State, load_average
 from calque.training.corpus import Data
@@ -341,6 +341,10 @@ def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
     config.name = Path(report.output).name if report.output else config.name or origin
     known = [c.language for c in data.train if c.language != "und"]
     config.languages = sorted({*(config.languages if start.continued else []), *known})
+    if config.word_features:  # texts show the model no forms of words
+        of_words = [c.language for c in data.train if any(TASKS[t].kind not in OF_TEXTS for own in c.labels for t in own)]
+        before = config.word_features.get("languages", []) if start.continued else []
+        config.word_features = {**config.word_features, "languages": sorted({*before, *of_words} - {"und"})}
     entry: dict[str, Any] = {
         "task": ",".join(run.tasks),
         "date": datetime.now(UTC).date().isoformat(),

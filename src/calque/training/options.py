@@ -63,7 +63,7 @@ class Options:
     code_switch: float | None = None  # copies in words of the lexicons, over sentences; None: 1 where there are lexicons
     layer_mix: bool | None = None  # each head reads its own learnt mean over the layers; None: as the model has it
     word_features: bool | None = None  # hashed forms and affixes beside the encoder; None: as the model has them
-    feature_dropout: float = 0.1  # part of the words whose features are hidden in training, half of them their whole form only
+    feature_dropout: float = 0.1  # part of the words whose features are hidden in training (see training.batches.Hiding)
     lexical_warmup: float = 0.0  # part of the run in which word features train alone, without the encoder
     average: int = 3  # best checkpoints to average, 1: none
     keep_start: float | None = None  # part of the encoder's start weights averaged in at the end; None: see training.keeping
