@@ -152,7 +152,7 @@ def test_notes_go_to_standard_error(calque, folder, loaded):
         (["es=missing.conllu"], "missing.conllu"),
         (["missing.conllu"], "missing.conllu"),
         (["plain.conllu"], "which language is it"),
-        (["my-model", "another", "es=plain.conllu"], "another: not a CoNLL-U file"),
+        (["my-model", "another", "es=plain.conllu"], "another: not a file to measure on"),
         (["qqqqq=plain.conllu"], "qqqqq"),
         (["es=plain.conllu", "--plot", "scores.bmp"], ".png, .svg, .pdf"),
         (["es=plain.conllu", "--plot", "nowhere/scores.png"], "no such folder"),

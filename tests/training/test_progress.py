@@ -93,3 +93,17 @@ def test_a_point_lost_is_no_forgetting_yet():
     before, after = [Result("en", "upos.accuracy", 0.95, 10, 1)], [Result("en", "upos.accuracy", 0.945, 10, 1)]
     assert forgetting(before, after, rate=1e-4) == []
     assert "fell by 5.0 points" in forgetting(before, [Result("en", "upos.accuracy", 0.9, 10, 1)], rate=1e-4)[0]
+
+
+def test_a_run_of_several_tasks_has_a_column_for_each():
+    from rich.console import Console
+
+    both = [Result("es", "upos.accuracy", 0.9, 10, 1), Result("es", "las", 0.7, 10, 1), Result("ca", "las", 0.8, 6, 1)]
+    told = report()
+    told.validation = both
+    stream = io.StringIO()
+    told.print(Console(file=stream, width=120))
+    shown = stream.getvalue()
+    assert "upos.accuracy" in shown and "las" in shown
+    (mean,) = [line for line in shown.splitlines() if "mean" in line]
+    assert "90.00" in mean and "75.00" in mean

@@ -16,9 +16,8 @@ from calque.errors import CalqueError, DataError
 if TYPE_CHECKING:
     from calque.evaluation.report import Evaluation, Progress
 
-_TREEBANK_SUFFIXES = tuple(
-    kind + packed for kind in (".conllu", ".iob2", ".conll", ".bio", ".jsonl") for packed in ("", ".gz", ".xz")
-)
+_KINDS = (".conllu", ".iob2", ".conll", ".bio", ".jsonl", ".tsv", ".csv")
+_SUFFIXES = tuple(kind + packed for kind in _KINDS for packed in ("", ".gz", ".xz"))
 
 
 class OnError(StrEnum):
@@ -52,6 +51,14 @@ def evaluate_command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON object to this file as well.")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw a picture: a .png, .svg or .pdf file.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="A,B,…", help="Of texts, for a model not trained on them.", show_default="the file's"),
+    ] = None,
+    hypothesis: Annotated[
+        str | None, typer.Option("--hypothesis", help="The sentence that such a label is put into at {}.", show_default=False)
+    ] = None,
+    multi_label: Annotated[bool, typer.Option("--multi-label", help="Texts have any number of labels.")] = False,
     per_tag: Annotated[bool, typer.Option("--per-tag", help="Add precision, recall and F1 of every tag.")] = False,
     confusion: Annotated[bool, typer.Option("--confusion", help="Add the most frequent confusions.")] = False,
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="Bootstrap resamples behind each interval.")] = 1000,
@@ -62,7 +69,7 @@ def evaluate_command(
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run: auto, onnx or torch.")] = Backend.auto,
     on_error: Annotated[OnError, typer.Option("--on-error", help="At a malformed sentence: stop, or skip it.")] = OnError.stop,
 ) -> None:
-    """Measure a model on gold files: CoNLL-U; for entities also IOB2 and the like.
+    """Measure a model on gold files: CoNLL-U; for entities also IOB2 and the like; tables and JSON lines of labelled texts.
 
     UPOS accuracy over all words, and over sentences without multiword tokens; features, lemmas, attachment scores and entity F1
     where the model and the file have them; all with 95 % bootstrap intervals.
@@ -83,20 +90,24 @@ def evaluate_command(
     from calque.cli._common import console, echo_json
     from calque.evaluation.report import evaluate
 
-    with _progress() as progress:
-        evaluation = evaluate(
-            model,
-            files,
-            tasks=tasks,
-            resamples=resamples,
-            seed=seed,
-            limit=limit,
-            on_error=on_error.value,
-            backend=backend.value,
-            adapters=adapters,
-            otherwise=otherwise.value,
-            progress=progress,
-        )
+    common: dict[str, Any] = {"resamples": resamples, "seed": seed, "limit": limit, "on_error": on_error.value}
+    if _of_texts(files, (labels, hypothesis, multi_label)):
+        from calque.evaluation.texts import evaluate_texts
+
+        names = None if labels is None else [label.strip() for label in labels.split(",")]
+        evaluation = evaluate_texts(model, files, labels=names, hypothesis=hypothesis, multi_label=multi_label, **common)
+    else:
+        with _progress() as progress:
+            evaluation = evaluate(
+                model,
+                files,
+                tasks=tasks,
+                backend=backend.value,
+                adapters=adapters,
+                otherwise=otherwise.value,
+                progress=progress,
+                **common,
+            )
     for note in evaluation.notes:
         typer.echo(f"note: {note}", err=True)
     plain = evaluation.to_json_dict(per_tag=per_tag, confusion=confusion)
@@ -118,8 +129,7 @@ def _split(arguments: list[str]) -> tuple[str | None, dict[str, list[Path]]]:
     for item in arguments:
         if "=" not in item and not _is_treebank(item):
             raise DataError(
-                f"{item}: not a CoNLL-U file (.conllu, .conllu.gz, .conllu.xz) or one of entities (.iob2, .conll, .bio, .jsonl): "
-                "the model comes first, and only one at a time; "
+                f"{item}: not a file to measure on ({', '.join(_KINDS)}; .gz, .xz): the model comes first, and only one at a time; "
                 "a file with another name is given with its language, such as  es=FILE"
             )
     from calque.cli._common import UNDETERMINED, parse_lang_files
@@ -137,8 +147,20 @@ def _split(arguments: list[str]) -> tuple[str | None, dict[str, list[Path]]]:
     return model, files
 
 
+def _of_texts(files: dict[str, list[Path]], options: tuple[object, ...]) -> bool:
+    """Whether the files hold labelled texts; all of them or none."""
+    from calque.evaluation.texts import holds_texts
+
+    kinds = {holds_texts(path) for paths in files.values() for path in paths if path.is_file()}
+    if len(kinds) > 1:
+        raise DataError("some of these files hold texts with labels and some sentences of words: measure one kind at a time")
+    if True not in kinds and any(options):
+        raise CalqueError("--labels, --hypothesis and --multi-label are about texts with labels: give .tsv, .csv or .jsonl files")
+    return True in kinds
+
+
 def _is_treebank(argument: str) -> bool:
-    return argument.lower().endswith(_TREEBANK_SUFFIXES)
+    return argument.lower().endswith(_SUFFIXES)
 
 
 def _language_of_folder(path: Path) -> str | None:

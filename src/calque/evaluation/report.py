@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from calque.adapterrouter import Choose, Otherwise
     from calque.document import Sentence
+    from calque.evaluation.classification import ClassScores
     from calque.evaluation.entities import TypeScore
     from calque.evaluation.trees import ArcScore
     from calque.pipeline import Backend, Tagger
@@ -62,6 +63,7 @@ class Evaluation:
     model: str
     results: list[Result] = field(default_factory=list)
     counts: dict[str, dict[str, Counter]] = field(default_factory=dict)  # by language, its files pooled, and by task
+    classes: dict[str, ClassScores] = field(default_factory=dict)  # by language, where texts were classified
     macro: dict[str, Score] = field(default_factory=dict)  # by metric; only with two or more languages
     notes: list[str] = field(default_factory=list)  # what a reader of the figures should know
     words: int = 0  # words tagged, counted or not
@@ -85,7 +87,7 @@ class Evaluation:
     @property
     def metrics(self) -> list[str]:
         """The metrics that there are figures of, in the order of the tasks."""
-        return list(dict.fromkeys(r.metric for r in sorted(self.results, key=lambda r: list(COUNTERS).index(r.task))))
+        return list(dict.fromkeys(r.metric for r in sorted(self.results, key=lambda r: list(TASKS).index(r.task))))
 
     def score(self, language: str, *, metric: str = ACCURACY) -> Result | None:
         """The figure of a language (pooled where it has several files); ``None`` where nothing was left to measure."""
@@ -123,6 +125,8 @@ class Evaluation:
         plain: dict[str, Any] = {"model": self.model, "results": [_plain(result) for result in self.results]}
         if self.macro:
             plain["macro"] = {metric: _plain(score) for metric, score in self.macro.items()}
+        if self.classes:
+            plain["classes"] = {lang: found.to_dict() for lang, found in self.classes.items()}
         if per_tag:
             plain["per_tag"] = {lang: [asdict(tag) for tag in self.per_tag(lang)] for lang in self.tallies}
             for name, of in (("per_relation", self.per_relation), ("per_type", self.per_type)):

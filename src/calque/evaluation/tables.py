@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from calque.errors import CalqueError
+from calque.evaluation.classification import ClassScores
 from calque.evaluation.entities import TypeScore
 from calque.evaluation.metrics import Score
 from calque.evaluation.report import ACCURACY, ACCURACY_NO_MWT, Evaluation, Result
@@ -32,6 +33,9 @@ _HEADINGS = {
     "las.subtypes": "with subtypes",
     "clas": "CLAS",
     "ner.f1": "NER",
+    "classify.accuracy": "Accuracy",
+    "classify.macro_f1": "Macro F1",
+    "classify.micro_f1": "Micro F1",
 }
 _LANGUAGES_ACROSS = 9
 _CONFUSIONS_ALONE = 15
@@ -45,13 +49,16 @@ def draw(evaluation: Evaluation, console: Console, *, per_tag: bool = False, con
     others = [metric for metric in evaluation.metrics if metric not in (ACCURACY, ACCURACY_NO_MWT)]
     if others:
         console.print(_others(evaluation, others))
+    for language, classes in evaluation.classes.items():
+        console.print(_classes(language, classes))
     if per_tag:
         for table in (*_tags(evaluation), *_parts(evaluation)):
             console.print(table)
     if confusion and evaluation.tallies:
         console.print(_confused(evaluation))
+    what = "texts" if evaluation.classes else "words"
     console.print(
-        f"{evaluation.words:,} words in {evaluation.seconds:.1f} s, {evaluation.words_per_second:,.0f} words/s", style="dim"
+        f"{evaluation.words:,} {what} in {evaluation.seconds:.1f} s, {evaluation.words_per_second:,.0f} {what}/s", style="dim"
     )
 
 
@@ -118,7 +125,9 @@ def _others(evaluation: Evaluation, metrics: Sequence[str]) -> Table:
     """Features, lemmas, trees and entities: a row a language, a column a metric; intervals have no room here."""
     table = _table(
         f"Other tasks of {evaluation.model}, %",
-        "UAS, LAS, CLAS as in the CoNLL 2018 evaluation, on gold words; NER: F1 over whole entities; intervals: --json",
+        "intervals: --json"
+        if evaluation.classes
+        else "UAS, LAS, CLAS as in the CoNLL 2018 evaluation, on gold words; NER: F1 over whole entities; intervals: --json",
     )
     table.add_column("Language", style="cyan", overflow="fold")
     for metric in metrics:
@@ -134,6 +143,19 @@ def _others(evaluation: Evaluation, metrics: Sequence[str]) -> Table:
         table.add_section()
         means = [evaluation.macro.get(metric) for metric in metrics]
         table.add_row(f"Mean of {len(evaluation.languages)}", *[_percent(m.value) if m else "–" for m in means], style="bold")
+    return table
+
+
+def _classes(language: str, found: ClassScores) -> Table:
+    """The labels of texts in one language, what the majority's label alone would reach, and calibration."""
+    told = f"always {'|'.join(found.majority.labels)}: accuracy {_percent(found.majority.accuracy)}"
+    if found.calibration is not None:
+        told += f"; expected calibration error {_percent(found.calibration.ece)}"
+    table = _table(f"Classes, {language_label(language)}, %", told)
+    for heading in ("Label", "Precision", "Recall", "F1", "Texts"):
+        table.add_column(heading, justify="left" if heading == "Label" else "right")
+    for one in found.labels:
+        table.add_row(one.label, _percent(one.precision), _percent(one.recall), _percent(one.f1), f"{one.support:,}")
     return table
 
 

@@ -90,22 +90,27 @@ class Report:
 
         table = Table(title=f"{self.task}: {self.model} → {self.output or 'not saved'}", title_justify="left")
         table.add_column("language")
-        for heading in ("train sentences", "train words", "validation words", "accuracy"):
+        metrics = list(dict.fromkeys(r.metric for r in self.validation))
+        headings = ["accuracy"] if metrics in ([], ["upos.accuracy"]) else metrics
+        for heading in ("train sentences", "train words", "validation words", *headings):
             table.add_column(heading, justify="right")
-        results = {r.language: r for r in self.validation}
-        for language in sorted({*self.train, *results}, key=lambda name: (name not in self.train, name)):
-            size, result = self.train.get(language), results.get(language)
+        results = {(r.language, r.metric): r for r in self.validation}
+        languages = {r.language for r in self.validation}
+        for language in sorted({*self.train, *languages}, key=lambda name: (name not in self.train, name)):
+            size, own = self.train.get(language), [results.get((language, metric)) for metric in metrics]
+            words = max((r.words for r in own if r), default=0)
             table.add_row(
                 language,
                 f"{size['sentences']:,}" if size else "",
                 f"{size['words']:,}" if size else "",
-                f"{result.words:,}" if result else "",
-                f"{100 * result.value:.2f}" if result else "",
+                f"{words:,}" if words else "",
+                *(f"{100 * r.value:.2f}" if r else "" for r in own),
             )
-        if len(results) > 1:
+        if len(languages) > 1:
             table.add_section()
-            mean = sum(r.value for r in results.values()) / len(results)
-            table.add_row("mean", "", "", f"{sum(r.words for r in results.values()):,}", f"{100 * mean:.2f}")
+            values = [[r.value for r in self.validation if r.metric == metric] for metric in metrics]
+            words = sum(r.words for r in self.validation if r.metric == metrics[0])
+            table.add_row("mean", "", "", f"{words:,}", *(f"{100 * sum(v) / len(v):.2f}" for v in values))
         console.print(table)
         console.print(
             f"{self.steps:,} steps, {self.epochs:.2f} epochs, {self.words:,} words in {clock(self.seconds)} "

@@ -1,0 +1,139 @@
+"""Classes of texts on labelled files: a trained head's, or those of labels that nobody trained.
+
+Choices and trade-offs
+- A model with a trained head for classes is measured on its own labels; any other model on labels that are given, or else on the
+  names of the file's labels: what zero-shot classification is worth with nothing but these names.
+- The rows are those of :func:`calque.evaluation.report.evaluate` (``words`` and ``sentences`` both count texts); what else there
+  is to say of classes (by label, the majority's share, calibration) is in ``classes``.
+- Figures of one label a text: accuracy, macro F1. Of several: exact match, micro and macro F1.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from calque.errors import DataError, FormatError
+from calque.evaluation.classification import ClassTally, measure
+from calque.evaluation.ratios import RatioTally
+from calque.evaluation.ratios import macro as mean_ratio
+from calque.evaluation.report import Evaluation, Result
+from calque.formats.classification import LabelledText, read_texts
+from calque.zeroshot import prepare
+
+if TYPE_CHECKING:
+    from calque.evaluation.report import Files
+    from calque.zeroshot import Classified, Labels
+
+AT_ONCE = 256  # texts
+SUFFIXES = (".tsv", ".csv", ".jsonl")
+
+
+def holds_texts(path: str | Path) -> bool:
+    """Whether a file's name says that it holds labelled texts; JSON lines of entities do not."""
+    from calque.formats.entities import looks_like_entities
+
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() not in (".gz", ".xz")]
+    return bool(suffixes) and suffixes[-1] in SUFFIXES and not (suffixes[-1] == ".jsonl" and looks_like_entities(path))
+
+
+def evaluate_texts(
+    model: Any,
+    files: Files,
+    *,
+    labels: Labels | None = None,
+    hypothesis: str | None = None,
+    multi_label: bool = False,
+    resamples: int = 1000,
+    seed: int = 0,
+    limit: int | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+) -> Evaluation:
+    """Measure a model on files of labelled texts.
+
+    :param model: a name, a folder, an object as :func:`calque.classify` takes it, or None for the embedded default.
+    :param files: by language, a file or several.
+    :param labels: that the texts are to be given, for a model that was not trained on them; by default those of the files.
+    :param hypothesis: the sentence that such a label is put into at ``{}``.
+    :param multi_label: texts have any number of labels (with ``|`` between them in tables).
+    :param resamples: bootstrap resamples behind each interval.
+    :param seed: of the resamples.
+    :param limit: only the first texts of each file.
+    :param on_error: ``skip`` leaves malformed rows out and says so in ``notes``.
+    :raises DataError: when a file is missing or holds no labelled text; FormatError when one is malformed.
+    :raises ModelError: when the model cannot be loaded or cannot classify.
+    """
+    from calque.pipeline import as_tagger
+
+    loaded = as_tagger(model) if _is_ours(model) else model
+    trained = "classify" in getattr(loaded, "tasks", ()) and labels is None
+    name = "default" if model is None else str(model) if isinstance(model, str | Path) else type(model).__name__
+    evaluation = Evaluation(name)
+    right: dict[str, RatioTally] = {}
+    for language, given in files.items():
+        pooled = ClassTally(multi_label)
+        paths = [given] if isinstance(given, str | Path) else list(given)
+        for path in paths:
+            begin = time.perf_counter()
+            texts, notes = _read(path, multi_label, limit, on_error)
+            evaluation.notes += notes
+            wanted = None if trained else labels if labels is not None else sorted({x for t in texts for x in t.labels})
+            label_all = prepare(
+                wanted, model=loaded, hypothesis=hypothesis, multi_label=multi_label, lang=language, threshold=None
+            )
+            tally = _count(texts, label_all, multi_label, right.setdefault(language, RatioTally()))
+            evaluation.seconds += time.perf_counter() - begin
+            evaluation.words += len(texts)
+            evaluation.results += _results(language, str(path), tally, resamples=resamples, seed=seed)
+            pooled.update(tally)
+        if len(paths) > 1:
+            evaluation.results += _results(language, None, pooled, resamples=resamples, seed=seed)
+        evaluation.classes[language] = measure(pooled, resamples=resamples, seed=seed, name=language)
+        evaluation.counts[language] = {}
+    if len(files) > 1:
+        evaluation.macro["classify.accuracy"] = mean_ratio(right, resamples=resamples, seed=seed)
+    return evaluation
+
+
+def _is_ours(model: object) -> bool:
+    """Whether a name is one of a calque model or encoder, and not of a checkpoint that is read otherwise (entailment)."""
+    from calque.config import is_calque_model
+
+    return model is None or (isinstance(model, str | Path) and is_calque_model(model))
+
+
+def _read(
+    path: str | Path, multi_label: bool, limit: int | None, on_error: Literal["raise", "skip"]
+) -> tuple[list[LabelledText], list[str]]:
+    skipped: list[FormatError] = []
+    texts = list(islice(read_texts(path, multi_label=multi_label, on_error=on_error, skipped=skipped), limit))
+    if not texts:
+        raise DataError(f"{path}: no labelled text here: give a table with a label and a text in each row")
+    notes = [f"{path}: {len(skipped)} malformed rows were left out: {skipped[0]}"] if skipped else []
+    return texts, notes
+
+
+def _count(
+    texts: Sequence[LabelledText], label_all: Callable[[Sequence[str]], list[Classified]], multi_label: bool, right: RatioTally
+) -> ClassTally:
+    tally = ClassTally(multi_label)
+    for at in range(0, len(texts), AT_ONCE):
+        some = texts[at : at + AT_ONCE]
+        for text, found in zip(some, label_all([t.text for t in some]), strict=True):
+            given = found.labels if multi_label else found.labels[:1]
+            chances: Mapping[str, float] | None = None if multi_label else dict(zip(found.labels, found.scores, strict=True))
+            tally.add(text.labels, given, chances)
+            right.add(int(set(given) == set(text.labels)), 1)
+    return tally
+
+
+def _results(language: str, path: str | None, tally: ClassTally, *, resamples: int, seed: int) -> Iterator[Result]:
+    found = measure(tally, resamples=resamples, seed=seed, name=language)
+    figures = {"classify.accuracy": found.accuracy, "classify.macro_f1": found.macro_f1}
+    if tally.multi_label:
+        figures["classify.micro_f1"] = found.micro_f1
+    for metric, one in figures.items():
+        yield Result(language, path, "classify", metric, one.value, one.interval, found.texts, found.texts)
