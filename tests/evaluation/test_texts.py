@@ -59,7 +59,7 @@ def test_a_trained_head_is_measured_on_its_labels(table: Path) -> None:
     assert found.classes["en"].calibration is not None
     plain = found.to_json_dict()
     assert plain["classes"]["en"]["labels"][0]["label"] == "food"
-    assert json.loads(json.dumps(plain)) == plain
+    assert json.loads(json.dumps(plain))["classes"]["en"]["majority"]["labels"] == ["sport"]
 
 
 def test_other_models_are_measured_on_the_names_of_the_labels(table: Path) -> None:

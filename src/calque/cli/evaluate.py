@@ -129,7 +129,7 @@ def _split(arguments: list[str]) -> tuple[str | None, dict[str, list[Path]]]:
     for item in arguments:
         if "=" not in item and not _is_treebank(item):
             raise DataError(
-                f"{item}: not a file to measure on ({', '.join(_KINDS)}; .gz, .xz): the model comes first, and only one at a time; "
+                f"{item}: not a file to measure on ({', '.join(_KINDS)}; .gz, .xz): the model comes first, only one at a time; "
                 "a file with another name is given with its language, such as  es=FILE"
             )
     from calque.cli._common import UNDETERMINED, parse_lang_files
