@@ -55,7 +55,7 @@ def main() -> None:
         lang, path = CODES.get(row["language"], row["language"]), labelled / (row["path"] + ".xz")
         if row["split"] != "test" and (row not in free or path.name.removesuffix(".xz").endswith(LEAVE_OUT)):
             continue
-        sentences = list(read_entities(path, lang=lang))
+        sentences = list(read_entities(path, lang=lang, mapping={"OTH": "O"}))
         if row["split"] == "test":
             banned[lang].update(key(s) for s in sentences)
             continue

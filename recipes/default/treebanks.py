@@ -64,7 +64,7 @@ def plain(sentence: Sentence, *, older: bool = False) -> Sentence:
     sentence.comments = []
     sentence.empty_nodes = []
     for token in sentence.tokens:
-        token.lemma = token.xpos = token.deps = token.misc = None
+        token.lemma = token.xpos = token.deps = token.misc = token.entity = None
         if older:
             token.feats = token.deprel = token.head = None
         elif token.feats:
