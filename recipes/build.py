@@ -29,12 +29,12 @@ def run(script: str, *arguments: str | Path) -> None:
 def main() -> None:
     """Run all steps in order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with text/ and ud/")
+    parser.add_argument("--data", type=Path, required=True, help="folder with text/, ud/ and labelled/")
     parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 5 GB")
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
     parser.add_argument("--packages", type=Path, required=True, help="folder where the teacher's packages are unpacked")
     parser.add_argument("--pretrain-minutes", type=float, default=30)
-    parser.add_argument("--train-minutes", type=float, default=100)
+    parser.add_argument("--train-minutes", type=float, default=200)
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
     teacher = args.work / "teacher"
@@ -47,10 +47,12 @@ def main() -> None:
         told = ["--work", mini, "--teacher", teacher, "--stage", "whole", "--minutes", str(args.pretrain_minutes)]
         run("mini/pretrain.py", *told, "--threads", "2")
     run("mini/pack.py", "--work", mini, "--output", args.output / "mini")
-    if not (default / "sources.json").exists():
-        run("default/treebanks.py", "--data", args.data, "--work", default)
+    if not (default / "es.pairs.tsv").exists():
+        for step in ("treebanks", "names", "pairs"):
+            run(f"default/{step}.py", "--data", args.data, "--work", default)
     if not (default / "model").exists():
-        run("default/train.py", "--work", default, "--encoder", args.output / "mini", "--minutes", str(args.train_minutes))
+        told = ["--work", default, "--encoder", args.output / "mini", "--teacher", teacher]
+        run("default/train.py", *told, "--minutes", str(args.train_minutes))
     finish = ["--data", args.data, "--work", default, "--encoder", args.output / "mini"]
     run("default/finish.py", *finish, "--output", args.output / "default")
 
