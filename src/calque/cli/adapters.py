@@ -58,8 +58,11 @@ def train_command(
     limit: Annotated[int | None, typer.Option(help="Sentences of each language of --train, drawn with the seed.")] = None,
     most_words: Annotated[int, typer.Option(help="Of each language of --text.")] = 2_000_000,
     batch_words: Annotated[int | None, typer.Option(help="Words a batch; by default by the data.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak; by default 0.001, for --text 0.0005.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Of the encoder's layers while --train runs; by default none.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak; by default 0.002, for --text 0.0005.")] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(help="Of the encoder's layers while --train runs; by default its own on little data, else none."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="For draws, order and new weights.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",

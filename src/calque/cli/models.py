@@ -106,7 +106,7 @@ def _facts(told: Described) -> list[tuple[str, str]]:
         ),
         ("window", f"{told.window} pieces, pooled to words by {told.pooling}" if told.window else ""),
         ("onnx", onnx),
-        *((f"head {task}", f"{len(labels)} labels: {' '.join(labels)}") for task, labels in told.tasks.items()),
+        *((f"head {task}", f"{len(labels):,} labels: {_shortened(labels)}") for task, labels in told.tasks.items()),
     ]
 
 
@@ -158,3 +158,7 @@ def _draw(table: Table, console: Console) -> None:
 
 def _megabytes(size: int | None) -> str:
     return f"{size / 1e6:,.0f} MB" if size and size >= 1e7 else f"{size / 1e6:.1f} MB" if size else ""
+
+
+def _shortened(labels: list[str], most: int = 40) -> str:
+    return " ".join(labels[:most]) + (" …" if len(labels) > most else "")

@@ -70,8 +70,13 @@ def lengths(rows: Sequence[Row], pieces: WordPieces) -> NDArray[np.int64]:
 def budget_of(corpora: Sequence[Corpus], pieces: WordPieces, batch_words: int) -> int:
     """Padded pieces a batch so that it holds about ``batch_words`` words."""
     total = sum(int(lengths(c.rows, pieces).sum()) for c in corpora)
-    words = sum(r.words for c in corpora for r in c.rows)
+    words = sum(amount(c) for c in corpora)
     return max(16, round(batch_words * total / max(1, words)))
+
+
+def amount(corpus: Corpus) -> int:
+    """Words of a corpus, labelled or not; a text is taken to have three words for four pieces."""
+    return sum(max(1, len(row.ids) * 3 // 4) if row.whole else row.words for row in corpus.rows)
 
 
 def plan_epoch(
@@ -146,6 +151,7 @@ def collate(
 def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding, rng: np.random.Generator) -> None:
     per_word = np.concatenate([np.diff(np.append(row.starts, len(row.ids))) for row in rows])
     hidden_words = rng.random(len(per_word)) < hiding.words
+    hidden_words &= ~np.repeat([row.whole for row in rows], [row.words for row in rows])  # a text loses pieces, never all of it
     hidden = np.repeat(hidden_words, per_word)
     hidden |= rng.random(len(hidden)) < hiding.pieces
     # the real pieces of all rows in reading order: the mask without the special pieces at both ends of each row

@@ -242,7 +242,7 @@ def run_training(
             folder=folder,
             reporter=reporter,
         )
-        options = replace(options, epochs=options.epochs or default_epochs(data.words))
+        options = replace(options, epochs=options.epochs or default_epochs(data.amount))
         run = prepare_run(start, data, options, folder, reporter)
         run.resumable = target is not None
         report = new_report(start, data, run, target, freeze(start.model, run.tasks, options))

@@ -77,6 +77,7 @@ class Run:
     reporter: Reporter
     tables: dict[str, Tensor] = field(default_factory=dict)  # by task, the vectors that texts are to have
     adapter: str | None = None  # that is trained, and nothing else
+    still: bool = False  # the encoder under it runs without dropout
     setups: Mapping[str, Setup] | None = None  # the adapters of each language's sentences; None: none
     resumable: bool = True  # whether checkpoints are written
     pending: list[Tensor] = field(default_factory=list)  # losses and gradient norms not yet looked at
@@ -221,7 +222,7 @@ def _step(
     if not labels:  # nothing but rare words that were left out, or texts while the encoder is
         return
     run.model.train()
-    if run.options.freeze_backbone or (run.adapter and run.options.dropout is None):
+    if run.options.freeze_backbone or run.still:
         run.model.encoder.eval()  # what is not trained sees what it will see in use
     seed_step(run.options.seed, state.step)
     with plain_attention(run.device):

@@ -26,9 +26,10 @@ Precision = Literal["auto", "bf16", "fp32"]
 Schedule = Literal["linear", "cosine"]
 
 SEEN_WORDS, MOST_EPOCHS = 100_000, 20  # that a run sees at least, by default, in so many passes at most
+ADAPTER_EPOCHS = 2  # times these, of adapters: few parameters take longer to learn what a whole encoder learns at once
 RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
 SMALL_DATA = 30_000  # words; under it such a model has the default rate
-ADAPTER_RATE = 1e-3  # of an adapter, in an encoder of any width
+ADAPTER_RATE = 2e-3  # of an adapter, in an encoder of any width
 NARROW, NARROW_FACTOR = 512, 2.0  # and encoders less wide than this, this many times the default rate
 # Options that change how a run is watched, not what it computes: they may differ when it is resumed.
 UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes"})
@@ -193,9 +194,10 @@ def default_learning_rate(width: int, *, continued: bool, words: int | None = No
     return float(f"{min(1e-3, rate * factor):.2g}")
 
 
-def default_epochs(words: int) -> float:
-    """Passes over ``words`` words of training data: three, and more over small data, up to twenty."""
-    return float(min(MOST_EPOCHS, max(3, round(SEEN_WORDS / max(1, words)))))
+def default_epochs(words: int, *, adapter: bool = False) -> float:
+    """Passes over ``words`` words of training data: three, and more over small data, up to twenty; for adapters up to forty."""
+    times = ADAPTER_EPOCHS if adapter else 1
+    return float(min(times * MOST_EPOCHS, max(3, round(times * SEEN_WORDS / max(1, words)))))
 
 
 def default_batch_words(words: int) -> int:

@@ -26,7 +26,7 @@ from calque.pieces import WordPieces
 from calque.tasks import TASKS
 from calque.training import teaching
 from calque.training.augment import add_recased
-from calque.training.batches import Corpus, Hiding, budget_of
+from calque.training.batches import Corpus, Hiding, amount, budget_of
 from calque.training.checkpoints import weights_digest
 from calque.training.codeswitch import Lexicon, add_switched
 from calque.training.corpus import Data, Treebanks, as_files, encode, limited, read_treebanks, sha256, split_aside
@@ -35,7 +35,7 @@ from calque.training.gold import label_set
 from calque.training.loop import Run
 from calque.training.mixtures import shares
 from calque.training.optimiser import set_dropout
-from calque.training.options import ADAPTER_RATE, Options, default_batch_words, default_learning_rate
+from calque.training.options import ADAPTER_RATE, SMALL_DATA, Options, default_batch_words, default_learning_rate
 from calque.training.progress import Reporter
 from calque.training.report import Report
 
@@ -145,6 +145,11 @@ class Prepared:
     def words(self) -> int:
         """Labelled training words."""
         return sum(c.words for c in self.train)
+
+    @property
+    def amount(self) -> int:
+        """Training words, labelled or not, texts measured by their lengths: what batches and passes are planned by."""
+        return sum(amount(c) for c in self.train)
 
 
 def start_from(model: str | Path | Model, options: Options, reporter: Reporter) -> Start:
@@ -298,8 +303,8 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         train=data.train,
         validation=data.validation,
         parts=parts,
-        budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.words)),
-        word_budget=options.batch_words or default_batch_words(data.words),
+        budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.amount)),
+        word_budget=options.batch_words or default_batch_words(data.amount),
         rate=options.learning_rate or _default_rate(start, data, width),
         factors={task: options.head_factor or _head_factor(start, task) for task in options.tasks},
         hiding=Hiding(options.word_dropout, options.piece_dropout, _features_hidden(start, options), mask_piece(start.pieces)),
@@ -310,6 +315,7 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         reporter=reporter,
         tables=data.tables,
         adapter=start.adapter,
+        still=start.adapter is not None and options.dropout is None and data.amount >= SMALL_DATA,
         setups=_setups(start, data),
     )
 
@@ -330,7 +336,7 @@ def _setups(start: Start, data: Prepared) -> dict[str, Setup] | None:
 def _default_rate(start: Start, data: Prepared, width: int) -> float:
     if start.adapter:
         return ADAPTER_RATE
-    return default_learning_rate(width, continued=start.continued, words=data.words)
+    return default_learning_rate(width, continued=start.continued, words=data.amount)
 
 
 def _features_hidden(start: Start, options: Options) -> float:
@@ -361,7 +367,7 @@ def new_report(start: Start, data: Prepared, run: Run, target: Path | None, froz
         continued=start.continued,
         decided={
             "learning_rate": run.rate,
-            "batch_words": run.options.batch_words or default_batch_words(data.words),
+            "batch_words": run.options.batch_words or default_batch_words(data.amount),
             "device": run.device.type,
             "precision": run.precision,
             "threads": torch.get_num_threads(),
