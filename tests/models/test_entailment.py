@@ -61,7 +61,7 @@ def test_a_hypothesis_of_one_s_own_and_a_single_label_are_as_in_the_pipeline(che
     assert model.scores(TEXTS, LABELS[:1]) == pytest.approx(np.array(expected), abs=1e-6)
 
 
-def test_a_bart_checkpoint_serves_too(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_bart_checkpoint_serves_too(checkpoint: Callable[..., Path], tmp_path: Path, fake_hub: Any) -> None:
     source = checkpoint("roberta", task=TASK, labels=NLI)  # for its tokenizer
     (tmp_path / "tokenizer.json").write_bytes((source / "tokenizer.json").read_bytes())
     options = {"encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
@@ -74,6 +74,8 @@ def test_a_bart_checkpoint_serves_too(checkpoint: Callable[..., Path], tmp_path:
     transformers.BartForSequenceClassification(made).save_pretrained(tmp_path)
     expected = pipeline_scores(tmp_path, TEXTS, LABELS)
     assert Entailment.load(tmp_path).scores(TEXTS, LABELS) == pytest.approx(np.array(expected), abs=1e-6)
+    fake_hub.add("org/bart-nli", tmp_path)
+    assert Entailment.load("org/bart-nli").scores(TEXTS, LABELS) == pytest.approx(np.array(expected), abs=1e-6)
 
 
 @pytest.fixture
