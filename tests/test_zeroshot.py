@@ -286,3 +286,21 @@ def test_unknown_names_and_damaged_configs_are_told(tmp_path):
 
 def test_softmax_of_large_values_is_a_softmax():
     assert softmax(np.array([[1000.0, 1000.0], [-1000.0, 0.0]])).tolist() == [[0.5, 0.5], [0.0, 1.0]]
+
+
+def test_what_all_texts_share_is_taken_away_from_them() -> None:
+    class Leaning:
+        """Every vector leans towards the first label; what a text says is in the small rest."""
+
+        common = centre = np.array([1.0, 0.0], dtype=np.float32)
+
+        def embed(self, texts: Sequence[str], *, langs: object = None) -> np.ndarray:
+            rest = {"sun": [0.0, 0.2], "rain": [0.0, -0.2], "first": [0.0, 0.0], "second": [-0.9, 0.3]}
+            vectors = np.array([np.add(self.common, rest[text]) for text in texts], dtype=np.float32)
+            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    centred, plain = Leaning(), Leaning()
+    plain.centre = None
+    found = [one.label for one in by_similarity(centred, ["sun", "rain"], ["first", "second"])]
+    assert found == ["second", "first"]
+    assert [one.label for one in by_similarity(plain, ["sun", "rain"], ["first", "second"])] == ["first", "first"]

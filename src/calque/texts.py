@@ -9,7 +9,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,6 +50,14 @@ def embed(
     lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     vectors: NDArray[np.float32] = (means / lengths).astype(np.float32)
     return vectors
+
+
+def centre(embed_all: Callable[[list[str]], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The mean vector of sentences in some fifty languages, ``[D]``: what an encoder's vectors share whatever a text says."""
+    from calque.runtime.samples import SENTENCES
+
+    mean: NDArray[np.float32] = embed_all([" ".join(words) for words in SENTENCES]).mean(axis=0)
+    return mean
 
 
 def classify(

@@ -27,7 +27,7 @@ from calque.models.adapters.heads import owner, tasks_of
 from calque.models.treehead import TreeHead
 from calque.pieces import Row
 from calque.tasks import OF_TEXTS, outputs_of
-from calque.texts import MEAN_VECTOR, classify, embed, embedder
+from calque.texts import MEAN_VECTOR, centre, classify, embed, embedder
 
 if TYPE_CHECKING:
     from calque.document import Document
@@ -138,6 +138,13 @@ class Running(Adapted):
             return embed(
                 self.encoder.pieces, self._runner(bf16), texts, embedder(self.config), langs=langs, batch_pieces=batch_pieces
             )
+
+    @property
+    def centre(self) -> NDArray[np.float32] | None:
+        """The mean vector of texts, ``[D]``; None where a head makes vectors, since those are centred."""
+        if embedder(self.config) is not None:
+            return None
+        return centre(self.embed)
 
     @property
     def similarity(self) -> Mapping[str, float]:

@@ -36,7 +36,7 @@ from calque.runtime.adapters import ExportedAdapters, mixed_logits
 from calque.runtime.packing import read_packed
 from calque.runtime.sharing import shared_tables
 from calque.tasks import OF_TEXTS, kind_of, output_size, outputs_of
-from calque.texts import MEAN_VECTOR, classify, embed, embedder
+from calque.texts import MEAN_VECTOR, centre, classify, embed, embedder
 from calque.wordforms import forms_of
 
 if TYPE_CHECKING:
@@ -212,6 +212,13 @@ class OnnxModel:
                 "--model mini (pip install 'calque[train]')"
             )
         return embed(self.pieces, self._run_rows, texts, head, langs=langs, batch_pieces=BATCH_PIECES)
+
+    @property
+    def centre(self) -> NDArray[np.float32] | None:
+        """The mean vector of texts, ``[D]``; None where a head makes vectors, since those are centred."""
+        if embedder(self.config) is not None:
+            return None
+        return centre(self.embed)
 
     @property
     def similarity(self) -> Mapping[str, float]:
