@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from steps import note, read_log
 
 TOPICS = {
     "science/technology": "science and technology",
@@ -39,19 +40,6 @@ FEELING_NAMES = ("negative", "neutral", "positive")
 SENTIMENT = ("en", "es", "fr", "de", "ar", "hi")
 TATOEBA = 60
 SHOTS = 500
-
-
-def read_log(work: Path) -> dict[str, dict[str, Any]]:
-    """Finished steps."""
-    path = work / "log.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return {line["step"]: line for line in lines}
-
-
-def note(work: Path, step: str, **told: Any) -> None:
-    """A finished step."""
-    with (work / "log.jsonl").open("a") as log:
-        log.write(json.dumps({"step": step, **told}) + "\n")
 
 
 def lines_of(path: Path) -> list[str]:

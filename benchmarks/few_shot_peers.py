@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,12 @@ def _fits(block: str) -> bool:
     return all(len(cell.encode()) < 250 for row in block.split("\n") for cell in row.split("\t")[1:3])
 
 
-def udpipe_train(train: Path, model: Path) -> None:
-    """Train UDPipe's tagger, as it is by default."""
+def udpipe_train(train: Path, model: Path, *, parser: bool = False) -> None:
+    """Train UDPipe's tagger, and its parser if wanted, as they are by default."""
     from ufal.udpipe import ProcessingError, Sentences, Trainer
 
     error = ProcessingError()
-    made = Trainer.train("morphodita_parsito", udpipe_sentences(train), Sentences(), "none", "", "none", error)
+    made = Trainer.train("morphodita_parsito", udpipe_sentences(train), Sentences(), "none", "", "" if parser else "none", error)
     if error.occurred():
         sys.exit(error.message)
     model.write_bytes(made if isinstance(made, bytes) else bytes(made, "latin-1"))
@@ -101,14 +102,30 @@ def train_udpipe(train: Path, test: Path) -> float:
     return right / words
 
 
-def train_spacy(train: Path, test: Path, lang: str, seed: int) -> float:
-    """Accuracy of spaCy's morphologizer."""
+def spacy_fit(nlp: Any, optimiser: Any, rest: list[Any], score: Callable[[], float]) -> None:
+    """Train a pipeline until its score on kept sentences rises no more, and leave it as it was best."""
     import random
 
+    from spacy.util import minibatch
+
+    best, kept, since = -1.0, b"", 0
+    for _ in range(EPOCHS):
+        random.shuffle(rest)
+        for batch in minibatch(rest, BATCH):
+            nlp.update(batch, sgd=optimiser, drop=0.1)
+        now = score()
+        best, kept, since = (now, nlp.to_bytes(), 0) if now > best else (best, kept, since + 1)
+        if since >= PATIENCE:
+            break
+    nlp.from_bytes(kept)
+
+
+def train_spacy(train: Path, test: Path, lang: str, seed: int) -> float:
+    """Accuracy of spaCy's morphologizer."""
     import spacy
     from spacy.tokens import Doc
     from spacy.training import Example
-    from spacy.util import fix_random_seed, minibatch
+    from spacy.util import fix_random_seed
 
     fix_random_seed(seed)
     nlp = spacy.blank(lang if lang != "zh" else "xx")
@@ -133,16 +150,7 @@ def train_spacy(train: Path, test: Path, lang: str, seed: int) -> float:
             words += len(doc)
         return right / words
 
-    best, kept, since = -1.0, b"", 0
-    for _ in range(EPOCHS):
-        random.shuffle(rest)
-        for batch in minibatch(rest, BATCH):
-            nlp.update(batch, sgd=optimiser, drop=0.1)
-        now = accuracy(dev)
-        best, kept, since = (now, nlp.to_bytes(), 0) if now > best else (best, kept, since + 1)
-        if since >= PATIENCE:
-            break
-    nlp.from_bytes(kept)
+    spacy_fit(nlp, optimiser, rest, lambda: accuracy(dev))
     return accuracy(scored)
 
 

@@ -19,6 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from few_shot_peers import environment, spacy_fit
+from steps import note, read_log
+
 SETS = {
     "en": "English-EWT/en_ewt-ud",
     "da": "Danish-DDT/da_ddt-ud",
@@ -31,25 +34,11 @@ SETS = {
 }
 ENGLISH = "English-EWT/PRERELEASE.en_ewt-ud-train.0c7ce0d.clean.iob2.xz"
 LIMITS = (100, 500)
-EPOCHS, PATIENCE, BATCH = 60, 8, 16
 
 
 def part(data: Path, lang: str, name: str) -> Path:
     """A file of a language."""
     return data / ENGLISH if (lang, name) == ("en", "train") else data / f"{SETS[lang]}-{name}.iob2.xz"
-
-
-def read_log(work: Path) -> dict[str, dict[str, Any]]:
-    """Finished steps."""
-    path = work / "log.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    return {line["step"]: line for line in lines}
-
-
-def note(work: Path, step: str, **told: Any) -> None:
-    """A finished step."""
-    with (work / "log.jsonl").open("a") as log:
-        log.write(json.dumps({"step": step, **told}) + "\n")
 
 
 def f1(model: Any, lang: str, path: Path) -> dict[str, Any]:
@@ -104,12 +93,10 @@ def write_draws(data: Path, work: Path, languages: list[str], draws: int) -> Non
 
 def run_spacy(work: Path, lang: str, limit: int, seed: int) -> None:
     """Train and score one; runs in the peer's environment."""
-    import random
-
     import spacy
     from spacy.tokens import Doc
     from spacy.training import Example, iob_to_biluo
-    from spacy.util import fix_random_seed, minibatch
+    from spacy.util import fix_random_seed
 
     fix_random_seed(seed)
     nlp = spacy.blank(lang if lang != "zh" else "xx")
@@ -137,16 +124,7 @@ def run_spacy(work: Path, lang: str, limit: int, seed: int) -> None:
             right, both = right + 2 * len(found & wanted), both + len(found) + len(wanted)
         return right / max(1, both)
 
-    best, kept, since = -1.0, b"", 0
-    for _ in range(EPOCHS):
-        random.shuffle(rest)
-        for batch in minibatch(rest, BATCH):
-            nlp.update(batch, sgd=optimiser, drop=0.1)
-        now = score(dev)
-        best, kept, since = (now, nlp.to_bytes(), 0) if now > best else (best, kept, since + 1)
-        if since >= PATIENCE:
-            break
-    nlp.from_bytes(kept)
+    spacy_fit(nlp, optimiser, rest, lambda: score(dev))
     note(work, f"spacy {lang} {limit} {seed}", value=score(test), seconds=time.monotonic() - begun)
 
 
@@ -190,8 +168,6 @@ def main() -> None:
         languages = args.languages.split(",")
         run(args.data, args.work, languages, args.draws, args.model)
         if not args.no_peers:
-            from few_shot_peers import environment
-
             python = environment(args.work / "venv")
             write_draws(args.data, args.work, languages, args.draws)
             for lang in languages[1:]:

@@ -1,11 +1,14 @@
-"""The embedded default beside UDPipe 1.4 trained on the same sentences, a language at a time.
+"""The embedded default beside UDPipe 1.4 trained on the same sentences, a language at a time: tags, or trees.
 
     python benchmarks/udpipe_per_language.py --treebanks build/default --data ../shared/data --work runs/udpipe
     python benchmarks/udpipe_per_language.py --work runs/udpipe --report src/calque/bundled/default/config.json
+    python benchmarks/udpipe_per_language.py --trees --treebanks build/default --data ../shared/data --work runs/parsing
 
-``--treebanks`` is what ``recipes/default/treebanks.py`` wrote: ``<lang>.train.conllu``. Each language's tagger is scored on every
-test file of that language, UPOS, gold words. One process, one thread; minutes a language; finished languages are lines in
-WORK/udpipe.jsonl and are not run again. ``--report`` sets the figures beside those in a model's ``config.json``.
+``--treebanks`` is what ``recipes/default/treebanks.py`` wrote: ``<lang>.train.conllu``. Each language's tagger (with ``--trees``
+its parser too, on tags of its own) has default options and is scored on every test file of that language, gold words: UPOS, or
+UAS and LAS as in the CoNLL 2018 evaluation (relations without subtypes, words with a gold head). One process, one thread, the
+smallest language first; minutes a language, with ``--trees`` many; finished languages are lines in WORK/udpipe.jsonl and are not
+run again. ``--report`` sets the figures beside those in a model's ``config.json``.
 """
 
 from __future__ import annotations
@@ -13,26 +16,51 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
+import statistics
 import subprocess
 import time
 from pathlib import Path
 
-from few_shot_peers import environment, udpipe_score, udpipe_train
+from few_shot_peers import environment, udpipe_score, udpipe_sentences, udpipe_train
+
+METRICS = {False: ("upos.accuracy",), True: ("uas", "las")}  # by --trees
 
 
-def run_one(work: Path, lang: str, train: Path, tests: list[Path]) -> None:
+def score_trees(path: Path, test: Path) -> tuple[int, int, int]:
+    """Words with the right head, with the right relation too, and all."""
+    from ufal.udpipe import Model
+
+    model = Model.load(str(path))
+    attached = labelled = words = 0
+    for sentence in udpipe_sentences(test):
+        gold = [(w.head, w.deprel.split(":")[0]) for w in sentence.words][1:]
+        sentence.unlinkAllNodes()
+        for k in range(1, len(sentence.words)):
+            word = sentence.words[k]
+            word.upostag = word.xpostag = word.feats = word.lemma = word.deprel = ""
+        model.tag(sentence, Model.DEFAULT)
+        model.parse(sentence, Model.DEFAULT)
+        for (head, relation), word in zip(gold, list(sentence.words)[1:], strict=True):
+            if head >= 0:
+                words += 1
+                attached += head == word.head
+                labelled += head == word.head and relation == word.deprel.split(":")[0]
+    return attached, labelled, words
+
+
+def run_one(work: Path, lang: str, train: Path, tests: list[Path], *, trees: bool) -> None:
     """Train and score one language; a line on the log. Runs in the peers' environment."""
     begun = time.monotonic()
     model = work / f"{lang}.udpipe"
     if not model.exists():
-        udpipe_train(train, model.with_suffix(".part"))
+        udpipe_train(train, model.with_suffix(".part"), parser=trees)
         model.with_suffix(".part").rename(model)
     trained = time.monotonic() - begun
     found = {}
     for test in tests:
         plain = work / f"{lang}.test.conllu"
         plain.write_bytes(lzma.decompress(test.read_bytes()))
-        found[test.parent.name] = udpipe_score(model, plain)
+        found[test.parent.name] = score_trees(model, plain) if trees else udpipe_score(model, plain)
         plain.unlink()
     model.unlink()
     with (work / "udpipe.jsonl").open("a") as log:
@@ -40,25 +68,32 @@ def run_one(work: Path, lang: str, train: Path, tests: list[Path]) -> None:
 
 
 def read_log(work: Path) -> dict[str, dict[str, list[int]]]:
-    """Language → treebank → right words and all words."""
+    """Language → treebank → right words (by metric) and all words."""
     path = work / "udpipe.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return {line["lang"]: line["tests"] for line in lines}
 
 
-def report(work: Path, config: Path) -> None:
-    """The table, and on how many treebanks the model is ahead."""
+def report(work: Path, config: Path, *, trees: bool) -> None:
+    """The table, the means, and on how many treebanks the model is ahead by the last metric."""
     scores = json.loads(config.read_text(encoding="utf-8"))["scores"]
-    ours = {s["file"].removesuffix(" test"): s["value"] for s in scores if s["metric"] == "upos.accuracy"}
-    print("| language | treebank | words | UDPipe 1.4 | calque |\n|---|---|--:|--:|--:|")
-    ahead = seen = 0
+    ours = {(s["file"].removesuffix(" test"), s["metric"]): s["value"] for s in scores}
+    metrics = METRICS[trees]
+    heads = " | ".join(f"{who} {metric}" for metric in metrics for who in ("UDPipe 1.4", "calque"))
+    print(f"| language | treebank | words | {heads} |\n|---|---|--:|" + "--:|" * 2 * len(metrics))
+    both: list[tuple[float, float]] = []
     for lang, tests in sorted(read_log(work).items()):
-        for treebank, (right, words) in sorted(tests.items()):
-            if treebank in ours:
-                seen += 1
-                ahead += ours[treebank] > right / words
-                print(f"| {lang} | {treebank} | {words:,} | {100 * right / words:.1f} | {100 * ours[treebank]:.1f} |")
-    print(f"ahead on {ahead} of {seen} treebanks")
+        for treebank, (*right, words) in sorted(tests.items()):
+            if words and all((treebank, metric) in ours for metric in metrics):
+                pairs = [(n / words, ours[treebank, metric]) for n, metric in zip(right, metrics, strict=True)]
+                both.append(pairs[-1])
+                cells = " | ".join(f"{100 * value:.1f}" for pair in pairs for value in pair)
+                print(f"| {lang} | {treebank} | {words:,} | {cells} |")
+    if both:
+        means = [100 * statistics.mean(side) for side in zip(*both, strict=True)]
+        ahead = sum(b > a for a, b in both)
+        print(f"{metrics[-1]}, mean of treebanks: UDPipe {means[0]:.1f}, calque {means[1]:.1f}")
+        print(f"ahead on {ahead} of {len(both)} treebanks")
 
 
 def main() -> None:
@@ -67,16 +102,18 @@ def main() -> None:
     parser.add_argument("--treebanks", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--trees", action="store_true", help="parsers, not taggers alone")
     parser.add_argument("--report", type=Path)
     parser.add_argument("--least", type=int, default=500, help="training sentences of a language")
+    parser.add_argument("--only", help="languages, with commas between")
     parser.add_argument("--one", nargs="+", help=argparse.SUPPRESS)  # language, train file, test files
     args = parser.parse_args()
     if args.one:
         lang, train, *tests = args.one
-        run_one(args.work, lang, Path(train), [Path(t) for t in tests])
+        run_one(args.work, lang, Path(train), [Path(t) for t in tests], trees=args.trees)
         return
     if args.report:
-        report(args.work, args.report)
+        report(args.work, args.report, trees=args.trees)
         return
     from zero_shot_all import test_files
 
@@ -86,8 +123,9 @@ def main() -> None:
     files = test_files(args.data, list(trains))
     for lang, path in sorted(trains.items(), key=lambda item: item[1].stat().st_size):
         enough = path.read_text(encoding="utf-8").count("\n\n") >= args.least
-        if enough and lang in files and lang not in read_log(args.work):
-            one = ["--one", lang, str(path), *map(str, files[lang])]
+        wanted = args.only is None or lang in args.only.split(",")
+        if enough and wanted and lang in files and lang not in read_log(args.work):
+            one = [*(["--trees"] if args.trees else []), "--one", lang, str(path), *map(str, files[lang])]
             subprocess.run([str(python), __file__, "--work", str(args.work), *one], check=True)
             print(lang, read_log(args.work)[lang], flush=True)
 

@@ -25,7 +25,7 @@ from calque.config import TaskConfig
 from calque.decoding.bio import Bio
 from calque.decoding.trees import decode_trees
 from calque.lemmas import apply_script
-from calque.morphology import Morphology
+from calque.morphology import morphology_of
 from calque.pieces import Row, WordPieces, budget_batches
 from calque.tasks import outputs_of
 
@@ -216,8 +216,8 @@ class _Features:
 
     def __init__(self, heads: Sequence[Head], offsets: NDArray[np.int64]) -> None:
         self.offsets = offsets
-        known: dict[int, Morphology] = {}
-        self.morphology = [known.setdefault(id(head.config), Morphology(head.config.labels)) for head in heads]
+        known = {id(head.config): morphology_of(tuple(head.config.labels)) for head in {id(h.config): h for h in heads}.values()}
+        self.morphology = [known[id(head.config)] for head in heads]
         self.labels = ["_"] * int(offsets[-1])
         self.scores = np.zeros(int(offsets[-1]), dtype=np.float32)
 

@@ -14,6 +14,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,12 @@ class Morphology:
                 written = strings[key] = "|".join(filter(None, parts)) or NO_FEATURES
             out.append(written)
         return out
+
+
+@lru_cache(maxsize=64)
+def morphology_of(labels: tuple[str, ...]) -> Morphology:
+    """The :class:`Morphology` of these labels, made once: every batch asks for it, and it remembers the strings it wrote."""
+    return Morphology(labels)
 
 
 def labels_of(feats: Iterable[str | None]) -> list[str]:

@@ -88,9 +88,9 @@ def outputs_of(task: str, kind: str) -> tuple[str, ...]:
 def output_size(config: TaskConfig) -> int:
     """Numbers a word (or text) in a head's logits."""
     if config.kind == "features":
-        from calque.morphology import Morphology
+        from calque.morphology import morphology_of
 
-        return Morphology(config.labels).size
+        return morphology_of(tuple(config.labels)).size
     if config.kind == "vectors":
         return int(config.options["size"])
     return len(config.labels)

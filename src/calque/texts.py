@@ -9,7 +9,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,35 @@ if TYPE_CHECKING:
 
 MEAN_VECTOR = "text_vector"  # the output that is the encoder's own mean, where no head makes sentence vectors
 THRESHOLD = 0.5
+
+
+class Embedding:
+    """What PyTorch and exported models tell alike of their vectors of texts, for :mod:`calque.zeroshot`."""
+
+    config: ModelConfig
+    embed: Callable[..., NDArray[np.float32]]
+    _centre: NDArray[np.float32] | None = None
+
+    @property
+    def centre(self) -> NDArray[np.float32] | None:
+        """The mean vector of sentences in some fifty languages, ``[D]``: what they share whatever a text says; worked out once.
+
+        None where a head makes the vectors: those are centred.
+        """
+        if embedder(self.config) is not None:
+            return None
+        if self._centre is None:
+            from calque.runtime.samples import SENTENCES
+
+            self._centre = self.embed([" ".join(words) for words in SENTENCES]).mean(axis=0)
+        return self._centre
+
+    @property
+    def similarity(self) -> Mapping[str, float]:
+        """How likeness of vectors becomes probability (:func:`calque.zeroshot.by_similarity`); empty: the defaults."""
+        head = embedder(self.config)
+        options = self.config.tasks[head].options if head is not None else {}
+        return {key: float(options[key]) for key in ("temperature", "offset") if key in options}
 
 
 def embedder(config: ModelConfig) -> str | None:
@@ -50,14 +79,6 @@ def embed(
     lengths = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     vectors: NDArray[np.float32] = (means / lengths).astype(np.float32)
     return vectors
-
-
-def centre(embed_all: Callable[[list[str]], NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The mean vector of sentences in some fifty languages, ``[D]``: what an encoder's vectors share whatever a text says."""
-    from calque.runtime.samples import SENTENCES
-
-    mean: NDArray[np.float32] = embed_all([" ".join(words) for words in SENTENCES]).mean(axis=0)
-    return mean
 
 
 def classify(

@@ -60,8 +60,14 @@ class OnError(StrEnum):
     skip = "skip"
 
 
-SUFFIXES = {".conllu": Format.conllu, ".json": Format.json, ".jsonl": Format.json, ".html": Format.html, ".htm": Format.html}
-SUFFIXES[".svg"] = Format.svg
+SUFFIXES = {
+    ".conllu": Format.conllu,
+    ".json": Format.json,
+    ".jsonl": Format.json,
+    ".html": Format.html,
+    ".htm": Format.html,
+    ".svg": Format.svg,
+}
 
 
 def parse_command(

@@ -91,7 +91,10 @@ def train_command(
             show_default=False,
         ),
     ] = None,
-    patience: Annotated[int, typer.Option(help="Evaluations without a better score before it stops; 0: never.")] = 4,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="Evaluations without a better score before it stops, by default 4; 0: never.", show_default=False),
+    ] = None,
     eval_every: Annotated[int | None, typer.Option(help="Steps between evaluations; by default each tenth of the run.")] = None,
     eval_limit: Annotated[int, typer.Option(help="Validation sentences a language at each; 0: all.")] = 500,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -117,9 +120,13 @@ def train_command(
     """Train tasks on any encoder or model: tags, features, lemmas, trees, entities, classes of texts.
 
     Zero-shot:  calque train pos --model mini --train en=en.conllu --output m
+
     Few-shot:   calque train pos --model m --train es=es.conllu --limit 500 --output m-es
+
     Jointly:    calque train pos,feats,dep --model mini --train en=en.conllu --output m
+
     Entities:   calque train ner --model mini --train en=en.iob2 --output m
+
     Classes:    calque train classify --model mini --train en=reviews.tsv --output m
 
     Killed or interrupted, the same command goes on where it was.

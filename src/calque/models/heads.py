@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from calque.config import TaskConfig
 from calque.models.treehead import TreeHead
-from calque.morphology import Morphology
 from calque.tasks import output_size
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
@@ -129,5 +128,5 @@ def _rows(config: TaskConfig) -> list[str]:
         if f"{attribute}=" not in found:
             found.append(f"{attribute}=")  # not there
         found.append(label)
-    assert len(found) == Morphology(config.labels).size  # noqa: S101 - the same order as there
+    assert len(found) == output_size(config)  # noqa: S101 - the same order as there
     return found

@@ -8,9 +8,9 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from calque.models.adapters.heads import owner, tasks_of
 from calque.models.treehead import TreeHead
 from calque.pieces import Row
 from calque.tasks import OF_TEXTS, outputs_of
-from calque.texts import MEAN_VECTOR, centre, classify, embed, embedder
+from calque.texts import MEAN_VECTOR, Embedding, classify, embed, embedder
 
 if TYPE_CHECKING:
     from calque.document import Document
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 POS = "pos"
 
 
-class Running(Adapted):
+class Running(Adapted, Embedding):
     """The part of a model that runs it."""
 
     config: ModelConfig
@@ -139,20 +139,6 @@ class Running(Adapted):
                 self.encoder.pieces, self._runner(bf16), texts, embedder(self.config), langs=langs, batch_pieces=batch_pieces
             )
 
-    @property
-    def centre(self) -> NDArray[np.float32] | None:
-        """The mean vector of texts, ``[D]``; None where a head makes vectors, since those are centred."""
-        if embedder(self.config) is not None:
-            return None
-        return centre(self.embed)
-
-    @property
-    def similarity(self) -> Mapping[str, float]:
-        """How likeness of vectors becomes probability (:func:`calque.zeroshot.by_similarity`); empty: the defaults."""
-        head = embedder(self.config)
-        options = self.config.tasks[head].options if head is not None else {}
-        return {key: float(options[key]) for key in ("temperature", "offset") if key in options}
-
     @overload
     def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
     @overload
@@ -180,6 +166,12 @@ class Running(Adapted):
                 yield
         finally:
             self.train(training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Training changes the weights, and what was worked out from them goes."""
+        if mode:
+            self._centre = None
+        return super().train(mode)
 
     def _setups(self, wanted: str | Sequence[Wanted] | None, count: int) -> list[Setup]:
         """What each sentence goes through."""

@@ -36,7 +36,7 @@ from calque.runtime.adapters import ExportedAdapters, mixed_logits
 from calque.runtime.packing import read_packed
 from calque.runtime.sharing import shared_tables
 from calque.tasks import OF_TEXTS, kind_of, output_size, outputs_of
-from calque.texts import MEAN_VECTOR, centre, classify, embed, embedder
+from calque.texts import MEAN_VECTOR, Embedding, classify, embed, embedder
 from calque.wordforms import forms_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ BATCH_PIECES = 2_048
 MAX_DEFAULT_THREADS = 8  # small encoders stop gaining here; CALQUE_THREADS goes beyond
 
 
-class OnnxModel:
+class OnnxModel(Embedding):
     """A model that runs without PyTorch: a folder with ``config.json``, ``tokenizer.json`` and ``model.onnx``.
 
     Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once.
@@ -212,20 +212,6 @@ class OnnxModel:
                 "--model mini (pip install 'calque[train]')"
             )
         return embed(self.pieces, self._run_rows, texts, head, langs=langs, batch_pieces=BATCH_PIECES)
-
-    @property
-    def centre(self) -> NDArray[np.float32] | None:
-        """The mean vector of texts, ``[D]``; None where a head makes vectors, since those are centred."""
-        if embedder(self.config) is not None:
-            return None
-        return centre(self.embed)
-
-    @property
-    def similarity(self) -> Mapping[str, float]:
-        """How likeness of vectors becomes probability (:func:`calque.zeroshot.by_similarity`); empty: the defaults."""
-        head = embedder(self.config)
-        options = self.config.tasks[head].options if head is not None else {}
-        return {key: float(options[key]) for key in ("temperature", "offset") if key in options}
 
     def parse(self, text: str, *, lang: str = "auto", **options: Any) -> Document:
         """Analyse text: the same as ``calque.parse(text, lang=lang, model=self)``."""

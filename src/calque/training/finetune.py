@@ -81,7 +81,7 @@ def fine_tune(
     lexical_warmup: float = 0.0,
     average: int = 3,
     keep_start: float | None = None,
-    patience: int = 4,
+    patience: int | None = None,
     eval_every: int | None = None,
     eval_limit: int = 500,
     device: Device = "auto",
@@ -134,7 +134,7 @@ def fine_tune(
     :param average: how many of the best evaluations' weights are averaged (kept only when not worse).
     :param keep_start: part of the encoder's weights from before that is averaged in at the end, which other languages gain by. By
         default, where a new head is trained on one language with validation data, as much as costs it 0.2 points at most.
-    :param patience: evaluations without a better score before it stops early; 0 never stops.
+    :param patience: evaluations without a better score before it stops early, by default 4; 0 never stops.
     :param eval_every: steps between evaluations; by default after each tenth of the run.
     :param eval_limit: validation sentences a language at each of them.
     :param label_map: other names for types of entities: ``PERSON=PER,GPE=LOC``, or ``default`` for the usual ones.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from calque.config import TaskConfig
 from calque.document import Sentence
 from calque.lemmas import script_of
-from calque.morphology import Morphology, labels_of
+from calque.morphology import labels_of, morphology_of
 
 IGNORED = -100  # label of words that neither train nor count
 UNKNOWN = -1  # of words that count, and cannot be right
@@ -86,7 +86,7 @@ class Numbering:
         self.several = bool(config.options.get("multi_label"))
         self.unknown = IGNORED if training else UNKNOWN
         self.numbers = {label: i for i, label in enumerate(config.labels)} if index is None else index
-        self.morphology = Morphology(config.labels) if self.kind == "features" else None
+        self.morphology = morphology_of(tuple(config.labels)) if self.kind == "features" else None
         self.known: dict[Any, NDArray[np.signedinteger[Any]]] = {}
 
     @property

@@ -48,7 +48,7 @@ from calque.training.device import Chosen, autocast, plain_attention
 from calque.training.losses import Score, loss_of, score_of
 from calque.training.mixtures import generator
 from calque.training.optimiser import encoder_ramp, make_optimiser, rate_factor, set_rate, trainable
-from calque.training.options import Options
+from calque.training.options import PATIENCE, Options
 from calque.training.progress import EVALUATIONS, Reporter
 
 LOG_EVERY = 20  # steps
@@ -78,6 +78,7 @@ class Run:
     tables: dict[str, Tensor] = field(default_factory=dict)  # by task, the vectors that texts are to have
     adapter: str | None = None  # that is trained, and nothing else
     still: bool = False  # the encoder under it runs without dropout
+    patience: int = PATIENCE  # evaluations without a better score before stopping, 0: never
     setups: Mapping[str, Setup] | None = None  # the adapters of each language's sentences; None: none
     resumable: bool = True  # whether checkpoints are written
     pending: list[Tensor] = field(default_factory=list)  # losses and gradient norms not yet looked at
@@ -312,7 +313,7 @@ def _evaluate(run: Run, state: State, parameters: dict[str, nn.Parameter], log: 
     state.best = sorted([*state.best, snapshot], key=lambda s: (-s.score, -s.step))[: run.options.average]
     if snapshot in state.best:
         write_snapshot(run.folder, snapshot, parameters)
-    if run.options.patience and state.stale >= run.options.patience and not state.done:
+    if run.patience and state.stale >= run.patience and not state.done:
         run.reporter.say(f"stopping early at step {state.step}: no better validation score in {state.stale} evaluations")
         state.done = True
     by_language = {name: round(mean_accuracy({name: own}), 6) for name, own in scores.items()}

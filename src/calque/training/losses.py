@@ -25,7 +25,7 @@ from calque.decoding.trees import decode_trees
 from calque.labelling import relation_scores
 from calque.models.heads import Head
 from calque.models.treehead import TreeHead
-from calque.morphology import Morphology
+from calque.morphology import morphology_of
 from calque.spans import spans_of
 from calque.training.gold import IGNORED
 
@@ -83,7 +83,7 @@ def loss_of(
         return (each.mean(dim=-1) * counted).sum() / counted.sum().clamp(min=1)
     if config.kind == "features":
         total = logits.new_zeros(())
-        for column, (start, stop) in enumerate(Morphology(config.labels).slices):
+        for column, (start, stop) in enumerate(morphology_of(tuple(config.labels)).slices):
             total = total + functional.cross_entropy(
                 logits[..., start:stop].flatten(0, 1), gold[..., column].flatten(), ignore_index=IGNORED, reduction="sum"
             )
@@ -122,7 +122,7 @@ def score_of(
         right = ((logits > 0) == (gold > 0)).all(axis=2) & counted
     elif config.kind == "features":
         right = counted.copy()
-        for column, (start, stop) in enumerate(Morphology(config.labels).slices):
+        for column, (start, stop) in enumerate(morphology_of(tuple(config.labels)).slices):
             wanted = gold[..., column]
             right &= (logits[..., start:stop].argmax(axis=2) == wanted) | (wanted == IGNORED)
     else:

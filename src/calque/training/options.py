@@ -26,7 +26,9 @@ Precision = Literal["auto", "bf16", "fp32"]
 Schedule = Literal["linear", "cosine"]
 
 SEEN_WORDS, MOST_EPOCHS = 100_000, 20  # that a run sees at least, by default, in so many passes at most
-ADAPTER_EPOCHS = 2  # times these, of adapters: few parameters take longer to learn what a whole encoder learns at once
+# Adapters: few parameters take longer to learn what a whole encoder learns at once, and stop at nothing on little data.
+ADAPTER_WORDS, ADAPTER_EPOCHS = 300_000, 40
+PATIENCE = 4  # evaluations without a better score before a run stops
 RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
 SMALL_DATA = 30_000  # words; under it such a model has the default rate
 ADAPTER_RATE = 2e-3  # of an adapter, in an encoder of any width
@@ -68,7 +70,7 @@ class Options:
     lexical_warmup: float = 0.0  # part of the run in which word features train alone, without the encoder
     average: int = 3  # best checkpoints to average, 1: none
     keep_start: float | None = None  # part of the encoder's start weights averaged in at the end; None: see training.keeping
-    patience: int = 4  # evaluations without a better score before stopping, 0: never stop early
+    patience: int | None = None  # evaluations without a better score before stopping, 0: never; None: see PATIENCE
     eval_every: int | None = None  # steps between evaluations, None: after each tenth of the run
     eval_limit: int = 500  # validation sentences a language at each evaluation (all of them at the end), 0: all
     device: Device = "auto"
@@ -196,8 +198,8 @@ def default_learning_rate(width: int, *, continued: bool, words: int | None = No
 
 def default_epochs(words: int, *, adapter: bool = False) -> float:
     """Passes over ``words`` words of training data: three, and more over small data, up to twenty; for adapters up to forty."""
-    times = ADAPTER_EPOCHS if adapter else 1
-    return float(min(times * MOST_EPOCHS, max(3, round(times * SEEN_WORDS / max(1, words)))))
+    seen, most = (ADAPTER_WORDS, ADAPTER_EPOCHS) if adapter and words < SMALL_DATA else (SEEN_WORDS, MOST_EPOCHS)
+    return float(min(most, max(3, round(seen / max(1, words)))))
 
 
 def default_batch_words(words: int) -> int:

@@ -35,7 +35,7 @@ from calque.training.gold import label_set
 from calque.training.loop import Run
 from calque.training.mixtures import shares
 from calque.training.optimiser import set_dropout
-from calque.training.options import ADAPTER_RATE, SMALL_DATA, Options, default_batch_words, default_learning_rate
+from calque.training.options import ADAPTER_RATE, PATIENCE, SMALL_DATA, Options, default_batch_words, default_learning_rate
 from calque.training.progress import Reporter
 from calque.training.report import Report
 
@@ -316,8 +316,16 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         tables=data.tables,
         adapter=start.adapter,
         still=start.adapter is not None and options.dropout is None and data.amount >= SMALL_DATA,
+        patience=_patience(start, data, options),
         setups=_setups(start, data),
     )
+
+
+def _patience(start: Start, data: Prepared, options: Options) -> int:
+    """An adapter on little data goes to the end: its validation score moves by less than chance for long, and still rises."""
+    if options.patience is not None:
+        return options.patience
+    return 0 if start.adapter and data.amount < SMALL_DATA else PATIENCE
 
 
 def _head_factor(start: Start, task: str) -> float:
