@@ -99,7 +99,7 @@ class Start:
                 self.fresh.add(task)
                 what = f"{len(labels):,} labels" if labels else f"vectors of {size} numbers"
                 reporter.say(f"a new {task} head is added ({what})")
-            elif config is not None and task != "pos" and labels != config.labels:
+            elif config is not None and not TASKS[task].labels and labels != config.labels:
                 self._set(task, *grown(kept, config, labels))
                 self.larger.add(task)
                 reporter.say(f"its {task} head is kept, and grows by {len(labels) - len(config.labels):,} labels")
