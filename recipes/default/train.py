@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=150)
     parser.add_argument("--tasks", default=TASKS)
     parser.add_argument("--output", type=Path, help="by default WORK/model")
+    parser.add_argument("--alone", type=float, default=0.2, help="part of the run in which word features train alone")
     parser.add_argument("--options", default="", help="more options of calque train")
     args = parser.parse_args()
     work: Path = args.work
@@ -92,7 +93,7 @@ def main() -> None:
         "cosine",
     ]
     command += ["--dropout", "0", "--word-dropout", "0.04", "--piece-dropout", "0.02", "--layer-mix"]
-    command += ["--word-features", "--feature-dropout", "0.3", "--lexical-warmup", "0.2"]
+    command += ["--word-features", "--feature-dropout", "0.3", "--lexical-warmup", str(args.alone)]
     if "embed" in tasks:
         command += ["--teacher", args.teacher]
     command += ["--licence", "CC BY-SA 4.0 and freer", *args.options.split()]
