@@ -2,8 +2,8 @@
 
     python recipes/default/thaw.py --exported src/calque/bundled/default --encoder src/calque/bundled/mini --output build/start
 
-A default that learns more tasks goes on from what the shipped one knows instead of learning tags again: only its graph is kept, in
-8 bits.
+A default that learns more tasks goes on from what the shipped one knows instead of learning tags again: only its graph is kept,
+in 8 bits.
 
 Choices and trade-offs
 - What 8 bits rounded away is not there; the graph is told from its nodes' names, and what the folder's tags are is checked
