@@ -6,9 +6,12 @@ Each peer has an environment of its own under WORK/envs (``venv`` and ``pip``; `
 is trained once on the first ``--train-limit`` sentences of the same treebank (a WORK folder for each treebank: models that lie
 there are used again), and then labels the same gold words in a fresh process, one peer after the other, ``--rounds`` times over:
 what else the machine does hits all alike. WORK/speed.jsonl has a line for each process and starts anew with each call; the table
-goes to the screen and to WORK/speed.md: medians, with the slowest and the fastest round.
+goes to the screen and to WORK/speed.md: words a second with the slowest and the fastest round, the median start-up of all of a
+peer's processes, the highest peak of memory among them.
 
 What is compared
+- Speed alone, and not how good the labels are. Yet train on enough: a UDPipe that has seen a few dozen sentences has hardly a
+  choice of tags for a word, and is many times faster than one that is of use.
 - Tags: UDPipe's tagger gives features and lemmas with them; the others give tags alone. Tags and trees: those that do both.
 - spaCy and UDPipe use one processor in one process, whatever ``--threads`` says: compare with one.
 - The transformers pipeline runs the encoder ``--encoder`` in float32 under a random head (needs calque's extra ``train`` here, to

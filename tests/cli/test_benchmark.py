@@ -45,11 +45,21 @@ def test_by_itself_it_measures_the_embedded_default_on_the_sample(main: Any, ask
     assert asked == [{"model": None, "source": None, "lang": "auto", "tasks": (), "rounds": 5, "threads": None, "limit": None}]
 
 
-def test_the_table_has_speed_and_accuracy_in_a_row_and_names_machine_and_file(main: Any, asked: list[dict[str, Any]]) -> None:
+def test_the_table_has_speed_and_accuracy_in_a_column_and_names_machine_and_file(main: Any, asked: list[dict[str, Any]]) -> None:
     done = main("benchmark", "m")
-    rows = [line.split() for line in done.out.splitlines()]
-    assert ["pos,dep", "2,000", "1,900–2,100", "8.12", "20.50", "10", "70", "20", "80.00"] in rows
-    assert ["pos", "3,000", "2,900–3,100", "4.00", "10.00"] in rows
+    rows = [" ".join(line.split()) for line in done.out.splitlines()]
+    expected = [
+        "pos,dep pos",
+        "words/s 2,000 3,000",
+        "slowest–fastest round 1,900–2,100 2,900–3,100",
+        "p50, ms a sentence 8.12 4.00",
+        "p99, ms a sentence 20.50 10.00",
+        "pieces, % of the time 10",
+        "graph, % of the time 70",
+        "decoding, % of the time 20",
+        "las, % 80.00",
+    ]
+    assert rows[-len(expected) :] == expected
     for shown in (
         "Abacus, 2 of 4 cores",
         "es.conllu: 400 sentences, 12,000 words",
@@ -93,3 +103,16 @@ def test_what_a_user_can_mend_is_one_line(main: Any, arguments: list[str], messa
     assert done.err.startswith("error: ")
     assert done.err.count("\n") == 1
     assert message in done.err
+
+
+def test_no_figure_is_cut_on_a_narrow_terminal(asked: list[dict[str, Any]]) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from calque.evaluation import speed
+
+    screen = StringIO()
+    speed.benchmark(None, None).print(Console(file=screen, force_terminal=True, width=20))
+    assert "2,900–3,100" in screen.getvalue()
+    assert "…" not in screen.getvalue()

@@ -8,7 +8,7 @@ Choices and trade-offs
 - Before each round the model forgets the pieces of the words it has met: in a new text every word is new once. A sentence at a
   time (latency) is measured warm, as in a service that has run for a while.
 - Start-up and memory are measured in processes of their own, with all heads (:mod:`calque.evaluation.speed.fresh`).
-- Accuracy stands in the same table where the file has gold labels, since speed is often bought with it.
+- Accuracy stands in the same column where the file has gold labels, since speed is often bought with it.
 """
 
 from __future__ import annotations

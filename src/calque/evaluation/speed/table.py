@@ -1,8 +1,11 @@
-"""The table of ``calque benchmark`` on a terminal, with Rich: a row a set of tasks, speed and accuracy side by side."""
+"""The table of ``calque benchmark`` on a terminal, with Rich: a column a set of tasks, its speed above its accuracy.
+
+Sets are few and figures many: a column each fits a terminal of 80 columns with four of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from calque.evaluation.speed.run import Benchmark, Spread, Variant
@@ -13,13 +16,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WIDE = 1000
+_FIRST, _EACH = 26, 15  # of columns: that of the names, and one with a set's figures
 _KINDS = {"conllu": "CoNLL-U, its own words", "text": "raw text, cut into words apart", "sample": "the sample that ships"}
 
 
 def draw(found: Benchmark, console: Console) -> None:
-    """Draw the table, and what holds for all its rows."""
-    if not console.is_terminal:
-        console.width = WIDE  # whoever reads a file or a pipe cuts it as he likes
+    """Draw what holds for all sets of tasks, and the table."""
+    needed = WIDE if not console.is_terminal else _FIRST + _EACH * len(found.variants)
+    console.width = max(console.width, needed)  # figures are not cut; whoever reads a file or a pipe cuts it as he likes
     console.print(_facts(found))
     console.print()
     console.print(_variants(found))
@@ -28,35 +32,26 @@ def draw(found: Benchmark, console: Console) -> None:
 def _variants(found: Benchmark) -> Table:
     from rich.table import Table
 
-    metrics = list(dict.fromkeys(metric for variant in found.variants for metric in variant.accuracy))
-    shared = any(variant.shares for variant in found.variants)
     table = Table(box=None, pad_edge=False)
-    table.add_column("tasks", style="bold")
-    for heading in (
-        "words/s",
-        "min–max",
-        "p50 ms",
-        "p99 ms",
-        *(f"{s} %" for s in STAGES if shared),
-        *(f"{m} %" for m in metrics),
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for variant in found.variants:
-        table.add_row(*_cells(variant, metrics, shared=shared))
+        table.add_column(",".join(variant.tasks), justify="right", overflow="fold")
+    for name, cells in _rows(found.variants):
+        table.add_row(name, *cells)
     return table
 
 
-def _cells(variant: Variant, metrics: list[str], *, shared: bool) -> Iterator[str]:
-    speed, latency = variant.words_per_second, variant.latency_ms
-    yield ",".join(variant.tasks)
-    yield f"{speed.median:,.0f}"
-    yield f"{speed.low:,.0f}–{speed.high:,.0f}"
-    yield f"{latency.p50:.2f}"
-    yield f"{latency.p99:.2f}"
-    if shared:
-        yield from (f"{100 * variant.shares[stage]:.0f}" if variant.shares else "" for stage in STAGES)
-    for metric in metrics:
-        yield f"{100 * variant.accuracy[metric]['value']:.2f}" if metric in variant.accuracy else ""
+def _rows(variants: Sequence[Variant]) -> Iterator[tuple[str, list[str]]]:
+    """Names of the figures, and the figure of each set."""
+    yield "words/s", [f"{v.words_per_second.median:,.0f}" for v in variants]
+    yield "slowest–fastest round", [f"{v.words_per_second.low:,.0f}–{v.words_per_second.high:,.0f}" for v in variants]
+    yield "p50, ms a sentence", [f"{v.latency_ms.p50:.2f}" for v in variants]
+    yield "p99, ms a sentence", [f"{v.latency_ms.p99:.2f}" for v in variants]
+    if any(v.shares for v in variants):
+        for stage in STAGES:
+            yield f"{stage}, % of the time", [f"{100 * v.shares[stage]:.0f}" if v.shares else "" for v in variants]
+    for metric in dict.fromkeys(metric for v in variants for metric in v.accuracy):
+        yield f"{metric}, %", [f"{100 * v.accuracy[metric]['value']:.2f}" if metric in v.accuracy else "" for v in variants]
 
 
 def _facts(found: Benchmark) -> Table:
@@ -84,7 +79,7 @@ def _facts(found: Benchmark) -> Table:
     if found.segmentation is not None:
         table.add_row("words of text", f"{_spread(found.segmentation, ',.0f')} words/s cut")
     latency = found.variants[0].latency_ms
-    table.add_row("below", f"median of {found.rounds} rounds; milliseconds of {latency.sentences:,} sentences, one at a time")
+    table.add_row("below", f"rounds: {found.rounds}, their median; sentences one at a time: {latency.sentences:,}")
     return table
 
 
