@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,12 +182,14 @@ def run_one(work: Path, peer: str, lang: str, limit: int, seed: int) -> None:
         log.write(json.dumps(line) + "\n")
 
 
-def environment(venv: Path) -> Path:
-    """The Python of the peers' environment, made when it is missing."""
-    python = venv / "bin" / "python"
-    if not python.exists():
+def environment(venv: Path, packages: Sequence[str] = PACKAGES) -> Path:
+    """The Python of the peers' environment, made when it is missing or was not finished."""
+    python, whole = venv / "bin" / "python", venv / "packages.txt"
+    wanted = "\n".join(packages)
+    if not whole.exists() or whole.read_text(encoding="utf-8") != wanted:
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True)
+        whole.write_text(wanted, encoding="utf-8")
     return python
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from calque.document import Document, EmptyNode, MultiwordToken, Sentence, Token
     from calque.errors import CalqueError
     from calque.evaluation.report import Evaluation, evaluate
+    from calque.evaluation.speed import benchmark
     from calque.models.model import Model
     from calque.pipeline import annotate, load, parse
     from calque.runtime.export import export
@@ -34,6 +35,7 @@ _HOME = {
     "Sentence": "calque.document",
     "Token": "calque.document",
     "annotate": "calque.pipeline",
+    "benchmark": "calque.evaluation.speed",
     "classify": "calque.zeroshot",
     "evaluate": "calque.evaluation.report",
     "export": "calque.runtime.export",
@@ -57,6 +59,7 @@ __all__ = [
     "Token",
     "__version__",
     "annotate",
+    "benchmark",
     "classify",
     "evaluate",
     "export",

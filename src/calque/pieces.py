@@ -125,6 +125,10 @@ class WordPieces:
         self.controls = frozenset((pad_id, *self.prefix, *self.suffix)) - {self.unknown_id}
         self._known: dict[str | None, dict[str, list[int]]] = {}  # by language, where they differ
 
+    def forget(self) -> None:
+        """Drop the pieces that are remembered of words, so that the next text is cut as the first was."""
+        self.pad_with(self.pad_id)
+
     @classmethod
     def from_folder(cls, folder: Path | str, *, max_length: int = 512, pooling: Pooling = "mean") -> WordPieces:
         """Load ``tokenizer.json`` from a model folder.

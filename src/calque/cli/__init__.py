@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from calque.cli.adapters import adapters_app
+from calque.cli.benchmark import benchmark_command
 from calque.cli.classify import classify_command
 from calque.cli.data import data_app
 from calque.cli.evaluate import evaluate_command
@@ -43,6 +44,7 @@ ORDER = (
     "adapters",
     "models",
     "export",
+    "benchmark",
     "pretrain",
     "lexicon",
     "data",
@@ -100,6 +102,7 @@ app.command("evaluate")(evaluate_command)
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(models_app, name="models")
 app.command("export")(export_command)
+app.command("benchmark")(benchmark_command)
 app.command("pretrain")(pretrain_command)
 app.command("lexicon")(lexicon_command)
 app.add_typer(data_app, name="data")
