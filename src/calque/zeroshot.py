@@ -24,6 +24,7 @@ from typing import Any, Protocol, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.config import is_routes
 from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pipeline import AUTO, DEFAULT, as_tagger, language_code
 
@@ -329,7 +330,7 @@ def _meant(model: object, *, labels: bool) -> object:
     """The model a user means: itself, or loaded by name or folder and kept for the next call."""
     if model is not None and not isinstance(model, str | Path):
         return model
-    if model is None or not _is_sequence_classifier(str(model)):
+    if model is None or is_routes(model) or not _is_sequence_classifier(str(model)):
         return as_tagger(model)
     if not labels:
         raise ModelError(
