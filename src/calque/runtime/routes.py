@@ -278,6 +278,11 @@ def _facts_of_folder(folder: Path, name: str, backend: Backend) -> Facts:
 
         return Facts(dict.fromkeys(describe(folder).tasks, True))  # of a published tagger; an encoder has none
     config = ModelConfig.from_folder(folder)
+    if not exported and config.encoder == "encoder" and not (folder / "encoder").is_dir():
+        only = (
+            ", only a model.onnx, which runs without PyTorch" if (folder / ONNX_FILE).is_file() else ": save or download it again"
+        )
+        raise ModelError(f"{folder}: no encoder/ in this model{only}")
     layout = _layout(config, folder) if exported else None
     adapters: dict[str, AdapterConfig] = {}
     if layout is not None or not exported:
