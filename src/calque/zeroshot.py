@@ -300,6 +300,8 @@ def _by_head(model: object, threshold: float | None, lang: str | None) -> Callab
     told: Any = model
     if not callable(getattr(model, "classify_texts", None)):
         raise ModelError(f"{model!r} was not trained on classes of texts: give labels, or a model that was")
+    if callable(getattr(told, "check_tasks", None)):  # of a router: every route is to have such a head
+        told.check_tasks(["classify"])
     options = {} if threshold is None else {"threshold": threshold}
 
     def label_all(texts: Sequence[str]) -> list[Classified]:

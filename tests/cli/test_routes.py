@@ -66,7 +66,7 @@ def test_evaluate_measures_each_file_by_the_route_of_its_language(main, tmp_path
     [
         (("parse", "hola", "--tasks", "dep"), "routes.toml: route 'es': models/es has no head for dep"),
         (("parse", "hola", "--adapters", "es"), "a table of routes says itself which adapters"),
-        (("parse", "hola", "--backend", "torch"), "routes.toml: route 'es': .*only a model.onnx"),
+        (("parse", "hola", "--backend", "torch"), "routes.toml: route 'es': .*in this model: only a model.onnx"),
         (("classify", "hola"), "routes.toml: route 'es': .* has no head for classify"),
         (("classify", "hola", "--labels", "a,b"), "cannot compare texts with labels"),
         (("train", "pos", "--train", "es=gold.conllu", "--output", "m"), "a table of routes runs models, and is none itself"),

@@ -15,6 +15,7 @@ from calque.config import TaskConfig
 from calque.errors import CalqueError, ModelError
 from calque.pipeline import Tagger, annotate, check_tasks
 from calque.runtime.router import Router
+from calque.zeroshot import prepare
 
 SPANISH = "El gato duerme en la mesa de la cocina".split()
 CATALAN = "El gat s' asseu a la taula de la cuina".split()
@@ -179,14 +180,24 @@ def test_the_table_decides_on_adapters_and_a_call_does_not():
         router.analyse([["a"]], langs=["es"], adapters=["es"])
 
 
+def test_a_route_without_adapters_goes_through_none_whatever_is_active():
+    later = Model("later")
+    router = Router({"es": later, "*": Plain()})
+    later.adapter_configs = {"es": adapter("es")}  # added, and perhaps made active, after the table was made
+    router.tag([["a"]], langs=["es"])
+    assert later.asked[0]["adapters"] == [None]
+
+
 def test_texts_are_classified_by_the_route_of_their_language():
     spanish, others = Model("es", tasks=("classify",)), Model("others", tasks=("classify", "pos"))
     router = Router({"es": spanish, "*": others})
     assert calque.classify(["good", "bueno"], model=router, lang="es") == ["es: good", "es: bueno"]
     assert router.classify_texts(["a", "b", "c"], langs=["fr", "es", None]) == ["others: a", "es: b", "others: c"]
     assert others.asked == [{"langs": ["fr", None], "threshold": None}]
-    with pytest.raises(ModelError, match=r"route '\*': Plain has no head for classify"):
-        Router({"es": spanish, "*": Plain()}).classify_texts(["a"])
+    lacking = Router({"es": spanish, "*": Plain()})
+    for ask in (lambda: lacking.classify_texts(["a"]), lambda: prepare(model=lacking)):
+        with pytest.raises(ModelError, match=r"route '\*': Plain has no head for classify"):
+            ask()
 
 
 def test_languages_are_one_for_each_sentence():
@@ -229,6 +240,8 @@ def test_what_is_no_table_is_said():
         Router("routes.toml")  # type: ignore[arg-type]
     with pytest.raises(CalqueError, match="a table without routes"):
         Router({})
+    with pytest.raises(CalqueError, match="unknown backend 'gpu': auto, onnx, torch"):
+        Router({"es": Plain()}, backend="gpu")  # type: ignore[arg-type]
     with pytest.raises(CalqueError, match="route 'es': a table of routes cannot be a route of another"):
         Router({"es": Router({"*": Plain()})})
 

@@ -53,7 +53,10 @@ def info_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name, a folder, a Hub id, or a table of routes.")] = "default",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
-    """Tell what a model is: size, licence, training data, scores for each language. Nothing is downloaded."""
+    """Tell what a model is: size, licence, training data, scores for each language. Nothing is downloaded.
+
+    Of a table of routes (.toml), tell which model, adapters and tasks each language has; models that it names are fetched.
+    """
     from calque.cli._common import console, echo_json
     from calque.config import is_routes
     from calque.inventory import describe

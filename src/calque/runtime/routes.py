@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from calque.adapters import AdapterConfig, Setup, SlotLayout, Wanted, adapters_in, as_setup, unknown
 from calque.analysis import Analysis
@@ -79,9 +79,10 @@ class Source:
     def options(self, langs: Sequence[str | None], setups: Sequence[Setup]) -> dict[str, Any]:
         """What this model wants to be told of each sentence or text."""
         options: dict[str, Any] = {}
-        if getattr(self.tagger(), "by_language", False):
+        tagger = self.tagger()
+        if getattr(tagger, "by_language", False):
             options["langs"] = list(langs)
-        if self.facts.adapters:
+        if any(setups) or getattr(tagger, "adapter_configs", None):  # None for a sentence: through none, whatever is active
             options["adapters"] = [setup or None for setup in setups]
         return options
 
@@ -152,7 +153,11 @@ def make_routes(table: Mapping[str, object], *, backend: Backend, file: Path | N
     :param file: where the table stands: names of folders are relative to its folder.
     :raises CalqueError: naming the route, for a language, model or adapter that is not known, or a route that comes twice.
     """
+    from calque.pipeline import Backend
+
     where = f"{file}: " if file is not None else ""
+    if backend not in get_args(Backend):
+        raise CalqueError(f"{where}unknown backend {backend!r}: {', '.join(get_args(Backend))}")
     if not table:
         raise CalqueError(f'{where}a table without routes: give a language and its model, such as  es = "models/es"')
     written: dict[str, str] = {}
@@ -279,10 +284,8 @@ def _facts_of_folder(folder: Path, name: str, backend: Backend) -> Facts:
         return Facts(dict.fromkeys(describe(folder).tasks, True))  # of a published tagger; an encoder has none
     config = ModelConfig.from_folder(folder)
     if not exported and config.encoder == "encoder" and not (folder / "encoder").is_dir():
-        only = (
-            ", only a model.onnx, which runs without PyTorch" if (folder / ONNX_FILE).is_file() else ": save or download it again"
-        )
-        raise ModelError(f"{folder}: no encoder/ in this model{only}")
+        hint = "only a model.onnx, which runs without PyTorch" if (folder / ONNX_FILE).is_file() else "save or download it again"
+        raise ModelError(f"{folder}: no encoder/ in this model: {hint}")
     layout = _layout(config, folder) if exported else None
     adapters: dict[str, AdapterConfig] = {}
     if layout is not None or not exported:
