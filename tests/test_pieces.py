@@ -10,6 +10,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from calque.errors import ModelError
 from calque.pieces import MAX_PIECES_A_WORD, POOLINGS, WordPieces, budget_batches, has_letter
+from calque.wordforms import HIDDEN, WordForms
 
 LINES = [
     "one horse and another horse went to the market in 2024 .",
@@ -273,3 +274,12 @@ def test_batches_hold_each_row_once_within_the_budget(lengths: list[int], budget
     assert sorted(i for g in groups for i in g) == list(range(len(lengths)))
     for group in groups:
         assert len(group) == 1 or len(group) * max(lengths[i] for i in group) <= budget
+
+
+def test_forms_are_shown_in_a_language_by_its_macrolanguage_too() -> None:
+    pieces = WordPieces(wordpiece())
+    pieces.forms = WordForms(1000)
+    langs = ["no", "nn", "nb", "es", "xx-unknown", None]
+    rows = pieces.rows([["hus"]] * len(langs), langs=langs, formed=["no", "en"])
+    shown = [row.features is not None and bool((row.features != HIDDEN).any()) for row in rows]
+    assert shown == [True, True, True, False, False, True]

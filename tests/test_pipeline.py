@@ -220,6 +220,6 @@ def test_load_says_what_is_wrong(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["xlm_roberta_base", "mini"])
 def test_without_pytorch_an_encoder_names_the_extra(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(pipeline, "_has_torch", lambda: False)
+    monkeypatch.setattr(pipeline, "has_torch", lambda: False)
     with pytest.raises(calque.CalqueError, match=r"pip install 'calque\[train\]'"):
         load(name)

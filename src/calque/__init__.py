@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from calque.models.model import Model
     from calque.pipeline import annotate, load, parse
     from calque.runtime.export import export
+    from calque.runtime.router import Router
     from calque.runtime.session import OnnxModel
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
@@ -32,6 +33,7 @@ _HOME = {
     "Model": "calque.models.model",
     "MultiwordToken": "calque.document",
     "OnnxModel": "calque.runtime.session",
+    "Router": "calque.runtime.router",
     "Sentence": "calque.document",
     "Token": "calque.document",
     "annotate": "calque.pipeline",
@@ -55,6 +57,7 @@ __all__ = [
     "Model",
     "MultiwordToken",
     "OnnxModel",
+    "Router",
     "Sentence",
     "Token",
     "__version__",

@@ -116,6 +116,13 @@ def adapters_for(
     """
     if wanted is None:
         return None
+    from calque.runtime.router import Router
+
+    if isinstance(tagger, Router):
+        raise CalqueError(
+            "a table of routes says itself which adapters a language goes through: leave the adapters out, or give one of its "
+            "models"
+        )
     configs: Mapping[str, AdapterConfig] = getattr(tagger, "adapter_configs", {})
     first, *rest = names = tuple(name.strip() for name in wanted.split(","))
     if first == AUTO:

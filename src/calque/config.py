@@ -130,3 +130,8 @@ def is_calque_model(folder: Path | str) -> bool:
         return bool(json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("format") == FORMAT)
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def is_routes(name: object) -> bool:
+    """Whether a model's name is that of a table of routes (:mod:`calque.runtime.router`): a TOML file."""
+    return isinstance(name, str | Path) and str(name).lower().endswith(".toml")

@@ -20,6 +20,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -163,7 +164,8 @@ class WordPieces:
         :param first: the number given to the first sentence.
         :param langs: the language of each sentence, for encoders with vocabularies by language, and for ``formed``.
         :param formed: the languages whose words' forms the model has learnt; in others forms are hidden from it, since what an
-            ending means in one language misleads in the next. None are, where there are none or a sentence's is not known.
+            ending means in one language misleads in the next. None are, where there are none or a sentence's is not known; nor
+            in Nynorsk, where Norwegian is among them.
         """
         if sum(map(len, self._known.values())) > WORDS_KEPT:
             self._known = {}  # a new one, so that another thread's reference to the old one stays good
@@ -182,7 +184,7 @@ class WordPieces:
             encoded = tokenizer.encode_batch([lead + (word.strip() or word) for word in new], add_special_tokens=False)
             kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
         rows: list[Row] = []
-        strange = [bool(formed) and lang is not None and lang not in formed for lang in langs or [None] * len(short)]
+        strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in langs or [None] * len(short)]
         for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
             forms = self.forms(words) if self.forms is not None and not strange[number - first] else None
             known = kept[lang]
@@ -294,6 +296,22 @@ def has_letter(piece: str, *, byte_level: bool = False) -> bool:
 def _clip(word: str) -> str:
     half = MAX_CHARACTERS_A_WORD // 2
     return word[:half] + word[-half:]
+
+
+def _among(lang: str, formed: Collection[str]) -> bool:
+    """Whether the forms of a language are among those learnt, by itself or by its macrolanguage (Norwegian for Nynorsk)."""
+    return lang in formed or any(name in formed for name in _names(lang))
+
+
+@lru_cache(maxsize=1024)
+def _names(lang: str) -> tuple[str | None, ...]:
+    """Codes that a language goes by as well: the usual one, and its macrolanguage's."""
+    from calque.languages import LanguageError, macrolanguage, normalize
+
+    try:
+        return normalize(lang), macrolanguage(lang)
+    except LanguageError:  # a code that treebanks use and no standard knows
+        return ()
 
 
 def _fit(ids: list[int], unknown: int, most: int) -> list[int]:

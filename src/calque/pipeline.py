@@ -13,7 +13,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain, groupby
 from pathlib import Path
@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_chec
 
 from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
 from calque.analysis import Analysis, Tagged, Tree
+from calque.config import is_routes
 from calque.document import Document, MultiwordToken, Sentence, Token
 from calque.errors import CalqueError, ModelError
 
 if TYPE_CHECKING:
     from calque.models.model import Model
+    from calque.runtime.router import Router
     from calque.runtime.session import OnnxModel
 
 AUTO = "auto"
@@ -40,7 +42,10 @@ Backend = Literal["auto", "onnx", "torch"]
 
 @runtime_checkable
 class Tagger(Protocol):
-    """Whatever labels words. One with other heads than ``pos`` has ``analyse(sentences, tasks)`` too, as calque's models do."""
+    """Whatever labels words. One with other heads than ``pos`` has ``analyse(sentences, tasks)`` too, as calque's models do.
+
+    One that can do less for some sentences than for others says so in ``check_tasks(tasks)``, as a router does.
+    """
 
     @property
     def tasks(self) -> Sequence[str]:
@@ -202,8 +207,11 @@ def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> lis
     """
     from calque.tasks import OF_WORDS
 
+    own: Callable[[Sequence[str] | None], None] | None = getattr(tagger, "check_tasks", None)
     if tasks is None:
-        if not any(task in OF_WORDS for task in tagger.tasks):
+        if own is not None:
+            own(None)
+        elif not any(task in OF_WORDS for task in tagger.tasks):
             raise ModelError(
                 f"{_called(tagger)} has no head that labels words: train one with  "
                 "calque train pos --model NAME --train FILE --output DIR  and parse with  --model DIR"
@@ -211,6 +219,8 @@ def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> lis
         return None
     names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks) if name.strip()]
     missing = [name for name in names if name not in tagger.tasks]
+    if own is not None and names:
+        own(names)
     if missing or not names:
         raise ModelError(
             f"{_called(tagger)} has no head for {', '.join(missing) or 'nothing'} (it has: {', '.join(tagger.tasks) or 'none'}): "
@@ -219,10 +229,11 @@ def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> lis
     return names
 
 
-def load(name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None) -> OnnxModel | Model:
-    """Load a model or an encoder.
+def load(name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None) -> OnnxModel | Model | Router:
+    """Load a model, an encoder or a table of routes.
 
-    :param name: a folder, an encoder's name ("xlm_roberta_base"), a Hub id; None or "default" for the embedded model.
+    :param name: a folder, an encoder's name ("xlm_roberta_base"), a Hub id; None or "default" for the embedded model; or a TOML
+        file with routes from languages to such (:class:`calque.Router`).
     :param backend: "onnx" runs an exported model without PyTorch; "torch" loads one that can be trained; "auto" takes
         "onnx" where a folder has a ``model.onnx``, and for the Hub where PyTorch is not installed.
     :param revision: branch, tag or commit on the Hub.
@@ -230,6 +241,12 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
     """
     if backend not in ("auto", "onnx", "torch"):
         raise CalqueError(f"unknown backend {backend!r}: auto, onnx or torch")
+    if name is not None and is_routes(name):
+        from calque.runtime.router import Router
+
+        if revision is not None:
+            raise ModelError(f"{name} is a file, and a file has no revisions: leave revision={revision!r} out")
+        return Router.from_toml(name, backend=backend)
     from calque.runtime.session import ONNX_FILE, OnnxModel
 
     if name is None or str(name) == DEFAULT:
@@ -239,11 +256,21 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
     folder = Path(name).expanduser()
     if backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
         return OnnxModel.from_folder(folder)
-    if backend == "onnx" or (backend == "auto" and not _has_torch()):
+    if backend == "onnx" or (backend == "auto" and not has_torch()):
         return _without_torch(str(name), revision)
     from calque.models import Model  # says what to install where PyTorch is missing
 
     return Model.load(str(name), revision=revision)
+
+
+def local_folder(name: str, *, backend: Backend = "auto") -> Path:
+    """The folder that :func:`load` reads for a name; what is on the Hub is fetched.
+
+    :raises CalqueError: when there is no such model, or it cannot be had.
+    """
+    from calque.models.hub import fetch, resolve
+
+    return fetch(resolve(name), onnx=backend == "onnx" or (backend == "auto" and not has_torch()))
 
 
 def bundled_folder(name: str) -> Path:
@@ -273,9 +300,9 @@ def _without_torch(name: str, revision: str | None) -> OnnxModel:
 
 
 def _written(model: str | Path | None) -> float:
-    """When a folder's model was written, so that one trained anew is not taken for the old one; 0 for what is no folder."""
+    """When a model's folder or a table was written, so that a new one is not taken for the old one; 0 for what is neither."""
     try:
-        return 0.0 if model is None else (Path(model) / "config.json").stat().st_mtime
+        return 0.0 if model is None else Path(model, *([] if is_routes(model) else ["config.json"])).stat().st_mtime
     except OSError:
         return 0.0
 
@@ -286,7 +313,8 @@ def _kept(name: str | None, written: float) -> Tagger:
     return tagger
 
 
-def _has_torch() -> bool:
+def has_torch() -> bool:
+    """Whether models can be run with PyTorch here; imports nothing."""
     from importlib.util import find_spec
 
     return find_spec("torch") is not None and find_spec("transformers") is not None

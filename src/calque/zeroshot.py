@@ -24,6 +24,7 @@ from typing import Any, Protocol, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.config import is_routes
 from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pipeline import AUTO, DEFAULT, as_tagger, language_code
 
@@ -299,6 +300,8 @@ def _by_head(model: object, threshold: float | None, lang: str | None) -> Callab
     told: Any = model
     if not callable(getattr(model, "classify_texts", None)):
         raise ModelError(f"{model!r} was not trained on classes of texts: give labels, or a model that was")
+    if callable(getattr(told, "check_tasks", None)):  # of a router: every route is to have such a head
+        told.check_tasks(["classify"])
     options = {} if threshold is None else {"threshold": threshold}
 
     def label_all(texts: Sequence[str]) -> list[Classified]:
@@ -329,7 +332,7 @@ def _meant(model: object, *, labels: bool) -> object:
     """The model a user means: itself, or loaded by name or folder and kept for the next call."""
     if model is not None and not isinstance(model, str | Path):
         return model
-    if model is None or not _is_sequence_classifier(str(model)):
+    if model is None or is_routes(model) or not _is_sequence_classifier(str(model)):
         return as_tagger(model)
     if not labels:
         raise ModelError(

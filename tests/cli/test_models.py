@@ -126,6 +126,23 @@ def test_parameters_are_counted_from_the_weights(tmp_path: Path) -> None:
     assert describe(tmp_path).parameters is None
 
 
+def test_info_of_a_table_shows_its_routes(main: Any, lexicon_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "routes.toml"
+    path.write_text(f'[routes]\nes = "{lexicon_model}"\n"*" = {{ model = "{lexicon_model}" }}\n')
+    rows = [line.split() for line in main("models", "info", str(path)).out.splitlines()]
+    assert rows == [
+        ["language", "model", "adapters", "tasks"],
+        ["es", str(lexicon_model), "pos"],
+        ["*", str(lexicon_model), "pos"],
+    ]
+    told = json.loads(main("models", "info", str(path), "--json").out)
+    assert told["routes"][0] == {"language": "es", "model": str(lexicon_model), "adapters": [], "tasks": ["pos"]}
+    path.write_text(f'[routes]\nSpanisch = "{lexicon_model}"\n')
+    done = main("models", "info", str(path))
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(f"error: {path}: route 'Spanisch': unknown language")
+
+
 @pytest.mark.parametrize("name", ["xlm_robert_base", "./nowhere"])
 def test_an_unknown_name_is_an_error(main: Any, name: str) -> None:
     done = main("models", "info", name)

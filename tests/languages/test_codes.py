@@ -6,7 +6,18 @@ import sys
 import pytest
 
 from calque.errors import CalqueError
-from calque.languages import LanguageError, family, genus, info, languages, name, native_name, normalize
+from calque.languages import (
+    LanguageError,
+    family,
+    genus,
+    info,
+    languages,
+    macrolanguage,
+    macrolanguages,
+    name,
+    native_name,
+    normalize,
+)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +139,16 @@ def test_importing_reads_no_table_and_imports_nothing_heavy():
         "assert not heavy, heavy; calque.languages.normalize('Spanish'); assert 'langcodes' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("language", "of"),
+    [("nn", "no"), ("Cantonese", "zh"), ("hr", "hbs"), ("arz", "ar"), ("nb", None), ("zh", None), ("es", None), ("kmr", None)],
+)
+def test_languages_know_the_macrolanguage_they_belong_to(language, of):
+    assert macrolanguage(language) == of
+
+
+def test_codes_of_macrolanguages_are_told_from_those_of_their_members():
+    assert {"no", "nor", "zh", "zho", "ar", "ms", "ku"} <= macrolanguages()
+    assert not {"nb", "nn", "cmn", "arb", "zsm", "kmr", "es"} & macrolanguages()

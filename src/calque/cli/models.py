@@ -50,18 +50,40 @@ def list_command(
 
 @models_app.command("info")
 def info_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, a folder or a Hub id.")] = "default",
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name, a folder, a Hub id, or a table of routes.")] = "default",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")] = False,
 ) -> None:
-    """Tell what a model is: size, licence, training data, scores for each language. Nothing is downloaded."""
+    """Tell what a model is: size, licence, training data, scores for each language. Nothing is downloaded.
+
+    Of a table of routes (.toml), tell which model, adapters and tasks each language has; models that it names are fetched.
+    """
     from calque.cli._common import console, echo_json
+    from calque.config import is_routes
     from calque.inventory import describe
 
+    if is_routes(name):
+        _routes(name, json=json)
+        return
     told = describe(name)
     if json:
         echo_json(told.to_dict())
         return
     _print(told, console())
+
+
+def _routes(file: str, *, json: bool) -> None:
+    """A line for each route of a table, which is checked by the way."""
+    from calque.cli._common import console, echo_json
+    from calque.runtime.router import Router
+
+    found = [route.to_dict() for route in Router.from_toml(file).routes]
+    if json:
+        echo_json({"name": file, "kind": "routes", "routes": found})
+        return
+    table = _table("language", "model", "adapters", "tasks")
+    for route in found:
+        table.add_row(route["language"], route["model"], ",".join(route["adapters"]), " ".join(route["tasks"]))
+    _draw(table, console())
 
 
 def _print(told: Described, console: Console) -> None:

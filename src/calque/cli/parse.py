@@ -80,7 +80,10 @@ def parse_command(
         str, typer.Option("--lang", "-l", metavar="CODE", help="Language of the text (es, Spanish), or auto.")
     ] = "auto",
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A model's name or folder.", show_default="the embedded one")
+        str | None,
+        typer.Option(
+            "--model", "-m", help="A model's name or folder, or a table of routes (.toml).", show_default="the embedded one"
+        ),
     ] = None,
     tasks: Annotated[
         str | None,
@@ -165,8 +168,8 @@ def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, tasks: st
         document = Document.from_conllu(text if text.endswith("\n\n") else text.rstrip("\n") + "\n\n")
     else:
         document = Document(list(split_lines(lines)), text=text)
-    for sentence in annotate(document.sentences, tagger, tasks=tasks, choose=choose):
-        _speak(sentence, lang)
+    for _ in annotate([_speak(sentence, lang) for sentence in document.sentences], tagger, tasks=tasks, choose=choose):
+        pass
     return document
 
 
@@ -186,10 +189,8 @@ def _of_file(
     if not pretokenized:
         yield from annotate(cut_stream(read_lines(source), lang=lang), tagger, tasks=tasks, choose=choose)
         return
-    for sentence in annotate(
-        read_pretokenized(source, on_error=on_error.value, skipped=skipped), tagger, tasks=tasks, choose=choose
-    ):
-        yield _speak(sentence, lang)
+    read = read_pretokenized(source, on_error=on_error.value, skipped=skipped)
+    yield from annotate((_speak(sentence, lang) for sentence in read), tagger, tasks=tasks, choose=choose)
 
 
 def _speak(sentence: Sentence, lang: str) -> Sentence:

@@ -253,6 +253,10 @@ def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, st
         name = str(getattr(getattr(model, "config", None), "name", "") or type(model).__name__)
     tasks = list(getattr(tagger, "tasks", ()))
     if not set(tasks) & set(COUNTERS) or not any(callable(getattr(tagger, verb, None)) for verb in ("tag", "analyse")):
+        from calque.runtime.router import Router
+
+        if isinstance(tagger, Router):
+            raise ModelError(f"{name}: there is no task of words that all its routes can do: measure its models one by one")
         has = f"its tasks: {', '.join(tasks)}" if tasks else "it is a bare encoder"
         raise ModelError(f"{name}: no head that labels words ({has}): train one with  calque train pos --model {name} --train …")
     return tagger, name

@@ -100,9 +100,9 @@ def evaluate_texts(
 
 def _is_ours(model: object) -> bool:
     """Whether a name is one of a calque model or encoder, and not of a checkpoint that is read otherwise (entailment)."""
-    from calque.config import is_calque_model
+    from calque.config import is_calque_model, is_routes
 
-    return model is None or (isinstance(model, str | Path) and is_calque_model(model))
+    return model is None or (isinstance(model, str | Path) and (is_calque_model(model) or is_routes(model)))
 
 
 def _read(

@@ -6,7 +6,19 @@ n-gram model (2.2 MB, memory-mapped) are opened on first use.
 
 from __future__ import annotations
 
-from calque.languages.codes import Language, LanguageError, family, genus, info, languages, name, native_name, normalize
+from calque.languages.codes import (
+    Language,
+    LanguageError,
+    family,
+    genus,
+    info,
+    languages,
+    macrolanguage,
+    macrolanguages,
+    name,
+    native_name,
+    normalize,
+)
 from calque.languages.identification import THRESHOLD, Guess, identifiable, identify
 from calque.languages.scripts import script_of
 from calque.languages.words import word_languages
@@ -22,6 +34,8 @@ __all__ = [
     "identify",
     "info",
     "languages",
+    "macrolanguage",
+    "macrolanguages",
     "name",
     "native_name",
     "normalize",

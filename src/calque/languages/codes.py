@@ -217,3 +217,26 @@ def genus(language: str) -> str:
     :raises LanguageError: when it is not known.
     """
     return info(language).genus
+
+
+def macrolanguage(language: str) -> str | None:
+    """Return the macrolanguage that ISO 639-3 counts a language to, None where there is none: ``nn`` gives ``no``.
+
+    :param language: anything :func:`normalize` takes.
+    :raises LanguageError: when it is not known.
+    """
+    from langcodes.data_dicts import MACROLANGUAGES
+
+    code = normalize(language)
+    found = MACROLANGUAGES.get(code)
+    of = None if found is None else _normalize(found)
+    return None if of == code else of  # the code of a macrolanguage is that of its largest member here
+
+
+@lru_cache(maxsize=1)
+def macrolanguages() -> frozenset[str]:
+    """Return the codes that stand for macrolanguages, of two letters and of three: ``no`` and ``nor``, not ``nb``."""
+    from langcodes.data_dicts import LANGUAGE_ALPHA3, MACROLANGUAGES
+
+    codes = set(MACROLANGUAGES.values())
+    return frozenset(codes | {LANGUAGE_ALPHA3[code] for code in codes if code in LANGUAGE_ALPHA3})

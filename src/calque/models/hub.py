@@ -20,7 +20,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from calque.config import FORMAT, is_calque_model, read_object
+from calque.config import FORMAT, is_calque_model, is_routes, read_object
 from calque.errors import ModelError
 from calque.models.architectures import check_architecture
 from calque.models.registry import ENTRIES, Entry, find, nearest
@@ -69,6 +69,8 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
         if revision:
             raise ModelError(f"{text} is a folder, and a folder has no revisions: leave revision={revision!r} out")
         return Resolved(text, folder=folder)
+    if is_routes(text):
+        raise ModelError(f"{text}: a table of routes runs models, and is none itself: give one of those that it names")
     bare, _, after = text.partition("@")
     revision = revision or after or None
     entry = find(bare)
