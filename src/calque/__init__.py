@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from calque.errors import CalqueError
     from calque.evaluation.report import Evaluation, evaluate
     from calque.models.model import Model
+    from calque.parallel import annotate_parallel
     from calque.pipeline import annotate, load, parse
     from calque.runtime.export import export
     from calque.runtime.session import OnnxModel
@@ -34,6 +35,7 @@ _HOME = {
     "Sentence": "calque.document",
     "Token": "calque.document",
     "annotate": "calque.pipeline",
+    "annotate_parallel": "calque.parallel",
     "classify": "calque.zeroshot",
     "evaluate": "calque.evaluation.report",
     "export": "calque.runtime.export",
@@ -57,6 +59,7 @@ __all__ = [
     "Token",
     "__version__",
     "annotate",
+    "annotate_parallel",
     "classify",
     "evaluate",
     "export",
