@@ -24,7 +24,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -83,7 +83,7 @@ def annotate_parallel(
     backend: Backend = "auto",
     name_languages: bool = False,
     batch_words: int = WINDOW_WORDS,
-) -> Iterator[Sentence]:
+) -> Generator[Sentence]:
     """As :func:`calque.pipeline.annotate`, the work shared by several processes; same sentences, same order, same labels.
 
     Close the iterator (``contextlib.closing``) where you may not read it to its end: that ends the processes. A script starts
@@ -106,9 +106,7 @@ def annotate_parallel(
         raise CalqueError(f"{workers} workers cannot do anything: give 1 or more, at most as many as there are processors")
     job = _Job(_travelling(model), backend, tasks, adapters, otherwise, lang, name_languages)
     if workers == 1:
-        tagger, choose = _opened(job)
-        named = map(name_words, sentences) if name_languages else sentences
-        return annotate(named, tagger, tasks=tasks, batch_words=batch_words, choose=choose)
+        return _alone(sentences, job, batch_words)
     try:
         packed = pickle.dumps(job)
     except Exception as error:  # whatever an object's own pickling raises
@@ -134,7 +132,13 @@ def _opened(job: _Job) -> tuple[Tagger, Choose | None]:
     return tagger, adapters_for(tagger, job.adapters, otherwise=job.otherwise, lang=job.lang)
 
 
-def _shared(sentences: Iterable[Sentence], crew: _Crew, batch_words: int) -> Iterator[Sentence]:
+def _alone(sentences: Iterable[Sentence], job: _Job, batch_words: int) -> Generator[Sentence]:
+    tagger, choose = _opened(job)
+    named = map(name_words, sentences) if job.words else sentences
+    yield from annotate(named, tagger, tasks=job.tasks, batch_words=batch_words, choose=choose)
+
+
+def _shared(sentences: Iterable[Sentence], crew: _Crew, batch_words: int) -> Generator[Sentence]:
     held: deque[list[Sentence]] = deque()  # windows that are not handed on yet, the oldest first
     source = windows(sentences, batch_words)
     given = 0
@@ -212,14 +216,12 @@ class _Crew:
 
     def collect(self, *, until: int | None = None) -> None:
         """Take in what has been found by now; wait for one window where its number is given."""
-        readers = {worker.replies: worker for worker in self._workers}
         while True:
             patience = 0 if until is None or until in self.found else None
-            ready = [one for one in wait(list(readers), timeout=patience) if isinstance(one, Connection)] if readers else []
-            for reader in ready:
-                worker = readers[reader]
+            ready = wait([worker.replies for worker in self._workers], timeout=patience)
+            for worker in (worker for worker in self._workers if worker.replies in ready):
                 try:
-                    number, found = pickle.loads(reader.recv_bytes())  # noqa: S301 - from our own worker
+                    number, found = pickle.loads(worker.replies.recv_bytes())  # noqa: S301 - from our own worker
                 except (EOFError, OSError):
                     raise _gone(worker) from None
                 worker.numbers.discard(number)
@@ -294,7 +296,7 @@ def _work(inbox: Connection, outbox: Connection, job: bytes, size: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threads = str(_threads(size))
     for name in _THREADS:
-        os.environ.setdefault(name, threads)
+        os.environ[name] = os.environ.get(name, "").strip() or threads
     tasks: SimpleQueue[tuple[int, Words]] = SimpleQueue()
     replies: SimpleQueue[bytes] = SimpleQueue()
     # a pipe holds less than a window: without these two, caller and worker could wait for each other to read
@@ -318,6 +320,9 @@ def _until_gone(step: Callable[[], None]) -> None:
             step()
     except (EOFError, OSError):
         os._exit(0)  # nobody is there to work for
+    except BaseException:  # memory, say: a thread that just ended would leave everybody waiting
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _threads(size: int) -> int:

@@ -131,6 +131,7 @@ def parse_command(
             _write_document(document, style or _style(output, Format.table), stream)
         return
     skipped: list[FormatError] = []
+    label: Callable[[Iterable[Sentence]], Iterator[Sentence]]
     if workers == 1:
         label = partial(annotate, tagger=tagger, tasks=tasks, choose=choose)
     else:  # each opens the model by itself; here it was opened to see whether all is well
