@@ -229,7 +229,7 @@ def main() -> int:
         check_plot(options.plot)
     found = measure(options)
     if options.plot:
-        plot(found["samples"], f"{found['words']:,} words, {options.workers} process(es)", options.plot)
+        plot(found["samples"], f"{found['words']:,} words, --workers {options.workers}", options.plot)
     if options.json:
         print(json.dumps(found))
     else:
