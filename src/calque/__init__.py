@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from calque.evaluation.report import Evaluation, evaluate
     from calque.evaluation.speed import benchmark
     from calque.models.model import Model
+    from calque.parallel import annotate_parallel
     from calque.pipeline import annotate, load, parse
     from calque.runtime.export import export
     from calque.runtime.router import Router
@@ -37,6 +38,7 @@ _HOME = {
     "Sentence": "calque.document",
     "Token": "calque.document",
     "annotate": "calque.pipeline",
+    "annotate_parallel": "calque.parallel",
     "benchmark": "calque.evaluation.speed",
     "classify": "calque.zeroshot",
     "evaluate": "calque.evaluation.report",
@@ -62,6 +64,7 @@ __all__ = [
     "Token",
     "__version__",
     "annotate",
+    "annotate_parallel",
     "benchmark",
     "classify",
     "evaluate",

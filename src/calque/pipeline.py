@@ -77,15 +77,24 @@ def annotate(
     :raises ModelError: when the tagger has no head for a task that is asked for, or for words at all.
     """
     wanted = check_tasks(tagger, tasks)
+    for window in windows(sentences, batch_words):
+        for sentence, analysis in zip(window, analyse_sentences(tagger, window, wanted, choose=choose), strict=True):
+            fill(sentence, analysis)
+            yield sentence
+
+
+def windows(sentences: Iterable[Sentence], batch_words: int = WINDOW_WORDS) -> Iterator[list[Sentence]]:
+    """The sentences in groups of about ``batch_words`` words, the last one smaller; none is empty."""
     window: list[Sentence] = []
     words = 0
     for sentence in sentences:
         window.append(sentence)
         words += max(len(sentence.tokens), 1)
         if words >= batch_words:
-            yield from _annotate_window(window, tagger, wanted, choose)
+            yield window
             window, words = [], 0
-    yield from _annotate_window(window, tagger, wanted, choose)
+    if window:
+        yield window
 
 
 @overload
@@ -162,7 +171,7 @@ def cut(text: str, *, lang: str = AUTO) -> Document:
     return document
 
 
-def cut_stream(lines: Iterable[str], *, lang: str = AUTO) -> Iterator[Sentence]:
+def cut_stream(lines: Iterable[str], *, lang: str = AUTO, words: bool = True) -> Iterator[Sentence]:
     """Sentences and words of a text that comes line by line, in constant memory.
 
     With "auto" the first lines decide the language of the stream; a later line that is long enough, and clearly in another
@@ -170,6 +179,7 @@ def cut_stream(lines: Iterable[str], *, lang: str = AUTO) -> Iterator[Sentence]:
 
     :param lines: text with its line ends.
     :param lang: a code or name, or "auto".
+    :param words: with "auto", whether words are looked at one by one (:func:`name_words`); else a caller does it.
     :raises CalqueError: for an unknown language.
     """
     from calque.segmentation import segment_stream
@@ -184,7 +194,7 @@ def cut_stream(lines: Iterable[str], *, lang: str = AUTO) -> Iterator[Sentence]:
         offset = place.characters
         for sentence in segment_stream(place.count(group), known):
             _shift(sentence, offset)
-            yield _name_language(sentence, known, words=True)
+            yield _name_language(sentence, known, words=words)
 
 
 def as_tagger(model: str | Path | Tagger | None) -> Tagger:
@@ -361,20 +371,9 @@ def fill(sentence: Sentence, analysis: Analysis) -> None:
                 setattr(token, _COLUMNS[task], None if label == "_" and task == "feats" else label)
 
 
-def _annotate_window(
-    window: list[Sentence], tagger: Tagger, tasks: Sequence[str] | None, choose: Choose | None
-) -> Iterator[Sentence]:
-    if not window:
-        return
-    for sentence, analysis in zip(window, analyse_sentences(tagger, window, tasks, choose=choose), strict=True):
-        fill(sentence, analysis)
-        yield sentence
-
-
-def _name_language(sentence: Sentence, lang: str | None, *, words: bool) -> Sentence:
-    if sentence.lang is None:
-        sentence.lang = lang
-    if words and sentence.tokens:
+def name_words(sentence: Sentence) -> Sentence:
+    """Name the language of each word of a sentence that mixes languages; in one of a single language words carry none."""
+    if sentence.tokens:
         from calque.languages import word_languages
 
         found = word_languages([token.text for token in sentence.tokens])
@@ -382,6 +381,12 @@ def _name_language(sentence: Sentence, lang: str | None, *, words: bool) -> Sent
             for token, code in zip(sentence.tokens, found, strict=True):
                 token.lang = code
     return sentence
+
+
+def _name_language(sentence: Sentence, lang: str | None, *, words: bool) -> Sentence:
+    if sentence.lang is None:
+        sentence.lang = lang
+    return name_words(sentence) if words else sentence
 
 
 def _by_language(lines: Iterable[str]) -> Iterator[tuple[str | None, Iterator[str]]]:

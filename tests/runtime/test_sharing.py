@@ -47,6 +47,16 @@ def test_labels_are_the_same_without_the_table(pair: Path, sentences: list[list[
     assert [t.labels for t in OnnxModel.from_folder(pair / "model").tag(sentences)] == wanted
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="reads /proc")
+def test_the_table_is_used_where_its_file_is_mapped(pair: Path, sentences: list[list[str]]) -> None:
+    share(pair / "model", pair / "encoder", place="../encoder")
+    model = OnnxModel.from_folder(pair / "model")
+    model.tag(sentences)
+    assert str(pair / "encoder" / PACKED) in Path("/proc/self/maps").read_text()  # so that processes share its pages
+    del model
+    assert str(pair / "encoder" / PACKED) not in Path("/proc/self/maps").read_text()
+
+
 def test_another_encoder_in_its_place_is_refused(pair: Path, sentences: list[list[str]]) -> None:
     share(pair / "model", pair / "encoder", place="../encoder")
     weights = packing.unpack(pair / "encoder" / PACKED)

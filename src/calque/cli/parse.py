@@ -6,6 +6,8 @@ Choices and trade-offs
   decides.
 - A stream is analysed as it comes, in constant memory, in every format but HTML and SVG (one page needs all of it). JSON of a
   stream is JSON Lines, one sentence a line; a single text is one JSON object with the text and offsets into it.
+- ``--workers`` shares a stream among processes (:mod:`calque.parallel`); what is written is the same. Workers also name the
+  languages of words.
 - ``--pretokenized`` keeps the words it is given: CoNLL-U (only the tag column is filled anew) or one sentence a line, told apart
   by the first lines.
 """
@@ -13,8 +15,10 @@ Choices and trade-offs
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
@@ -102,6 +106,7 @@ def parse_command(
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="At a malformed CoNLL-U sentence: stop, or skip it.")
     ] = OnError.stop,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", min=1, help="Processes that share a big --input.")] = 1,
 ) -> None:
     """Analyse text: sentences, words, and what the model knows of them: tags, features, lemmas, trees, entities.
 
@@ -113,10 +118,13 @@ def parse_command(
         raise typer.BadParameter(
             "give a TEXT, or a file with --input FILE (- for standard input)" + ("" if text is None else ", not both")
         )
+    if text is not None and workers > 1:
+        raise typer.BadParameter("--workers is for --input FILE: a TEXT is analysed in one process")
     if text is not None and not text.strip():
         raise DataError("the text is empty: give some words, or a file with --input FILE")
     tagger, lang = _prepare(model, backend, lang, tasks)
     from calque.adapterrouter import adapters_for
+    from calque.pipeline import annotate
 
     choose = adapters_for(tagger, adapters, otherwise=otherwise.value, lang=None if lang == "auto" else lang)
     if text is not None:
@@ -126,8 +134,23 @@ def parse_command(
             _write_document(document, style or _style(output, Format.table), stream)
         return
     skipped: list[FormatError] = []
-    with output_stream(output) as stream:
-        sentences = _of_file(str(source), lang, tagger, pretokenized, on_error, skipped, tasks, choose)
+    label: Callable[[Iterable[Sentence]], Iterator[Sentence]]
+    if workers == 1:
+        label = partial(annotate, tagger=tagger, tasks=tasks, choose=choose)
+    else:  # each opens the model by itself; here it was opened to see whether all is well
+        from calque.parallel import annotate_parallel
+
+        del tagger, choose
+        label = partial(
+            annotate_parallel, model=model, workers=workers, tasks=tasks, adapters=adapters, otherwise=otherwise.value,
+            lang=None if lang == "auto" else lang, backend=backend.value, name_languages=not pretokenized and lang == "auto",
+        )  # fmt: skip
+    named = workers == 1  # else the workers name words' languages: it takes longer than all the rest that is done here
+    # closed at once whatever happens: workers must not outlive an error of the writer
+    with (
+        output_stream(output) as stream,
+        closing(_of_file(str(source), lang, label, pretokenized, on_error, skipped, named)) as sentences,
+    ):
         _write_stream(_counted(sentences, output), style or _style(output, Format.conllu), stream)
     if skipped:
         from calque.formats.conllu import summarise_skipped
@@ -176,21 +199,20 @@ def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, tasks: st
 def _of_file(
     source: str,
     lang: str,
-    tagger: Tagger,
+    label: Callable[[Iterable[Sentence]], Iterator[Sentence]],
     pretokenized: bool,
     on_error: OnError,
     skipped: list[FormatError],
-    tasks: str | None,
-    choose: Choose | None,
-) -> Iterator[Sentence]:
+    named: bool,
+) -> Generator[Sentence]:
     from calque.formats.text import read_lines, read_pretokenized
-    from calque.pipeline import annotate, cut_stream
+    from calque.pipeline import cut_stream
 
     if not pretokenized:
-        yield from annotate(cut_stream(read_lines(source), lang=lang), tagger, tasks=tasks, choose=choose)
+        yield from label(cut_stream(read_lines(source), lang=lang, words=named))
         return
     read = read_pretokenized(source, on_error=on_error.value, skipped=skipped)
-    yield from annotate((_speak(sentence, lang) for sentence in read), tagger, tasks=tasks, choose=choose)
+    yield from label(_speak(sentence, lang) for sentence in read)
 
 
 def _speak(sentence: Sentence, lang: str) -> Sentence:

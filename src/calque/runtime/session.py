@@ -12,6 +12,7 @@ Choices and trade-offs
 - Graphs are optimised when they are opened, not when they are written: that takes 20 to 40 ms for a small model, and the file
   stays free of operators that only one version of ONNX Runtime knows.
 - Threads do not spin while they wait: a service must not burn its processors between requests.
+- A table that the graph leaves out is used where its file is mapped, so that processes share its pages (:func:`open_session`).
 """
 
 from __future__ import annotations
@@ -319,8 +320,10 @@ class OnnxModel(Embedding):
         if self._session is None:
             with self._lock:
                 if self._session is None:
-                    tables = shared_tables(self.folder, shared) if (shared := _shared(self.config)) else {}
-                    self._session = open_session(self.folder / ONNX_FILE, threads=self.threads, tables=tables)
+                    shared = _shared(self.config)
+                    tables = shared_tables(self.folder, shared) if shared else {}
+                    beside = self.folder / str(shared["encoder"]) if shared else None
+                    self._session = open_session(self.folder / ONNX_FILE, threads=self.threads, tables=tables, beside=beside)
                     slots = [one.name for one in self.adapters.layout.inputs()] if self.adapters is not None else []
                     inputs = [*inputs_of(features=bool(self.config.word_features)), *slots]
                     outputs = [name for task, made in self.config.tasks.items() for name in outputs_of(task, made.kind)]
@@ -338,8 +341,12 @@ def default_threads() -> int:
         if not asked.isdecimal() or int(asked) < 1:
             raise CalqueError(f"CALQUE_THREADS={asked}: give a whole number of threads, 1 or more, or leave it unset")
         return int(asked)
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, MAX_DEFAULT_THREADS)
+    return min(usable_processors(), MAX_DEFAULT_THREADS)
+
+
+def usable_processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_onnx_format(folder: Path, config: ModelConfig) -> None:
@@ -355,12 +362,16 @@ def check_onnx_format(folder: Path, config: ModelConfig) -> None:
         )
 
 
-def open_session(path: Path, *, threads: int, tables: Mapping[str, NDArray[Any]] | None = None) -> InferenceSession:
+def open_session(
+    path: Path, *, threads: int, tables: Mapping[str, NDArray[Any]] | None = None, beside: Path | None = None
+) -> InferenceSession:
     """An ONNX Runtime session on the CPU.
 
     :param path: the graph.
     :param threads: threads inside one operator.
-    :param tables: initial values that the graph leaves out (:mod:`calque.runtime.sharing`).
+    :param tables: initial values that the graph leaves out (:mod:`calque.runtime.sharing`). They are not copied: the session
+        returned keeps them.
+    :param beside: the folder of the files that the graph names for them.
     :raises ModelError: when the file is damaged or needs a newer ONNX Runtime.
     """
     import onnxruntime as ort
@@ -372,11 +383,16 @@ def open_session(path: Path, *, threads: int, tables: Mapping[str, NDArray[Any]]
     # every batch has another shape: a plan of memory made for one shape never serves again
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if tables:
-        values = [ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(table)) for table in tables.values()]
-        options.add_external_initializers(list(tables), values)
+    # not add_external_initializers, which copies them
+    values = {name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(table)) for name, table in (tables or {}).items()}
+    for name, value in values.items():
+        options.add_initializer(name, value)
+    if beside is not None:  # it is looked for, though what it holds is given above
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(beside.resolve()))
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session.calque_tables = values  # the session points into them, and does not hold them
+        return session
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         reason = _first_line(error)
         if "opset" in reason.lower() or "ir version" in reason.lower():

@@ -3,7 +3,8 @@
 Choices and trade-offs
 - A multilingual vocabulary is most of a small model. The embedded default and the encoder that users fine-tune ship together:
   a default that was trained with the embeddings as they are needs no table of its own.
-- The table stands in the graph as data outside the file and is handed to ONNX Runtime from memory; the encoder's file is mapped.
+- The table stands in the graph as data outside the file. The encoder's file is mapped, and ONNX Runtime reads the table there: no
+  copy, and all processes that run the model share its pages.
 - ``config.json`` says which encoder it is and what its table looks like (a checksum of its scales, which every change of a row
   changes): with another one in its place the model is refused instead of tagging nonsense.
 """

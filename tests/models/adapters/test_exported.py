@@ -13,7 +13,8 @@ from calque.adapters import adapters_in
 from calque.config import TaskConfig
 from calque.errors import CalqueError, ModelError
 from calque.models.heads import WordHead
-from calque.pipeline import load
+from calque.parallel import annotate_parallel
+from calque.pipeline import cut, load
 from calque.runtime.export import export
 from calque.runtime.session import OnnxModel
 
@@ -109,6 +110,11 @@ def test_routing_by_language_and_means(make, sentences, tmp_path):
         for a, b in zip(found, wanted, strict=True):
             assert [t.upos for t in a.tokens] == [t.upos for t in b.tokens]
             assert [t.score for t in a.tokens] == pytest.approx([t.score for t in b.tokens], abs=1e-3)
+    several = {"adapters": "auto,pos", "otherwise": "mean", "workers": 2, "batch_words": 6}  # each makes the mean itself
+    sentences = [s for text, lang in 3 * list(zip(texts, ["gl", "ca"], strict=True)) for s in cut(text, lang=lang).sentences]
+    for a, b in zip(annotate_parallel(sentences, tmp_path / "out", **several), found * 3, strict=True):
+        assert [t.upos for t in a.tokens] == [t.upos for t in b.sentences[0].tokens]
+        assert [t.score for t in a.tokens] == pytest.approx([t.score for t in b.sentences[0].tokens], abs=1e-6)
 
 
 @pytest.mark.parametrize(
