@@ -106,7 +106,7 @@ def test_sixteen_bits_are_enough(encoder, treebanks):
 
 
 def test_in_bfloat16_nothing_is_lost(encoder, treebanks):
-    """The numbers are those of the passes that they come from, whatever is in a batch with them."""
+    """What such a pass gives, float16 holds as it is."""
     model = Model.load(encoder).eval()
     rows = model.encoder.pieces.rows([["the", "red", "cat"], ["a", "dog"]])
     batch = model.encoder.pieces.batch(rows)
