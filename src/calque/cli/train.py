@@ -54,6 +54,13 @@ def train_command(
     schedule: Annotated[str, typer.Option(help="How the rate falls after it: linear or cosine.")] = "linear",
     max_length: Annotated[int | None, typer.Option(help="Pieces a window; by default the encoder's.")] = None,
     freeze_backbone: Annotated[bool, typer.Option("--freeze-backbone", help="Train the head alone.")] = False,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the vectors of a frozen encoder stay, for further runs.")
+    ] = None,
+    cache_limit: Annotated[
+        float | None,
+        typer.Option(metavar="GB", help="What these vectors may take, by default 8; 0: they are not kept.", show_default=False),
+    ] = None,
     freeze_embeddings: Annotated[
         bool | None,
         typer.Option("--freeze-embeddings/--no-freeze-embeddings", help="By default when large, or most of the encoder."),
@@ -152,6 +159,8 @@ def train_command(
         temperature=temperature,
         seed=seed,
         freeze_backbone=freeze_backbone,
+        cache=None if cache is None else str(cache),
+        cache_limit=cache_limit,
         freeze_embeddings=freeze_embeddings,
         dropout=dropout,
         word_dropout=word_dropout,

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from calque.config import TaskConfig
+from calque.models.dropout import SharedDropout
 from calque.models.treehead import TreeHead
 from calque.tasks import output_size
 
@@ -57,7 +58,7 @@ class WordHead(nn.Module):
     ) -> None:
         super().__init__()
         self.transform = Transform(hidden_size, transform) if transform else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = SharedDropout(dropout)
         self.linear = nn.Linear(hidden_size, labels)
         nn.init.normal_(self.linear.weight, std=0.02)
         nn.init.zeros_(self.linear.bias)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from calque.models.dropout import SharedDropout
 from calque.wordforms import HIDDEN, SLOTS
 
 DEFAULTS = {"rows": 2**17, "dim": 32, "layers": 3}
@@ -33,7 +34,7 @@ class Neighbours(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.linear = nn.Linear(3 * width, 2 * width)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = SharedDropout(DROPOUT)
 
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
         """``[B, W, H]`` and ``[B, W, 1]`` (0 where padded) to ``[B, W, H]``."""
@@ -59,7 +60,7 @@ class WordMixer(nn.Module):
         nn.init.normal_(self.table.weight, std=0.1)
         with torch.no_grad():
             self.table.weight[HIDDEN].zero_()
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = SharedDropout(DROPOUT)
         self.from_forms = nn.Linear(SLOTS * dim, hidden_size)
         self.encoder_norm = nn.LayerNorm(hidden_size)
         self.from_encoder = nn.Linear(hidden_size, hidden_size, bias=False)

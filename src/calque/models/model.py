@@ -206,6 +206,7 @@ class Model(Running):
         features: Tensor | None = None,
         *,
         encode: bool = True,
+        layers: list[Tensor] | None = None,
         adapters: Plan | None = None,
         tasks: Collection[str] | None = None,
     ) -> dict[str, Tensor]:
@@ -216,6 +217,7 @@ class Model(Running):
         :param pooling: float ``[B, W, P]``, weights of the pieces of each word.
         :param features: int32 ``[B, W, SLOTS]``, for a model with word features.
         :param encode: False leaves the encoder out: word features alone.
+        :param layers: what the encoder gave of these rows before, pooled to words, ``[B, W, H]`` each: it is not run again.
         :param adapters: the way of each row through the adapters; by default all go through the active ones.
         :param tasks: these heads alone; None: all.
         :returns: float32 tensors by the names of :func:`calque.tasks.outputs_of`: ``pos_logits`` is ``[B, W, L]``.
@@ -223,7 +225,7 @@ class Model(Running):
         own = self.some_adapters
         if adapters is None and own is not None and own.active:
             adapters = own.plan([own.active] * len(input_ids))
-        vectors = self.vectors(input_ids, attention_mask, pooling, features, encode=encode, route=adapters)
+        vectors = self.vectors(input_ids, attention_mask, pooling, features, encode=encode, layers=layers, route=adapters)
         heads: dict[str, Any] = dict(self.heads.items())
         return all_outputs(vectors, heads, self.config.tasks, own, None if adapters is None else adapters.setups, tasks)
 
@@ -235,20 +237,20 @@ class Model(Running):
         features: Tensor | None = None,
         *,
         encode: bool = True,
+        layers: list[Tensor] | None = None,
         route: Route | None = None,
     ) -> Vectors:
         """What heads read; the parameters are those of :meth:`forward`.
 
         :param route: what happens at the places of adapters.
         """
-        layers: list[Tensor] = []
-        if encode or self.mixer is None:
+        if layers is None and (encode or self.mixer is None):
             with routed(route):
                 if self.layermix is None:
                     layers = pooled([self.encoder(input_ids, attention_mask)], pooling)
                 else:
                     layers = pooled(self.encoder.all_layers(input_ids, attention_mask), pooling)
-        return Vectors(layers, (pooling.sum(dim=-1) > 0).to(torch.float32), features, self.mixer, self.layermix)
+        return Vectors(layers or [], (pooling.sum(dim=-1) > 0).to(torch.float32), features, self.mixer, self.layermix)
 
     def save_pretrained(self, folder: str | Path, *, link_encoder: bool = False) -> Path:
         """Write the model; a crash leaves what was there before.

@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from calque.models.dropout import SharedDropout
+
 ARC, RELATION, DROPOUT = 192, 128, 0.2
 
 
@@ -40,7 +42,7 @@ class TreeHead(nn.Module):
         self.biaffine = nn.Parameter(torch.zeros(arc, arc))
         self.as_parent = nn.Parameter(torch.zeros(arc))
         self.labels = nn.Linear(3 * relation, relations)
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = SharedDropout(DROPOUT)
         self.act = nn.GELU()
         nn.init.normal_(self.root, std=0.1)
         nn.init.orthogonal_(self.biaffine)

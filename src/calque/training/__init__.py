@@ -13,10 +13,18 @@ if TYPE_CHECKING:
     from calque.training.finetune import Outcome, fine_tune, run_training
     from calque.training.options import Options
     from calque.training.report import Report
+    from calque.training.vectorcache import word_vectors
 
-__all__ = ["Options", "Outcome", "Report", "fine_tune", "run_training"]
+__all__ = ["Options", "Outcome", "Report", "fine_tune", "run_training", "word_vectors"]
 
-_HOMES = {"Options": "options", "Outcome": "finetune", "Report": "report", "fine_tune": "finetune", "run_training": "finetune"}
+_HOMES = {
+    "Options": "options",
+    "Outcome": "finetune",
+    "Report": "report",
+    "fine_tune": "finetune",
+    "run_training": "finetune",
+    "word_vectors": "vectorcache",
+}
 
 
 def __getattr__(name: str) -> Any:

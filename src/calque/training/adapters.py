@@ -45,7 +45,9 @@ from calque.training.progress import Reporter
 from calque.training.report import Report
 
 On = Wanted | Mapping[str, Wanted]
-_ENCODER_ONLY = ("freeze_backbone", "layer_mix", "word_features", "lexical_warmup", "keep_start", "freeze_embeddings")
+_ENCODER_ONLY = (
+    "freeze_backbone", "cache", "cache_limit", "layer_mix", "word_features", "lexical_warmup", "keep_start", "freeze_embeddings",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

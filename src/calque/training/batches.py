@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,10 @@ CHUNK = 40  # batches sorted together
 NOISE = 0.1  # of a row's length, when sorting
 
 
+RowVectors = list[NDArray[Any]]
+"""What a frozen encoder gave of each row's words, ``[words, layers, H]`` (:mod:`calque.training.vectorcache`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """Rows of one language, in pieces, with their labels."""
@@ -36,6 +41,7 @@ class Corpus:
     labels: list[Numbers]  # by task, for each word of the row; IGNORED outside the row's kept words and where unlabelled
     sentences: int
     words: int  # that train or count, whatever for
+    vectors: RowVectors | None = None  # in place of the encoder
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -59,6 +65,7 @@ class LabelledBatch:
     labels: dict[str, NDArray[np.int64]]
     counts: NDArray[np.int64]  # words of each row, labelled or not
     words: int  # that have a label
+    vectors: NDArray[Any] | None = None  # ``[layers, rows, words, H]``, 0 for padding, where they are kept
 
 
 def lengths(rows: Sequence[Row], pieces: WordPieces) -> NDArray[np.int64]:
@@ -130,8 +137,9 @@ def collate(
     *,
     hiding: Hiding | None = None,
     rng: np.random.Generator | None = None,
+    vectors: RowVectors | None = None,
 ) -> LabelledBatch:
-    """Pad rows and labels; hide words and pieces when told to (``rng`` is then needed)."""
+    """Pad rows, labels and vectors; hide words and pieces when told to (``rng`` is then needed)."""
     batch = pieces.batch(rows)
     width = batch.pooling.shape[1]
     padded: dict[str, NDArray[np.int64]] = {}
@@ -145,7 +153,44 @@ def collate(
         counted |= (whole != IGNORED).any(axis=2)
     if hiding is not None and rng is not None and (hiding.words or hiding.pieces or hiding.features):
         _hide(batch, rows, pieces, hiding, rng)
-    return LabelledBatch(batch, padded, np.array([row.words for row in rows]), int(counted.sum()))
+    kept = _padded(vectors, width) if vectors is not None else None
+    return LabelledBatch(batch, padded, np.array([row.words for row in rows]), int(counted.sum()), kept)
+
+
+def batch_of(
+    corpus: Corpus,
+    numbers: NDArray[np.int64],
+    pieces: WordPieces,
+    *,
+    encode: bool = True,
+    hiding: Hiding | None = None,
+    rng: np.random.Generator | None = None,
+) -> LabelledBatch:
+    """The rows of these numbers as a batch; ``encode=False``: no vectors, also where they are kept."""
+    vectors = [corpus.vectors[i] for i in numbers] if encode and corpus.vectors is not None else None
+    rows, labels = [corpus.rows[i] for i in numbers], [corpus.labels[i] for i in numbers]
+    return collate(rows, labels, pieces, hiding=hiding, rng=rng, vectors=vectors)
+
+
+def joined(corpora: Sequence[Corpus]) -> Corpus:
+    """All rows of several corpora, in order."""
+    kept = [corpus.vectors for corpus in corpora if corpus.vectors is not None]
+    return Corpus(
+        "mul",
+        [row for corpus in corpora for row in corpus.rows],
+        [label for corpus in corpora for label in corpus.labels],
+        sum(corpus.sentences for corpus in corpora),
+        sum(corpus.words for corpus in corpora),
+        [own for vectors in kept for own in vectors] if len(kept) == len(corpora) else None,
+    )
+
+
+def _padded(vectors: RowVectors, width: int) -> NDArray[Any]:
+    layers, size = vectors[0].shape[1:]
+    padded = np.zeros((layers, len(vectors), width, size), dtype=vectors[0].dtype)
+    for i, own in enumerate(vectors):
+        padded[:, i, : len(own)] = own.transpose(1, 0, 2)
+    return padded
 
 
 def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding, rng: np.random.Generator) -> None:

@@ -27,7 +27,7 @@ from calque.tasks import OF_TEXTS, TASKS
 from calque.training import keeping
 from calque.training.checkpoints import State, load_average
 from calque.training.corpus import Data
-from calque.training.folders import check_output, finish_log, training_folder
+from calque.training.folders import check_cache, check_output, finish_log, training_folder
 from calque.training.loop import Run, Scores, mean_accuracy, score, train
 from calque.training.optimiser import freeze, trainable
 from calque.training.options import Device, Options, Precision, Schedule, default_epochs
@@ -35,6 +35,7 @@ from calque.training.options import label_map as read_map
 from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, start_from
 from calque.training.progress import Reporter
 from calque.training.report import Report, Result, forgetting
+from calque.training.vectorcache import keep_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ def fine_tune(
     temperature: float = 1.0,
     seed: int = 0,
     freeze_backbone: bool = False,
+    cache: str | Path | None = None,
+    cache_limit: float | None = None,
     freeze_embeddings: bool | None = None,
     dropout: float | None = None,
     word_dropout: float = 0.0,
@@ -117,7 +120,10 @@ def fine_tune(
     :param limit: sentences of each training language, drawn with the seed.
     :param mix: share of each training language, in their order.
     :param temperature: languages are drawn in proportion to ``sentences ** (1 / temperature)``.
-    :param freeze_backbone: train the head alone.
+    :param freeze_backbone: train the head alone (and word features), on vectors that the encoder gives once.
+    :param cache: folder where these stay for further runs; by default they go when the run ends.
+    :param cache_limit: GB that they may take, by default 8; where they would take more, or more than half of the free disk, the
+        encoder reads every sentence in every epoch. 0: always.
     :param freeze_embeddings: by default they are frozen when they have 50 million parameters or more, or
         are more than half of the encoder.
     :param dropout: of the encoder's layers; by default as configured.
@@ -166,6 +172,8 @@ def fine_tune(
         temperature=temperature,
         seed=seed,
         freeze_backbone=freeze_backbone,
+        cache=None if cache is None else str(cache),
+        cache_limit=cache_limit,
         freeze_embeddings=freeze_embeddings,
         dropout=dropout,
         word_dropout=word_dropout,
@@ -228,6 +236,7 @@ def run_training(
     reporter = reporter if reporter is not None else Reporter(show=False)
     target = Path(output).expanduser() if output is not None else None
     check_output(target, overwrite=overwrite, resume=resume)
+    check_cache(options.cache, target)
     if options.code_switch is not None and not lexicons:
         raise TrainingError("--code-switch takes its words from bilingual lists: give --lexicon es=FILE too")
     with run_folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
@@ -250,6 +259,7 @@ def run_training(
         if dry_run:
             report.chosen = "nothing: this was a dry run"
             return Outcome(start.model, report)
+        keep_vectors(run, data, report)
         before = results(score(run, data.source)) if start.continued else []
         automatic = keeping.automatic(
             options, new_head=not start.continued, languages=len(data.train), validated=bool(data.validation)

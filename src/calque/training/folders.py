@@ -49,6 +49,18 @@ def check_output(output: Path | None, *, overwrite: bool, resume: bool) -> None:
         raise TrainingError(f"--output {output}: exists already: give --overwrite to replace it, or another name")
 
 
+def check_cache(cache: str | None, output: Path | None) -> None:
+    """Refuse a folder for vectors that would be replaced by the model.
+
+    :raises TrainingError: with the way out.
+    """
+    if cache is None or output is None:
+        return
+    inside, whole = Path(cache).expanduser().resolve(), output.resolve()
+    if whole in (inside, *inside.parents):
+        raise TrainingError(f"--cache {cache}: lies in --output {output}, which the model replaces: give a folder outside it")
+
+
 @contextmanager
 def training_folder(output: Path, *, resume: bool, keep: Sequence[str] = (CURRENT, PREVIOUS)) -> Iterator[Path]:
     """The training folder of an output, made and locked; removed when the run ends well.

@@ -33,7 +33,7 @@ from calque.models.heads import Head
 from calque.models.model import Model
 from calque.pieces import WordPieces
 from calque.tasks import OF_TEXTS, TASKS, outputs_of
-from calque.training.batches import Corpus, Hiding, LabelledBatch, collate, inference_batches, lengths, plan_epoch
+from calque.training.batches import Corpus, Hiding, LabelledBatch, batch_of, inference_batches, joined, lengths, plan_epoch
 from calque.training.checkpoints import (
     Snapshot,
     State,
@@ -109,7 +109,7 @@ def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool =
             own: dict[str, Score] = {}
             seen = min(limit or corpus.sentences, corpus.sentences)
             for numbers in inference_batches(corpus, run.pieces, max(run.budget, 2048), limit=limit):
-                batch = collate([corpus.rows[i] for i in numbers], [corpus.labels[i] for i in numbers], run.pieces)
+                batch = batch_of(corpus, numbers, run.pieces, encode=encode)
                 labels = _labels(batch, encode=encode)
                 outputs = _forward(run, batch, [corpus.language] * len(numbers), labels, encode=encode)
                 for task, gold in labels.items():
@@ -151,12 +151,11 @@ def train(run: Run) -> State:
 
 def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer) -> None:
     options = run.options
-    rows = [row for corpus in run.train for row in corpus.rows]
-    labels = [label for corpus in run.train for label in corpus.labels]
+    corpus = joined(run.train)
     languages = [corpus.language for corpus in run.train for _ in corpus.rows]
-    piece_lengths = lengths(rows, run.pieces)
+    piece_lengths = lengths(corpus.rows, run.pieces)
     # languages differ in pieces a word by a factor of three: rows of one length in pieces are half padding in words
-    word_lengths = np.fromiter((row.words for row in rows), dtype=np.int64, count=len(rows))
+    word_lengths = np.fromiter((row.words for row in corpus.rows), dtype=np.int64, count=len(corpus))
 
     def plan_of(epoch: int, *, alone: bool) -> list[NDArray[np.int64]]:
         sizes, budget = (word_lengths, run.word_budget) if alone else (piece_lengths, run.budget)
@@ -180,13 +179,8 @@ def _epochs(run: Run, state: State, parameters: dict[str, nn.Parameter], optimis
                 set_rate(optimiser, factor, ramp=encoder_ramp(done, options))
                 started = time.monotonic()
                 numbers = plan[state.position]
-                batch = collate(
-                    [rows[i] for i in numbers],
-                    [labels[i] for i in numbers],
-                    run.pieces,
-                    hiding=run.hiding,
-                    rng=generator(options.seed, "hide", state.step),
-                )
+                rng = generator(options.seed, "hide", state.step)
+                batch = batch_of(corpus, numbers, run.pieces, encode=not state.alone, hiding=run.hiding, rng=rng)
                 of_batch = [languages[i] for i in numbers]
                 _step(run, state, batch, of_batch, parameters, optimiser, encode=not state.alone)
                 state.step += 1
@@ -255,8 +249,12 @@ def _forward(
     arrays = batch.batch
     inputs = {name: torch.from_numpy(a).to(run.device) for name, a in arrays.arrays().items()}
     plan = run.model.adapters.plan([run.setups[lang] for lang in languages]) if run.setups is not None else None
+    layers = None
+    if batch.vectors is not None:  # as they would come out of the encoder
+        kept = torch.from_numpy(batch.vectors).to(run.device)
+        layers = list(kept.to(torch.bfloat16 if run.precision == "bf16" else torch.float32))
     with autocast(run.device, run.precision):
-        outputs: dict[str, Tensor] = run.model(**inputs, encode=encode, adapters=plan, tasks=tasks)
+        outputs: dict[str, Tensor] = run.model(**inputs, encode=encode, layers=layers, adapters=plan, tasks=tasks)
     return outputs
 
 

@@ -31,10 +31,11 @@ ADAPTER_WORDS, ADAPTER_EPOCHS = 300_000, 40
 PATIENCE = 4  # evaluations without a better score before a run stops
 RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
 SMALL_DATA = 30_000  # words; under it such a model has the default rate
+CACHE_LIMIT = 8.0  # GB of vectors kept of a frozen encoder
 ADAPTER_RATE = 2e-3  # of an adapter, in an encoder of any width
 NARROW, NARROW_FACTOR = 512, 2.0  # and encoders less wide than this, this many times the default rate
 # Options that change how a run is watched, not what it computes: they may differ when it is resumed.
-UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes"})
+UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes", "cache", "cache_limit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,8 @@ class Options:
     temperature: float = 1.0  # languages are drawn in proportion to sentences ** (1 / temperature)
     seed: int = 0
     freeze_backbone: bool = False
+    cache: str | None = None  # folder where the vectors of a frozen encoder stay; None: the training folder, while it trains
+    cache_limit: float | None = None  # GB that they may take, 0: they are not kept; None: CACHE_LIMIT
     freeze_embeddings: bool | None = None  # None: when they are large, or most of the encoder
     dropout: float | None = None  # of the encoder's layers, None: as it was configured
     word_dropout: float = 0.0  # part of the words hidden in training
@@ -115,13 +118,11 @@ class Options:
         check_range("recase", self.recase, low=0, high=1)
         check_range("code-switch", self.code_switch, low=0, high=100)
         check_range("lexical-warmup", self.lexical_warmup, low=0, high=0.95)
-        if self.keep_start and self.freeze_backbone:
-            raise TrainingError(
-                "--keep-start averages what training changed of the encoder, --freeze-backbone lets nothing change"
-            )
+        self._check_frozen()
         if self.lexical_warmup and self.word_features is False:
             raise TrainingError("--lexical-warmup trains word features alone, so it needs --word-features")
         check_range("average", self.average, low=1)
+        check_range("cache-limit", self.cache_limit, low=0)
         check_range("keep-start", self.keep_start, low=0, high=1)
         check_range("patience", self.patience, low=0)
         check_range("eval-every", self.eval_every, low=1)
@@ -140,6 +141,16 @@ class Options:
             )
         if self.mix is not None and self.temperature != 1.0:
             raise TrainingError("--mix and --temperature both say how languages are drawn: give one of them")
+
+    def _check_frozen(self) -> None:
+        if self.keep_start and self.freeze_backbone:
+            raise TrainingError(
+                "--keep-start averages what training changed of the encoder, --freeze-backbone lets nothing change"
+            )
+        for name in ("cache", "cache_limit"):
+            if getattr(self, name) is not None and not self.freeze_backbone:
+                option = f"--{name.replace('_', '-')}"
+                raise TrainingError(f"{option} is about the vectors of a frozen encoder: give --freeze-backbone too")
 
     @property
     def tasks(self) -> tuple[str, ...]:
