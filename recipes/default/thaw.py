@@ -26,7 +26,7 @@ from calque.config import ModelConfig
 from calque.formats.conllu import read_conllu
 from calque.models import Model
 
-LINEAR = ("MatMulInteger", "MatMul")
+LINEAR = ("MatMulInteger", "MatMulIntegerToFloat", "MatMul")
 
 
 def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
@@ -45,9 +45,9 @@ def weights_of(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
             continue
         place = node.name.rsplit("/", 1)[0].removeprefix("/model/").replace("/", ".") + ".weight"
         matrix = value[node.input[1]].astype(np.float32)
-        if node.op_type == "MatMulInteger":
+        if node.op_type != "MatMul":
             stem = node.input[1].removesuffix("_quantized")
-            matrix = (matrix - value[stem + "_zero_point"].astype(np.float32)) * value[stem + "_scale"]
+            matrix = (matrix - value.get(stem + "_zero_point", np.float32(0.0))) * value[stem + "_scale"]
         found[place] = np.ascontiguousarray(matrix.T)
     return found
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from calque.runtime.quantise import heads, loud_matrices, per_row_int8, quantise_matrices, shrink_embeddings
+from calque.runtime.rowwise import quantised_columns
 from calque.runtime.session import open_session
 
 onnx = pytest.importorskip("onnx")
@@ -79,6 +80,19 @@ def test_the_head_is_the_last_product_before_an_output(lookup: Path) -> None:
     assert heads(onnx.load(str(lookup)), ["no such output"]) == []
 
 
+def product(path: Path, *matrices: np.ndarray, opset: int = 17) -> Path:
+    """Products of one input ``x``: ``y``, ``y1`` …"""
+    outs = ["y", *(f"y{k}" for k in range(1, len(matrices)))]
+    nodes = [helper.make_node("MatMul", ["x", f"w{k}"], [out], name=f"product{k}") for k, out in enumerate(outs)]
+    shape = ["n", "m", matrices[0].shape[0]]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
+    outputs = [helper.make_tensor_value_info(out, TensorProto.FLOAT, None) for out in outs]
+    weights = [numpy_helper.from_array(matrix, f"w{k}") for k, matrix in enumerate(matrices)]
+    graph = helper.make_graph(nodes, "product", inputs, outputs, weights)
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8), str(path))
+    return path
+
+
 @pytest.fixture
 def chain(tmp_path: Path) -> Path:
     """Fourteen products in a row; what goes into the sixth has one number a thousand times the others."""
@@ -115,3 +129,39 @@ def test_the_matrix_whose_input_has_the_wildest_outliers_is_found_and_spared(cha
 
 def test_none_is_spared_where_one_would_be_too_much(lookup: Path, tmp_path: Path) -> None:
     assert loud_matrices(lookup, [{"ids": np.arange(5)}], tmp_path / "watched.onnx") == []
+
+
+def test_a_row_with_wild_numbers_takes_nothing_from_the_others(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(32, 24)).astype(np.float32)
+    path = product(tmp_path / "float.onnx", matrix)
+    quantise_matrices(path, tmp_path / "small.onnx", outputs=[])
+    x = rng.normal(size=(2, 5, 32)).astype(np.float32)
+    x[0, 0] *= 1000
+    x[1, 4] = 0
+    wanted = x @ matrix
+    found = open_session(tmp_path / "small.onnx", threads=1).run(["y"], {"x": x})[0]
+    assert found.shape == wanted.shape
+    errors = np.abs(found - wanted).max(axis=-1) / np.maximum(np.abs(x).max(axis=-1) * np.abs(matrix).sum(axis=0).max(), 1e-9)
+    assert errors.max() < 0.01
+    assert not found[1, 4].any()
+
+
+@pytest.mark.parametrize("opset", [17, 18])
+def test_products_of_one_input_quantise_it_once(tmp_path: Path, opset: int) -> None:
+    matrices = [np.eye(8, dtype=np.float32) * (k + 1) for k in range(2)]
+    path = product(tmp_path / "float.onnx", *matrices, opset=opset)
+    quantise_matrices(path, tmp_path / "small.onnx", outputs=[])
+    kinds = [node.op_type for node in onnx.load(str(tmp_path / "small.onnx")).graph.node]
+    assert kinds.count("QuantizeLinear") == 1
+    assert kinds.count("MatMulIntegerToFloat") == 2
+    x = np.arange(-8, 8, dtype=np.float32).reshape(2, 1, 8)
+    first, second = open_session(tmp_path / "small.onnx", threads=1).run(["y", "y1"], {"x": x})
+    assert np.allclose(first, x, atol=0.1)
+    assert np.allclose(second, 2 * x, atol=0.2)
+
+
+def test_numbers_of_weights_leave_room_for_two_products_in_sixteen_bits() -> None:
+    small, scales = quantised_columns(np.array([[1.0, 0.0], [-3.0, 0.0]], np.float32))
+    assert 2 * 255 * int(np.abs(small).max()) < 2**15
+    assert np.allclose(small * scales, [[1.0, 0.0], [-3.0, 0.0]], atol=0.03)

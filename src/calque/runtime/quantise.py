@@ -1,12 +1,10 @@
 """Smaller weights for an ONNX graph: 8-bit matrices, 8-bit or 16-bit embeddings.
 
 Choices and trade-offs
-- Matrices: onnxruntime's dynamic quantisation, one scale an output channel, activations quantised as they come. Heads stay in
+- Matrices: :mod:`calque.runtime.rowwise`, one scale an output channel, inputs quantised row by row as they come. Heads stay in
   float: they are a few kilobytes and decide the tag.
-- 7 of the 8 bits are used (``reduce_range``): processors without VNNI (before Intel's of 2019 and AMD's of 2022) add two 8-bit
-  products in 16 bits, which overflow with full-range weights. A model must not tag differently on an older machine.
 - Where that does not agree with float, the few matrices whose inputs have the wildest outliers stay in float
-  (:func:`loud_matrices`): in the embedded default one of 42 makes most of the difference (docs/lab.md).
+  (:func:`loud_matrices`).
 - Embeddings: a multilingual vocabulary is most of a small model. onnxruntime would give the whole matrix one scale; rare pieces
   have short vectors and would be rounded to nothing, so each row gets a scale of its own (32 bits a row more). float16 halves
   them and changes nothing measurable.
@@ -14,7 +12,6 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.errors import MissingExtraError
+from calque.runtime.rowwise import quantise_products
 
 Embeddings = Literal["int8", "float16", "float32"]
 LOUD_SHARE = 1 / 12  # of the matrices' numbers
@@ -39,24 +37,11 @@ def quantise_matrices(source: Path, target: Path, *, outputs: list[str], spared:
     :raises MissingExtraError: without the ``onnx`` package.
     """
     onnx = import_onnx()
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from calque.runtime.graph import save_graph
 
     proto = onnx.load(str(source))
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        quantize_dynamic(
-            proto,
-            str(target),
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=[*heads(proto, outputs), *spared],
-            extra_options={"MatMulConstBOnly": True},
-        )
-    finally:
-        logging.disable(level)
+    quantise_products(onnx, proto, spared={*heads(proto, outputs), *spared})
+    save_graph(proto, target)
 
 
 def loud_matrices(source: Path, feeds: Iterable[Mapping[str, NDArray[Any]]], scratch: Path) -> list[str]:
