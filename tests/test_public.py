@@ -38,7 +38,10 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 def test_without_pytorch_training_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    for module in [m for m in sys.modules if m.startswith(("calque.training", "calque.models.model", "calque.models.encoder"))]:
+    gone = ("calque.training", "calque.models.model", "calque.models.encoder")
+    for module in sorted((m for m in sys.modules if m.startswith(gone)), reverse=True):  # the innermost first
+        package, _, name = module.rpartition(".")  # what is imported anew takes the old one's place there too: put it back
+        monkeypatch.setattr(sys.modules[package], name, sys.modules[module], raising=False)
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.delitem(vars(calque), "fine_tune", raising=False)
     with pytest.raises(MissingExtraError, match=r"calque\[train\]"):
