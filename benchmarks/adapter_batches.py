@@ -154,7 +154,7 @@ def onnx_ways(model: Model, work: Path, sentences: list[list[str]], threads: int
         "one language": [("a3",)] * rows,
         "16 languages": [(f"a{row % LANGUAGES}",) for row in range(rows)],
     }
-    return {f"calque onnx-{kind} {name}": lambda s=s: exported._logits(cut, "pos", s) for name, s in setups.items()}
+    return {f"calque onnx-{kind} {name}": lambda s=s: exported._run_rows(cut, ["pos_logits"], s) for name, s in setups.items()}
 
 
 def peft_ways(layers: int, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, Callable[[], object]]:

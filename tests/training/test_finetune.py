@@ -74,6 +74,7 @@ def test_an_output_says_where_it_comes_from(trained, treebanks):
     assert str(treebanks["en"].parent) not in json.dumps(config)
     log = [json.loads(line) for line in (trained / "train-log.jsonl").read_text().splitlines()]
     assert {"loss", "rate", "words"} <= log[0].keys() | log[1].keys() | log[2].keys()
+    assert {tuple(line["tasks"]) for line in log if "validation" in line} == {("pos",)}
     assert not list(trained.parent.glob("*.training"))
 
 

@@ -52,6 +52,16 @@ def test_without_a_terminal_lines_are_plain_and_few(monkeypatch):
     assert stream.getvalue() == "100.0%  step 100: validation 50.00%\n"
 
 
+def test_of_several_tasks_each_is_told(monkeypatch):
+    reporter, stream = plain(monkeypatch, terminal=False)
+    with reporter:
+        reporter.evaluated(0.5, 1.0, step=7, tasks={"pos": 0.75, "dep": 0.25})
+        reporter.evaluated(0.75, 1.0, step=8, tasks={"pos": 0.75})
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith("step 7: validation 50.00% (pos 75.00%, dep 25.00%)")
+    assert second.endswith("step 8: validation 75.00%")
+
+
 def test_on_a_terminal_a_bar_is_drawn_and_taken_away(monkeypatch):
     reporter, stream = plain(monkeypatch, terminal=True)
     with reporter:

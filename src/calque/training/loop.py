@@ -121,13 +121,19 @@ def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool =
     return found
 
 
+def by_task(scores: Scores) -> dict[str, float]:
+    """Of each task the mean over languages."""
+    found: dict[str, list[float]] = {}
+    for own in scores.values():
+        for task, measured in own.items():
+            found.setdefault(task, []).append(measured.accuracy)
+    return {task: sum(values) / len(values) for task, values in found.items()}
+
+
 def mean_accuracy(scores: Scores) -> float:
     """The mean over tasks, and of each over languages."""
-    by_task: dict[str, list[float]] = {}
-    for own in scores.values():
-        for task, found in own.items():
-            by_task.setdefault(task, []).append(found.accuracy)
-    return sum(sum(values) / len(values) for values in by_task.values()) / max(1, len(by_task))
+    means = by_task(scores)
+    return sum(means.values()) / max(1, len(means))
 
 
 def train(run: Run) -> State:
@@ -302,8 +308,8 @@ def _evaluate(run: Run, state: State, parameters: dict[str, nn.Parameter], log: 
     mixer = run.model.mixer
     encode = mixer is None or mixer.reads_encoder  # before it does, the encoder's vectors would be worked out for nothing
     scores = score(run, run.validation, limit=run.options.eval_limit, encode=encode)
-    value = mean_accuracy(scores)
-    run.reporter.evaluated(value, time.monotonic() - started, step=state.step)
+    value, tasks = mean_accuracy(scores), by_task(scores)
+    run.reporter.evaluated(value, time.monotonic() - started, step=state.step, tasks=tasks)
     improved = not state.best or value > state.best[0].score
     state.stale = 0 if improved else state.stale + 1
     snapshot = Snapshot(state.step, value)
@@ -314,10 +320,11 @@ def _evaluate(run: Run, state: State, parameters: dict[str, nn.Parameter], log: 
     if run.patience and state.stale >= run.patience and not state.done:
         run.reporter.say(f"stopping early at step {state.step}: no better validation score in {state.stale} evaluations")
         state.done = True
-    by_language = {name: round(mean_accuracy({name: own}), 6) for name, own in scores.items()}
-    _write_log(
-        log, {"step": state.step, "validation": round(value, 6), "languages": by_language, "seconds": round(clock.seconds(), 1)}
-    )
+    parts = {
+        "tasks": {task: round(mean, 6) for task, mean in tasks.items()},
+        "languages": {name: round(mean_accuracy({name: own}), 6) for name, own in scores.items()},
+    }
+    _write_log(log, {"step": state.step, "validation": round(value, 6), **parts, "seconds": round(clock.seconds(), 1)})
 
 
 def _save(

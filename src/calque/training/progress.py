@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -115,12 +116,17 @@ class Reporter:
         self._done = done
         self._last = time.monotonic()
 
-    def evaluated(self, score: float, seconds: float, *, step: int) -> None:
-        """An evaluation on validation data was made."""
+    def evaluated(self, score: float, seconds: float, *, step: int, tasks: Mapping[str, float] | None = None) -> None:
+        """An evaluation on validation data was made.
+
+        :param score: the mean over tasks, which chooses the weights.
+        :param tasks: of each, shown where there are several.
+        """
         self.left.evaluation(seconds)
         self._score = f"validation {score:.2%}"
         if self.show and not self.console.is_terminal:
-            self.say(f"{self._done:6.1%}  step {step}: {self._score}")
+            each = ", ".join(f"{task} {value:.2%}" for task, value in (tasks or {}).items()) if len(tasks or {}) > 1 else ""
+            self.say(f"{self._done:6.1%}  step {step}: {self._score}{f' ({each})' if each else ''}")
 
     def _text(self, loss: float, words_per_second: float, evaluations_left: float) -> str:
         left = self.left.seconds(self._done, evaluations_left)
