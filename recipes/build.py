@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, required=True, help="folder where the teacher's packages are unpacked")
     parser.add_argument("--pretrain-minutes", type=float, default=30)
     parser.add_argument("--train-minutes", type=float, default=200)
+    parser.add_argument("--from-default", action="store_true", help="go on from the default that is there, in place of from mini")
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
     teacher = args.work / "teacher"
@@ -51,8 +52,13 @@ def main() -> None:
         for step in ("treebanks", "names", "pairs"):
             run(f"default/{step}.py", "--data", args.data, "--work", default)
     if not (default / "model").exists():
-        told = ["--work", default, "--encoder", args.output / "mini", "--teacher", teacher]
-        run("default/train.py", *told, "--minutes", str(args.train_minutes))
+        told = ["--work", default, "--teacher", teacher, "--minutes", str(args.train_minutes)]
+        if args.from_default:
+            start = default / "start"
+            run("default/thaw.py", "--exported", args.output / "default", "--encoder", args.output / "mini", "--output", start)
+            run("default/train.py", *told, "--encoder", start, "--alone", "0")
+        else:
+            run("default/train.py", *told, "--encoder", args.output / "mini")
     finish = ["--data", args.data, "--work", default, "--encoder", args.output / "mini"]
     run("default/finish.py", *finish, "--output", args.output / "default")
 
