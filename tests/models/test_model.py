@@ -326,3 +326,13 @@ def test_nothing_on_disk_is_pickle(checkpoint: Checkpoint, tmp_path: Path) -> No
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     assert config["format"] == "calque-model"
     assert str(tmp_path) not in json.dumps(config)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights of another kind")
+def test_all_files_of_a_model_may_be_read_as_any_new_file_may(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "new").touch()
+    usual = (tmp_path / "new").stat().st_mode
+    _model(checkpoint).save_pretrained(tmp_path / "m")
+    files = [path for path in (tmp_path / "m").rglob("*") if path.is_file()]
+    assert any(path.suffix == ".safetensors" for path in files)
+    assert {path.stat().st_mode for path in files} == {usual}

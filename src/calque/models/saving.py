@@ -56,6 +56,7 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
         raise ModelError(f"{final}: cannot be written ({error}): give another folder") from error
     try:
         yield fresh
+        _readable(fresh)
         _to_disk(fresh)
         _replace(fresh, final)
     except OSError as error:
@@ -130,6 +131,14 @@ def _replace(fresh: Path, final: Path) -> None:
         raise
     _carry_over(old, final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _readable(folder: Path) -> None:
+    """Give files the usual rights: safetensors writes them for the owner alone, and a model is often another user's to run."""
+    usual = 0o666 & ~_umask()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.chmod(path, usual)
 
 
 def _to_disk(folder: Path) -> None:

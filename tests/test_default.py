@@ -1,0 +1,65 @@
+"""The model that ships: all that it does, without PyTorch, within its size."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import calque
+
+BUNDLED = Path(calque.__file__).parent / "bundled"
+
+pytestmark = [
+    pytest.mark.bundled,
+    pytest.mark.skipif(not (BUNDLED / "default" / "model.onnx").is_file(), reason="the embedded model is not built here"),
+]
+
+
+def test_tags_features_trees_and_entities_in_one_pass() -> None:
+    document = calque.parse("Maria Schmidt arbeitet seit Montag in Berlin.", lang="de")
+    (sentence,) = document.sentences
+    assert [t.upos for t in sentence.tokens][:3] == ["PROPN", "PROPN", "VERB"]
+    assert "VerbForm=Fin" in str(sentence.tokens[2].feats)
+    heads = [t.head for t in sentence.tokens]
+    assert heads.count(0) == 1
+    assert sentence.tokens[2].head == 0
+    assert {(e.label, e.text) for e in document.entities} == {("PER", "Maria Schmidt"), ("LOC", "Berlin")}
+
+
+def test_fewer_tasks_where_fewer_are_asked_for() -> None:
+    (sentence,) = calque.parse("El gato está en la mesa", lang="es", tasks="pos").sentences
+    assert all(t.upos and t.head is None and t.feats is None and t.entity is None for t in sentence.tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "wanted"),
+    [
+        ("Me encanta este producto", ["positivo", "negativo", "neutral"], "positivo"),
+        ("Das Spiel endete unentschieden, zwei zu zwei.", ["Sport", "Politik", "Wetter"], "Sport"),
+    ],
+)
+def test_labels_that_nobody_trained(text: str, labels: list[str], wanted: str) -> None:
+    assert calque.classify(text, labels).label == wanted
+
+
+def test_a_translation_is_nearer_than_another_sentence() -> None:
+    model = calque.load()
+    a, b, c = model.embed(["The cat sleeps on the sofa.", "El gato duerme en el sofá.", "The government raised taxes."])
+    assert a @ b > 0.7 > a @ c
+
+
+def test_all_of_it_without_pytorch() -> None:
+    code = (
+        "import sys, calque\n"
+        "calque.parse('El gato está en la mesa', lang='es'), calque.classify('gol', ['deporte', 'comida'])\n"
+        "print(*[m for m in ('torch', 'transformers') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert found.stdout.strip() == ""
+
+
+def test_what_ships_is_small() -> None:
+    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 60_000_000
