@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--tasks", default=TASKS)
     parser.add_argument("--output", type=Path, help="by default WORK/model")
     parser.add_argument("--alone", type=float, default=0.2, help="part of the run in which word features train alone")
+    parser.add_argument("--learning-rate", default="2e-4")
     parser.add_argument("--options", default="", help="more options of calque train")
     args = parser.parse_args()
     work: Path = args.work
@@ -80,18 +81,8 @@ def main() -> None:
                 command += ["--validation", f"{lang}={path}"]
     command += ["--mix", shares(train, FACTORS), "--epochs", "30", "--max-minutes", str(args.minutes)]
     command += ["--patience", "0", "--eval-limit", "30"]
-    command += [
-        "--learning-rate",
-        "2e-4",
-        "--head-factor",
-        "8",
-        "--batch-words",
-        "900",
-        "--warmup",
-        "0.05",
-        "--schedule",
-        "cosine",
-    ]
+    command += ["--learning-rate", args.learning_rate, "--head-factor", "8", "--batch-words", "900"]
+    command += ["--warmup", "0.05", "--schedule", "cosine"]
     command += ["--dropout", "0", "--word-dropout", "0.04", "--piece-dropout", "0.02", "--layer-mix"]
     command += ["--word-features", "--feature-dropout", "0.3", "--lexical-warmup", str(args.alone)]
     if "embed" in tasks:
