@@ -283,3 +283,27 @@ def test_forms_are_shown_in_a_language_by_its_macrolanguage_too() -> None:
     rows = pieces.rows([["hus"]] * len(langs), langs=langs, formed=["no", "en"])
     shown = [row.features is not None and bool((row.features != HIDDEN).any()) for row in rows]
     assert shown == [True, True, True, False, False, True]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_name_of_a_known_language_stands_before_its_words(tokenizers: dict[str, Tokenizer], family: str) -> None:
+    plain, named = WordPieces(tokenizers[family]), WordPieces(tokenizers[family], named=True)
+    sentences = [["el", "gato", "negro"], ["one", "horse"], ["кошка"], ["gato"]]
+    langs = ["es", "en", None, "qqz"]
+    bare, told = plain.rows(sentences, langs=langs), named.rows(sentences, langs=langs)
+    assert [len(row.lead) > 0 for row in told] == [True, True, False, False]
+    assert told[0].lead != told[1].lead
+    assert all((a.ids == b.ids).all() for a, b in zip(bare, told, strict=True))
+    batch = named.batch(told)
+    before = len(named.prefix)
+    assert batch.input_ids[0, before : before + len(told[0].lead)].tolist() == list(told[0].lead)
+    for row, ids, pooling in zip(told, batch.input_ids, batch.pooling, strict=True):  # words are their own pieces, no others
+        pieces = [ids[weights > 0].tolist() for weights in pooling[: row.words]]
+        assert [piece for word in pieces for piece in word] == row.ids.tolist()
+    assert named.text_rows(["el gato"], langs=["es"])[0].lead == told[0].lead
+
+
+def test_a_long_sentence_leaves_room_for_the_name(tokenizers: dict[str, Tokenizer]) -> None:
+    pieces = WordPieces(tokenizers["bert"], max_length=32, named=True)
+    batch = pieces.batch(pieces.rows([["horse", "gato"] * 40], langs=["es"]))
+    assert batch.input_ids.shape[1] <= 32

@@ -36,6 +36,7 @@ Pooling = Literal["letters", "mean", "first"]
 POOLINGS: tuple[Pooling, ...] = ("letters", "mean", "first")
 NEW_POOLING: Pooling = "letters"  # where no head has been trained yet
 MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
+LEAD_PIECES = 6  # that the name of a language may take
 WORDS_KEPT = 50_000  # whose pieces are remembered: text repeats itself, and cutting costs more than looking up
 FIRST_CONTROL, FIRST_BYTE = 256, 290  # characters that stand for bytes 0 to 32 and 127, and for the first beyond ASCII
 MAX_CHARACTERS_A_WORD = 1000  # far more than 32 pieces hold: a megabyte of base64 is not worth tokenising whole
@@ -52,6 +53,7 @@ class Row:
     keep: tuple[int, int]  # words of this window [from, to) whose output counts, relative to first_word
     features: NDArray[np.int32] | None = None  # of the words' forms, ``[words, SLOTS]``, for models that read them
     whole: bool = False  # a text as one "word": the mean over its pieces, whatever the model's rule of pooling
+    lead: tuple[int, ...] = ()  # pieces before the first word that name the language, for models that are told it
 
     @property
     def words(self) -> int:
@@ -90,6 +92,7 @@ class WordPieces:
     :param pooling: ``mean`` over a word's pieces, over those with ``letters``, or its ``first`` piece.
     :param forms: hashes the words' forms, for models that read their features.
     :param own: vocabularies of single languages, for encoders that have them.
+    :param named: put the name of a sentence's language before its words, where it is known (``--language-token``).
     :raises ModelError: when the tokenizer cannot serve (no padding or unknown piece, window too small).
     """
 
@@ -101,6 +104,7 @@ class WordPieces:
         pooling: Pooling = "mean",
         forms: WordForms | None = None,
         own: Vocabularies | None = None,
+        named: bool = False,
     ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -111,7 +115,7 @@ class WordPieces:
         self.own = own
         self.max_length = max_length
         self.prefix, self.suffix = _special_ids(tokenizer)
-        self.room = max_length - len(self.prefix) - len(self.suffix)
+        self.named = named
         if self.room < 8:
             raise ModelError(f"a window of {max_length} pieces is too small: give --max-length 16 or more")
         self.unknown_id = _first_id(tokenizer, "<unk>", "[UNK]", "<pad>", "[PAD]")
@@ -120,11 +124,31 @@ class WordPieces:
         self._letters = np.full(tokenizer.get_vocab_size(), -1, dtype=np.int8)  # −1: not looked at yet
         self.pad_with(_first_id(tokenizer, "<pad>", "[PAD]", "<|padding|>", "</s>", "<eos>"))
 
+    @property
+    def room(self) -> int:
+        """Pieces of a window that words may take."""
+        return self.max_length - len(self.prefix) - len(self.suffix) - (LEAD_PIECES if self.named else 0)
+
+    def lead(self, lang: str | None) -> tuple[int, ...]:
+        """Pieces that name a language in English, with ``:`` after it; none where it is not known, or the model is not told it.
+
+        Words of the vocabulary that is there, since a new one would have no vector that pre-training has learnt.
+        """
+        if not self.named or lang is None:
+            return ()
+        if lang not in self._leads:
+            title = _title(lang)
+            text = f"{' ' if self.space else ''}{title}:"
+            ids = self._pieces(self.tokenizer.encode(text, add_special_tokens=False).ids) if title else []
+            self._leads[lang] = tuple(_fit(ids, self.unknown_id, LEAD_PIECES)) if ids else ()
+        return self._leads[lang]
+
     def pad_with(self, pad_id: int) -> None:
         """Pad with this piece: an encoder's configuration may name another one than the tokenizer does."""
         self.pad_id = pad_id
         self.controls = frozenset((pad_id, *self.prefix, *self.suffix)) - {self.unknown_id}
         self._known: dict[str | None, dict[str, list[int]]] = {}  # by language, where they differ
+        self._leads: dict[str, tuple[int, ...]] = {}
 
     def forget(self) -> None:
         """Drop the pieces that are remembered of words, so that the next text is cut as the first was."""
@@ -184,11 +208,12 @@ class WordPieces:
             encoded = tokenizer.encode_batch([lead + (word.strip() or word) for word in new], add_special_tokens=False)
             kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
         rows: list[Row] = []
-        strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in langs or [None] * len(short)]
+        given: Sequence[str | None] = langs if langs is not None else [None] * len(short)
+        strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in given]
         for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
             forms = self.forms(words) if self.forms is not None and not strange[number - first] else None
-            known = kept[lang]
-            rows.extend(_windows(number, [known[word] for word in words], self.room, forms))
+            known, lead_in = kept[lang], self.lead(given[number - first])
+            rows.extend(_windows(number, [known[word] for word in words], self.room, forms, lead_in))
         return rows
 
     def _pieces(self, ids: list[int]) -> list[int]:
@@ -209,9 +234,10 @@ class WordPieces:
             own = self.own.tokenizer(langs[number]) if self.own is not None and langs is not None else None
             encoded = (own or self.tokenizer).encode(lead + text.strip(), add_special_tokens=False)
             ids = [self.unknown_id if i in self.controls else i for i in encoded.ids] or [self.unknown_id]
+            lead_in = self.lead(langs[number]) if langs is not None else ()
             for start in range(0, len(ids), self.room):
                 part = np.array(ids[start : start + self.room], dtype=np.int32)
-                rows.append(Row(first + number, 0, part, np.zeros(1, dtype=np.int32), (0, 1), whole=True))
+                rows.append(Row(first + number, 0, part, np.zeros(1, dtype=np.int32), (0, 1), whole=True, lead=lead_in))
         return rows
 
     def batch(self, rows: Sequence[Row]) -> Batch:
@@ -220,27 +246,28 @@ class WordPieces:
         :param rows: at least one row.
         """
         extra = len(self.prefix) + len(self.suffix)
-        width = max(len(r.ids) for r in rows) + extra
+        width = max(len(r.lead) + len(r.ids) for r in rows) + extra
         words = max(r.words for r in rows)
         input_ids = np.full((len(rows), width), self.pad_id, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         weights = np.zeros((len(rows), words, width), dtype=np.float32)
         features = np.full((len(rows), words, SLOTS), HIDDEN, dtype=np.int32) if self.forms is not None else None
         for i, row in enumerate(rows):
-            line = [*self.prefix, *row.ids.tolist(), *self.suffix]
+            line = [*self.prefix, *row.lead, *row.ids.tolist(), *self.suffix]
+            begin = len(self.prefix) + len(row.lead)
             input_ids[i, : len(line)] = line
             mask[i, : len(line)] = 1
             if features is not None and row.features is not None:
                 features[i, : row.words] = row.features
-            starts = row.starts + len(self.prefix)
+            starts = row.starts + begin
             rule = "mean" if row.whole else self.pooling
             if rule == "first":
                 weights[i, np.arange(row.words), starts] = 1.0
                 continue
-            lengths = np.diff(np.append(starts, len(self.prefix) + len(row.ids)))
+            lengths = np.diff(np.append(starts, begin + len(row.ids)))
             word_of_piece = np.repeat(np.arange(row.words), lengths)
             shares = self._letter_shares(row, lengths) if rule == "letters" else np.repeat(1.0 / lengths, lengths)
-            weights[i, word_of_piece, np.arange(len(row.ids)) + len(self.prefix)] = shares
+            weights[i, word_of_piece, np.arange(len(row.ids)) + begin] = shares
         return Batch(input_ids, mask, weights, features)
 
     def _letter_shares(self, row: Row, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -314,6 +341,17 @@ def _names(lang: str) -> tuple[str | None, ...]:
         return ()
 
 
+@lru_cache(maxsize=1024)
+def _title(lang: str) -> str:
+    """The English name of a language; empty for a code that nobody knows."""
+    from calque.languages import LanguageError, name
+
+    try:
+        return name(lang)
+    except LanguageError:
+        return ""
+
+
 def _fit(ids: list[int], unknown: int, most: int) -> list[int]:
     if not ids:
         return [unknown]
@@ -323,7 +361,9 @@ def _fit(ids: list[int], unknown: int, most: int) -> list[int]:
     return ids[:head] + ids[len(ids) - (most - head) :]
 
 
-def _windows(number: int, pieces: list[list[int]], room: int, forms: NDArray[np.int32] | None = None) -> Iterator[Row]:
+def _windows(
+    number: int, pieces: list[list[int]], room: int, forms: NDArray[np.int32] | None = None, lead: tuple[int, ...] = ()
+) -> Iterator[Row]:
     """Cut one sentence into windows of at most ``room`` pieces with a quarter of a window shared by neighbours."""
     lengths = np.array([len(p) for p in pieces], dtype=np.int64)
     ends = np.cumsum(lengths)
@@ -343,7 +383,8 @@ def _windows(number: int, pieces: list[list[int]], room: int, forms: NDArray[np.
         flat = [p for word in pieces[first:last] for p in word]
         starts = np.concatenate([[0], np.cumsum(lengths[first:last])[:-1]])
         features = forms[first:last] if forms is not None else None
-        yield Row(number, first, np.array(flat, dtype=np.int32), starts.astype(np.int32), (low - first, high - first), features)
+        ids, keep = np.array(flat, dtype=np.int32), (low - first, high - first)
+        yield Row(number, first, ids, starts.astype(np.int32), keep, features, lead=lead)
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

@@ -77,6 +77,12 @@ def train_command(
         float | None,
         typer.Option(help="Copies of each sentence in words of --lexicon; by default 1.", show_default=False),
     ] = None,
+    language_token: Annotated[
+        bool | None,
+        typer.Option(
+            "--language-token/--no-language-token", help="Tell the encoder the language of each sentence, against confusion."
+        ),
+    ] = None,
     layer_mix: Annotated[
         bool | None,
         typer.Option("--layer-mix/--no-layer-mix", help="Each head reads its own learnt mean over all layers, not the last."),
@@ -167,6 +173,7 @@ def train_command(
         piece_dropout=piece_dropout,
         recase=recase,
         code_switch=code_switch,
+        language_token=language_token,
         layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,

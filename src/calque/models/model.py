@@ -61,6 +61,7 @@ class Model(Running):
             self.layermix = nn.ModuleDict({task: LayerMix(len(encoder.layers)) for task in self.config.tasks})
         self._adapters: Adapters | None = None
         encoder.pieces.forms = None
+        encoder.pieces.named = self.config.language_token
         if self.config.word_features:
             self._mix()
         self.heads = nn.ModuleDict()
@@ -191,6 +192,10 @@ class Model(Running):
         elif not wanted:
             self.layermix = None
         self.config.layer_mix = wanted
+
+    def set_language_token(self, wanted: bool) -> None:
+        """Tell the encoder the language of each sentence, by its name before the words, or do not."""
+        self.config.language_token = self.encoder.pieces.named = wanted
 
     def _mix(self) -> WordMixer:
         options = self.config.word_features

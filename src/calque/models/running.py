@@ -51,10 +51,11 @@ class Running(Adapted, Embedding):
     def by_language(self) -> bool:
         """Whether the language of a sentence matters: :meth:`analyse` then wants ``langs``.
 
-        It does where words are cut by the vocabulary of their language, and where word features are hidden in strange ones.
+        It does where words are cut by the vocabulary of their language, where word features are hidden in strange ones, and
+        where the encoder is told the language.
         """
         pieces = self.encoder.pieces
-        return pieces.own is not None or (pieces.forms is not None and bool(self.config.formed))
+        return pieces.own is not None or pieces.named or (pieces.forms is not None and bool(self.config.formed))
 
     def tag(
         self,

@@ -101,7 +101,7 @@ class OnnxModel(Embedding):
         pooling = pooling_named(config.pooling, folder)
         at = folder / str(_shared(config)["encoder"]) if _shared(config) else folder
         pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling=pooling)
-        pieces.forms = forms_of(config.word_features, folder)
+        pieces.forms, pieces.named = forms_of(config.word_features, folder), config.language_token
         pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
         slots = _onnx_section(config).get("adapters")
         adapters = ExportedAdapters.from_folder(folder, slots) if isinstance(slots, dict) else None
@@ -129,9 +129,11 @@ class OnnxModel(Embedding):
     def by_language(self) -> bool:
         """Whether the language of a sentence matters: :meth:`analyse` then wants ``langs``.
 
-        It does where words are cut by the vocabulary of their language, and where word features are hidden in strange ones.
+        It does where words are cut by the vocabulary of their language, where word features are hidden in strange ones, and
+        where the encoder is told the language.
         """
-        return self.pieces.own is not None or (self.pieces.forms is not None and bool(self.config.formed))
+        pieces = self.pieces
+        return pieces.own is not None or pieces.named or (pieces.forms is not None and bool(self.config.formed))
 
     def tag(
         self,

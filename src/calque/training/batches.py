@@ -13,7 +13,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Hiding:
     pieces: float = 0.0
     features: float = 0.0  # of the words: of half of them the whole form only, of a quarter all, alone or in a whole sentence
     piece_id: int = 0  # what stands for hidden ones
+    names: float = 0.0  # of the rows: the name of their language
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class LabelledBatch:
 def lengths(rows: Sequence[Row], pieces: WordPieces) -> NDArray[np.int64]:
     """Pieces of each row, special pieces included."""
     extra = len(pieces.prefix) + len(pieces.suffix)
-    return np.fromiter((len(r.ids) for r in rows), dtype=np.int64, count=len(rows)) + extra
+    return np.fromiter((len(r.lead) + len(r.ids) for r in rows), dtype=np.int64, count=len(rows)) + extra
 
 
 def budget_of(corpora: Sequence[Corpus], pieces: WordPieces, batch_words: int) -> int:
@@ -139,7 +140,10 @@ def collate(
     rng: np.random.Generator | None = None,
     vectors: RowVectors | None = None,
 ) -> LabelledBatch:
-    """Pad rows, labels and vectors; hide words and pieces when told to (``rng`` is then needed)."""
+    """Pad rows, labels and vectors; hide words, pieces and names when told to (``rng`` is then needed)."""
+    if hiding is not None and rng is not None and hiding.names:
+        gone = rng.random(len(rows)) < hiding.names
+        rows = [replace(row, lead=()) if hidden else row for row, hidden in zip(rows, gone.tolist(), strict=True)]
     batch = pieces.batch(rows)
     width = batch.pooling.shape[1]
     padded: dict[str, NDArray[np.int64]] = {}
@@ -199,11 +203,12 @@ def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding,
     hidden_words &= ~np.repeat([row.whole for row in rows], [row.words for row in rows])  # a text loses pieces, never all of it
     hidden = np.repeat(hidden_words, per_word)
     hidden |= rng.random(len(hidden)) < hiding.pieces
-    # the real pieces of all rows in reading order: the mask without the special pieces at both ends of each row
+    # the real pieces of all rows in reading order: the mask without the special pieces (and names) at both ends of each row
     real = batch.attention_mask.astype(np.bool_)
+    begins = len(pieces.prefix) + np.array([len(row.lead) for row in rows])[:, None]
     columns = np.arange(real.shape[1])
     ends = real.sum(axis=1, keepdims=True) - len(pieces.suffix)
-    real &= (columns >= len(pieces.prefix)) & (columns < ends)
+    real &= (columns >= begins) & (columns < ends)
     flat = batch.input_ids[real]
     flat[hidden] = hiding.piece_id
     batch.input_ids[real] = flat

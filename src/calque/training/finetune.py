@@ -78,6 +78,7 @@ def fine_tune(
     recase: float = 0.0,
     code_switch: float | None = None,
     lexicons: Mapping[str, str | Path] | None = None,
+    language_token: bool | None = None,
     layer_mix: bool | None = None,
     word_features: bool | None = None,
     feature_dropout: float = 0.1,
@@ -131,6 +132,8 @@ def fine_tune(
     :param recase: part of the sentences that is also shown with other capitals, so that they decide less.
     :param code_switch: how many copies of each sentence are added whose words are translated by ``lexicons`` (language → file of
         ``word TAB translation [TAB weight]``), each into one of their languages; by default one, without lexicons none.
+    :param language_token: put the name of a sentence's language before it, where it is known (hidden from a tenth of the training
+        sentences); by default as the model has it. For many languages in one model that get confused.
     :param layer_mix: each head reads its own learnt mean over the encoder's layers (False: the last one); by default as the model
         does.
     :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
@@ -180,6 +183,7 @@ def fine_tune(
         piece_dropout=piece_dropout,
         recase=recase,
         code_switch=code_switch,
+        language_token=language_token,
         layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,

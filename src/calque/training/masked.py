@@ -83,18 +83,19 @@ def hide_words(
     :param mask: the piece that stands for hidden ones; ``first`` … ``size``: what a piece may be changed into.
     :returns: ids and attention mask ``[B, P]``, flat places of the hidden pieces ``[M]``, and those pieces.
     """
-    width = max(len(r.ids) for r in rows) + len(pieces.prefix) + len(pieces.suffix)
+    width = max(len(r.lead) + len(r.ids) for r in rows) + len(pieces.prefix) + len(pieces.suffix)
     ids = np.full((len(rows), width), pieces.pad_id, dtype=np.int64)
     seen = np.zeros((len(rows), width), dtype=np.int64)
     places = []
     for k, row in enumerate(rows):
-        line = [*pieces.prefix, *row.ids.tolist(), *pieces.suffix]
+        line = [*pieces.prefix, *row.lead, *row.ids.tolist(), *pieces.suffix]
         ids[k, : len(line)] = line
         seen[k, : len(line)] = 1
         chosen = rng.random(row.words) < part
         chosen[rng.integers(row.words)] = True
         per_word = np.diff(np.append(row.starts, len(row.ids)))
-        places.append(k * width + len(pieces.prefix) + np.flatnonzero(np.repeat(chosen, per_word)))
+        begin = k * width + len(pieces.prefix) + len(row.lead)
+        places.append(begin + np.flatnonzero(np.repeat(chosen, per_word)))
     at = np.concatenate(places)
     flat = ids.reshape(-1)
     labels = flat[at].copy()

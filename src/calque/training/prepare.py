@@ -39,6 +39,8 @@ from calque.training.options import ADAPTER_RATE, PATIENCE, SMALL_DATA, Options,
 from calque.training.progress import Reporter
 from calque.training.report import Report
 
+NAMES_HIDDEN = 0.1  # of the training sentences: the name of their language, which in use is not always known
+
 
 @dataclass(slots=True)
 class Start:
@@ -169,6 +171,8 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
     digest = weights_digest(fresh)
     there = [task for task in options.tasks if task in fresh.heads]
     reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters")
+    if options.language_token is not None:
+        fresh.set_language_token(options.language_token)
     if options.layer_mix is not None:
         fresh.set_layer_mix(options.layer_mix)
     if options.word_features and fresh.mixer is None:
@@ -184,6 +188,13 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
     return Start(fresh.to(device), name, continued, digest, window_pieces(fresh, options.max_length), device)
 
 
+def _hiding(start: Start, options: Options) -> Hiding:
+    """What training hides. A frozen encoder cannot learn to do without the name of a language."""
+    names = NAMES_HIDDEN if start.pieces.named and not options.freeze_backbone and start.adapter is None else 0.0
+    features, piece = _features_hidden(start, options), mask_piece(start.pieces)
+    return Hiding(options.word_dropout, options.piece_dropout, features, piece, names)
+
+
 def window_pieces(model: Model, wanted: int | None) -> WordPieces:
     """The encoder's own cutter, or one with a smaller window."""
     own = model.encoder.pieces
@@ -191,7 +202,7 @@ def window_pieces(model: Model, wanted: int | None) -> WordPieces:
         raise TrainingError(f"--max-length {wanted}: this encoder reads {own.max_length} pieces at most")
     if wanted is None or wanted == own.max_length:
         return own
-    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms, own=own.own)
+    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms, own=own.own, named=own.named)
     pieces.pad_id = own.pad_id
     return pieces
 
@@ -307,7 +318,7 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         word_budget=options.batch_words or default_batch_words(data.amount),
         rate=options.learning_rate or _default_rate(start, data, width),
         factors={task: options.head_factor or _head_factor(start, task) for task in options.tasks},
-        hiding=Hiding(options.word_dropout, options.piece_dropout, _features_hidden(start, options), mask_piece(start.pieces)),
+        hiding=_hiding(start, options),
         device=start.device,
         precision=precision,
         folder=folder,

@@ -219,7 +219,7 @@ def vectors_of_rows(
 
 def _key(row: Row) -> bytes:
     """A row by what the encoder sees of it, and how that is pooled to words."""
-    digest = hashlib.blake2b(f"{len(row.ids)} {row.words} {row.whole} ".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{len(row.ids)} {row.words} {row.whole} {row.lead} ".encode(), digest_size=16)
     digest.update(row.ids.tobytes())
     digest.update(row.starts.tobytes())
     return digest.digest()
