@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> None:
         for lang in languages:
             step = f"invented {task} {lang}"
             if step not in read_log(work):
-                found = evaluate_texts(model, {"xx": files[task][f"{lang} test"]}, labels=labels[task])
-                note(work, step, **figures(found))
+                found = evaluate_texts(model, {code(lang): files[task][f"{lang} test"]}, labels=labels[task])
+                note(work, step, **figures(found, lang))
         folder = work / f"{task}-english"
         if not (folder / "config.json").exists():
             calque.fine_tune(args.encoder, {"en": files[task][f"{start} train"]}, task="classify", output=folder)
@@ -95,7 +95,8 @@ def run(args: argparse.Namespace) -> None:
             step = f"english {task} {lang}"
             if step not in read_log(work):
                 trained = trained or calque.load(folder, backend="torch")
-                note(work, step, **figures(evaluate_texts(trained, {"xx": files[task][f"{lang} test"]})))
+                found = evaluate_texts(trained, {code(lang): files[task][f"{lang} test"]})
+                note(work, step, **figures(found, lang))
     sets = sorted({p.name.split(".")[0] for p in (args.data / "text-eval" / "tatoeba").glob("*.src.xz")})
     known = set(model.config.languages) or None
     for lang in [s for s in sets if known is None or s in known][:TATOEBA]:
@@ -107,9 +108,16 @@ def run(args: argparse.Namespace) -> None:
             note(work, f"tatoeba {lang}", value=sum(both) / 2, both=both, texts=len(a))
 
 
-def figures(found: Any) -> dict[str, Any]:
+def code(lang: str) -> str:
+    """The language of a folder: ``spa_Latn`` is ``es``."""
+    from calque.languages import normalize
+
+    return normalize(lang.split("_")[0])
+
+
+def figures(found: Any, lang: str) -> dict[str, Any]:
     """What the report needs of an evaluation."""
-    score, classes = found.score("xx", metric="classify.accuracy"), found.classes["xx"]
+    score, classes = found.score(code(lang), metric="classify.accuracy"), found.classes[code(lang)]
     calibration = classes.calibration.ece if classes.calibration else None
     interval = [round(v, 5) for v in score.interval]
     told = {"value": score.value, "interval": interval, "texts": score.words, "macro_f1": classes.macro_f1.value}

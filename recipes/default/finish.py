@@ -38,13 +38,19 @@ SHOWN = ("EWT", "AnCora", "_French-GSD", "_German-GSD", "Spanish-GSD", "GSDSimp"
 CODES = {"nno": "no", "nob": "no"}
 
 
-def test_files(data: Path) -> dict[str, list[Path]]:
-    """Language → test files: every treebank at hand, and Universal NER."""
+def treebank_files(data: Path) -> dict[str, list[Path]]:
+    """Language → test files of every treebank at hand."""
     found: dict[str, list[Path]] = defaultdict(list)
     with (data / "ud" / "INDEX.tsv").open(encoding="utf-8") as f:
         for row in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE):
             if row["split"] == "test":
                 found[row["iso"]].append(data / "ud" / row["treebank"] / "test.conllu.xz")
+    return found
+
+
+def entity_files(data: Path) -> dict[str, list[Path]]:
+    """Language → test files of Universal NER. Entities that treebanks bring in MISC have other types."""
+    found: dict[str, list[Path]] = defaultdict(list)
     with (data / "labelled" / "INDEX.tsv").open(encoding="utf-8") as f:
         for row in csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE):
             if row["dataset"] == "uner" and row["split"] == "test":
@@ -97,6 +103,29 @@ def scores_of(found: Evaluation) -> list[dict[str, Any]]:
     return scores
 
 
+def measure(
+    folder: Path, data: Path, own: dict[str, int], *, limit: int | None, entities: bool
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Every figure of the model's languages, and the means over languages with much training data.
+
+    :param own: training sentences of each language.
+    :param entities: the model finds them too.
+    """
+    scores: list[dict[str, Any]] = []
+    means: dict[str, dict[str, Any]] = {}
+    for made, of_entities in ((treebank_files(data), False), *([(entity_files(data), True)] * entities)):
+        files = {lang: paths for lang, paths in sorted(made.items()) if lang in own}
+        found = evaluate(str(folder), files, tasks="ner" if of_entities else None, on_error="skip", limit=limit)
+        scores += [score for score in scores_of(found) if (score["task"] == "ner") == of_entities]
+        enough = {lang: counters for lang, counters in found.counts.items() if own[lang] >= LEAST}
+        for task, metric in dict.fromkeys((r.task, r.metric) for r in found.results if (r.task == "ner") == of_entities):
+            counters: dict[str, Counter] = {lang: counted[task] for lang, counted in enough.items() if task in counted}
+            mean = macro(task, metric, counters, resamples=1000, seed=0)
+            interval = [round(v, 5) for v in mean.interval]
+            means[metric] = {"languages": len(counters), "value": round(mean.value, 5), "interval": interval}
+    return scores, means
+
+
 def main() -> None:
     """Run the step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,15 +152,7 @@ def main() -> None:
     sources = json.loads((args.work / "sources.json").read_text(encoding="utf-8"))
     config = ModelConfig.from_folder(args.output)
     own = {lang: r["train"] for lang, r in sources["languages"].items()}
-    files = {lang: paths for lang, paths in sorted(test_files(args.data).items()) if lang in own}
-    found = evaluate(str(args.output), files, on_error="skip", limit=args.limit)
-    enough = {lang: counters for lang, counters in found.counts.items() if own[lang] >= LEAST}
-    means = {}
-    for task, metric in dict.fromkeys((r.task, r.metric) for r in found.results):
-        counters: dict[str, Counter] = {lang: counted[task] for lang, counted in enough.items() if task in counted}
-        mean = macro(task, metric, counters, resamples=1000, seed=0)
-        interval = [round(v, 5) for v in mean.interval]
-        means[metric] = {"languages": len(counters), "value": round(mean.value, 5), "interval": interval}
+    scores, means = measure(args.output, args.data, own, limit=args.limit, entities="ner" in config.tasks)
     data: dict[tuple[str, str], int] = defaultdict(int)
     for part in ("treebanks", "entities", "pairs"):
         for t in sources.get(part, []):
@@ -149,17 +170,15 @@ def main() -> None:
     }
     languages = sorted(own)  # those of pairs of texts alone have taught it no word forms
     config = replace(
-        config, name="default", base="mini", licence=LICENCE, languages=languages, scores=scores_of(found), provenance=provenance
+        config, name="default", base="mini", licence=LICENCE, languages=languages, scores=scores, provenance=provenance
     )
     (args.output / "config.json").write_text(config.to_json(), encoding="utf-8")
     (args.output / "README.md").write_text(model_card(config), encoding="utf-8")
-    (args.work / "evaluation.json").write_text(json.dumps(found.to_json_dict(), indent=1), encoding="utf-8")
-    for result in found.results:
-        if result.file and any(name in result.file for name in SHOWN):
-            print(Path(result.file).parent.name, result.metric, f"{result.value:.4f}", result.words)
+    for score in scores:
+        if any(name in score["file"] for name in SHOWN):
+            print(score["file"], score["metric"], f"{score['value']:.4f}", score["words"])
     for metric, told in means.items():
         print(f"{metric}, mean of {told['languages']} languages: {told['value']:.4f} {told['interval']}")
-    print(f"{found.words_per_second:,.0f} words/s")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import calque
@@ -54,9 +55,18 @@ def test_the_front_matter_names_languages_licence_base_and_scores() -> None:
 def test_the_text_shows_data_scores_and_seed() -> None:
     card = model_card(CONFIG)
     assert "| UD_Spanish-AnCora | CC BY 4.0 | 500 |" in card
-    assert "95.12" in card
-    assert "94.70 – 95.50" in card
+    assert "| language | file | words | upos.accuracy |" in card
+    assert "| es | es_ancora-ud-test.conllu | 52000 | 95.12 (94.7–95.5) |" in card
     assert '"seed": 7' in card
+
+
+def test_all_measures_of_a_file_stand_in_one_line_and_the_hub_has_one_of_each_task() -> None:
+    more = [{**CONFIG.scores[0], "metric": metric, "value": value} for metric, value in (("uas", 0.9), ("las", 0.85))]
+    card = model_card(replace(CONFIG, scores=[*CONFIG.scores, *more]))
+    assert "| language | file | words | upos.accuracy | uas | las |" in card
+    assert card.count("| es_ancora-ud-test.conllu |") == 1
+    (index,) = _front(card)["model-index"]  # type: ignore[misc]
+    assert [r["metrics"][0]["name"] for r in index["results"]] == ["upos.accuracy", "las"]
 
 
 def test_an_empty_model_has_a_card_too() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from calque.config import ModelConfig
+from calque.tasks import TASKS
 
 _METRICS = {"upos.accuracy": "accuracy", "upos.accuracy.no_mwt": "accuracy", "ner.f1": "f1", "dep.las": "las", "dep.uas": "uas"}
 
@@ -57,7 +58,9 @@ def _front_matter(config: ModelConfig) -> Iterator[str]:
     if data:
         yield f"# training data: {', '.join(data)}".replace("\n", " ")
     if config.scores:
-        results = [_result(s) for s in config.scores if "value" in s]
+        main = {kind.metric for kind in TASKS.values()}  # of each task the one that counts: the Hub lists them all
+        known = any(s.get("metric") in main for s in config.scores)
+        results = [_result(s) for s in config.scores if "value" in s and (s.get("metric") in main or not known)]
         yield f"model-index: {_yaml([{'name': config.name or 'model', 'results': results}])}"
 
 
@@ -84,22 +87,27 @@ def _data(provenance: Mapping[str, Any]) -> Iterator[str]:
 def _scores(scores: list[dict[str, Any]]) -> Iterator[str]:
     if not scores:
         return
-    yield from ("## Scores", "", "| language | file | measure | value | 95 % interval | words |", "|---|---|---|---:|---|---:|")
+    metrics = list(dict.fromkeys(_cell(score.get("metric")) for score in scores))
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    words: dict[tuple[str, str], int] = {}
     for score in scores:
-        low_high = score.get("interval") or ()
-        interval = " – ".join(f"{100 * float(v):.2f}" for v in low_high)
-        value = score.get("value")
-        shown = f"{100 * float(value):.2f}" if isinstance(value, (int, float)) else ""
-        cells = (
-            _cell(score.get("language")),
-            _cell(score.get("file")),
-            _cell(score.get("metric")),
-            shown,
-            interval,
-            _cell(score.get("words")),
-        )
-        yield f"| {' | '.join(cells)} |"
+        place = (_cell(score.get("language")), _cell(score.get("file")))
+        rows.setdefault(place, {})[_cell(score.get("metric"))] = _shown(score)
+        words[place] = max(words.get(place, 0), int(score.get("words") or 0))
+    yield from ("## Scores", "", "In per cent, with 95 % intervals.", "")
+    yield f"| language | file | words | {' | '.join(metrics)} |"
+    yield f"|---|---|---:|{'---:|' * len(metrics)}"
+    for place, found in rows.items():
+        yield f"| {' | '.join([*place, str(words[place] or ''), *(found.get(metric, '') for metric in metrics)])} |"
     yield ""
+
+
+def _shown(score: Mapping[str, Any]) -> str:
+    value = score.get("value")
+    if not isinstance(value, (int, float)):
+        return ""
+    interval = "–".join(f"{100 * float(v):.1f}" for v in score.get("interval") or ())
+    return f"{100 * float(value):.2f}{f' ({interval})' if interval else ''}"
 
 
 def _training(provenance: Mapping[str, Any]) -> Iterator[str]:
