@@ -98,14 +98,23 @@ def run(args: argparse.Namespace) -> None:
                 found = evaluate_texts(trained, {code(lang): files[task][f"{lang} test"]})
                 note(work, step, **figures(found, lang))
     sets = sorted({p.name.split(".")[0] for p in (args.data / "text-eval" / "tatoeba").glob("*.src.xz")})
-    known = set(model.config.languages) or None
-    for lang in [s for s in sets if known is None or s in known][:TATOEBA]:
+    known = {*model.config.languages, *languages_of_mini()}  # what the encoder has read
+    for lang in [s for s in sets if s in known][:TATOEBA]:
         if f"tatoeba {lang}" not in read_log(work):
             folder = args.data / "text-eval" / "tatoeba"
             a, b = (model.embed(lines_of(folder / f"{lang}.{side}.xz")) for side in ("src", "eng"))
             likeness, number = a @ b.T, np.arange(len(a))
             both = [float((likeness.argmax(axis=1) == number).mean()), float((likeness.argmax(axis=0) == number).mean())]
             note(work, f"tatoeba {lang}", value=sum(both) / 2, both=both, texts=len(a))
+
+
+def languages_of_mini() -> list[str]:
+    """As its card has them."""
+    from calque.pipeline import bundled_folder
+
+    card = (bundled_folder("mini") / "README.md").read_text(encoding="utf-8")
+    found: list[str] = json.loads(card.split("\nlanguage: ", 1)[1].split("\n", 1)[0])
+    return found
 
 
 def code(lang: str) -> str:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing import active_children
@@ -92,6 +93,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_file(lexicon_model: Path, text:
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,  # a group of its own, which all get the signal, as from a terminal
+        preexec_fn=hear_ctrl_c,
         env=os.environ | {"PYTHONPATH": str(SOURCE)},
     ) as running:
         assert running.stdin is not None and running.stderr is not None
@@ -99,8 +101,11 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_file(lexicon_model: Path, text:
         running.stdin.flush()  # and more might come
         assert until(lambda: len(group(running.pid)) >= 3), "its workers have not started"
         os.killpg(running.pid, signal.SIGINT)
+        watch = threading.Timer(60, running.kill)
+        watch.start()
         said = running.stderr.read().decode()
         status = running.wait(timeout=30)
+        watch.cancel()
     assert status == 130
     assert said.startswith("interrupted")
     assert said.count("\n") == 1  # the workers say nothing
@@ -119,6 +124,11 @@ def test_the_embedded_model_labels_alike_in_two_processes(main: Any, tmp_path: P
     assert '"upos": "NOUN"' in one.out
     assert '"lang": "es"' in one.out
     assert two.out == one.out
+
+
+def hear_ctrl_c() -> None:
+    """Tests that a shell runs in the background are started deaf to it, and would hand that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(true: Callable[[], bool], seconds: float = 60) -> bool:
