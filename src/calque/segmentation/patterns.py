@@ -68,7 +68,7 @@ def _word(profile: Profile) -> str:
         joins.append(r"(?<=[\p{Lu}\d]):(?=\p{Ll})")
     if profile.slashes == "keep":
         joins.append(r"(?<=\p{L})/(?=\p{L})")
-    last = rf"(?:{_HYPHEN}(?=[\s,/;)]))?+" if profile.suspended_hyphen else ""
+    last = rf"(?:{_HYPHEN}(?![^\s,/;)]))?+" if profile.suspended_hyphen else ""
     return rf"{_LETTERS}++(?:(?:{'|'.join(joins)}){_LETTERS}++)*+{last}"
 
 
