@@ -80,6 +80,13 @@ def close(one: Model, other: Model, tolerance: float) -> bool:
     return all(torch.allclose(value, theirs[name], atol=tolerance) for name, value in trained(one).items())
 
 
+def apart(one: Model, other: Model) -> float:
+    """The mean difference of their trained numbers, over the mean size of a number."""
+    theirs = trained(other)
+    pairs = [(value, theirs[name]) for name, value in trained(one).items()]
+    return float(sum((a - b).abs().sum() for a, b in pairs) / sum(a.abs().sum() for a, _ in pairs))
+
+
 def windows_of(encoder: Path, treebanks: dict[str, Path]) -> list[tuple[int, ...]]:
     """The pieces of every window of every sentence."""
     pieces = Encoder.load(encoder).pieces
@@ -101,8 +108,9 @@ def test_what_is_learnt_from_kept_vectors_is_what_is_learnt_without(encoder, tre
 
 def test_sixteen_bits_are_enough(encoder, treebanks):
     kept, plain = run(encoder, treebanks, **MANY), run(encoder, treebanks, cache_limit=0, **MANY)
-    assert close(kept.model, plain.model, 3e-3)
-    assert not close(kept.model, plain.model, 1e-9)  # that is, they were kept
+    seeded = run(encoder, treebanks, cache_limit=0, seed=1, **MANY)
+    # Adam makes a step of a gradient that is nothing but rounding as long as any other: single numbers may end far apart
+    assert 0 < apart(kept.model, plain.model) < 0.01 < apart(kept.model, seeded.model)
 
 
 def test_in_bfloat16_nothing_is_lost(encoder, treebanks):
