@@ -40,6 +40,8 @@ def centred(model: Model, texts: list[str], mean: np.ndarray) -> np.ndarray:
 
 def test_a_text_and_its_translation_get_the_teachers_vector(encoder: Path, pairs: Path, tmp_path: Path) -> None:
     student = fine_tune(encoder, {"es": pairs}, task="embed", teacher=str(encoder), epochs=40.0, output=tmp_path / "m", **FAST)
+    assert student.config.provenance["training"][0]["options"]["teacher"] == encoder.name
+    assert str(encoder.parent) not in (tmp_path / "m" / "config.json").read_text(encoding="utf-8")
     assert student.config.tasks["embed"].options == {"size": 32}
     both = [line.split("\t") for line in pairs.read_text().splitlines()]
     teacher = Model.load(encoder)

@@ -39,10 +39,10 @@ def quantise_products(onnx: Any, proto: Any, *, spared: set[str]) -> int:
     if not wanted:
         return 0
     make = _Maker(onnx, proto)
-    changed = {id(node) for node in wanted}
+    changed = {node.output[0] for node in wanted}
     nodes = []
     for node in graph.node:
-        if id(node) in changed:
+        if node.output and node.output[0] in changed:
             nodes += make.product(node, onnx.numpy_helper.to_array(matrices[node.input[1]]))
         else:
             nodes.append(node)

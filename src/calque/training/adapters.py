@@ -231,7 +231,7 @@ def _describe(config: AdapterConfig, report: Report, data: Prepared, run: Run, b
     config.training = {
         "date": datetime.now(UTC).date().isoformat(),
         "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
-        "options": run.options.fingerprint(),
+        "options": run.options.described(),
         "under": {lang: list(setup) for lang, setup in begun.below.items()},
         "parameters": count,
         "seconds": round(seconds, 1),

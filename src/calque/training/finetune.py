@@ -30,7 +30,7 @@ from calque.training.corpus import Data
 from calque.training.folders import check_cache, check_output, finish_log, training_folder
 from calque.training.loop import Run, Scores, mean_accuracy, score, train
 from calque.training.optimiser import freeze, trainable
-from calque.training.options import Device, Options, Precision, Schedule, default_epochs
+from calque.training.options import Device, Options, Precision, Schedule, default_epochs, without_place
 from calque.training.options import label_map as read_map
 from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, start_from
 from calque.training.progress import Reporter
@@ -349,7 +349,7 @@ def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
     from calque import __version__
 
     config = start.model.config
-    origin = Path(start.name).name if Path(start.name).exists() else start.name  # folders of this machine tell nobody anything
+    origin = without_place(start.name)
     if not start.continued:
         config.base = config.base or origin
     config.name = Path(report.output).name if report.output else config.name or origin
@@ -364,7 +364,7 @@ def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
         "date": datetime.now(UTC).date().isoformat(),
         "model": origin,
         "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
-        "options": run.options.fingerprint(),
+        "options": run.options.described(),
         "data": data.provenance,
         **{k: v for k, v in report.to_json_dict().items() if k not in ("task", "model", "output", "validation")},
     }

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from calque.errors import CalqueError, TrainingError
@@ -170,6 +171,15 @@ class Options:
         plain["mix"] = None if self.mix is None else list(self.mix)
         plain["time_limited"] = self.max_minutes is not None
         return plain
+
+    def described(self) -> dict[str, Any]:
+        """The same for a model's card."""
+        return {**self.fingerprint(), "teacher": self.teacher and without_place(self.teacher)}
+
+
+def without_place(name: str) -> str:
+    """A model's name without the folder it lies in: folders of this machine tell nobody anything."""
+    return Path(name).name if Path(name).exists() else name
 
 
 OPTION_NAMES = frozenset(f.name for f in fields(Options))
