@@ -10,8 +10,10 @@ Choices and trade-offs
 - An arc that scores below ``IMPOSSIBLE`` (``-inf``, or the lowest float32, which masks are filled with) is taken only where no
   tree does without: a tree has as few of them as can be, then the highest sum of the others. So there is always a tree. Such
   scores become complex numbers (minus the impossible arcs, the sum of the others), which NumPy compares part after part.
-- Where the best heads of all words already make such a tree, it is the answer: so it is in most sentences of a good model, at
-  about ten times the speed.
+- Where the best heads of all words already make such a tree, it is the answer: so it is in four sentences of five of a good model.
+  In most of the others a cycle or two stand in the way. These are contracted as Chu, Liu and Edmonds do, the root's arcs counted like
+  any: where what comes out has one root, no tree with one root is better. What is left (several roots, more cycles than
+  ``FEW_CYCLES``, impossible arcs) goes the long way.
 - Ties: the leftmost head (the root first) where those make a tree, some best tree otherwise; the same scores give the same tree.
 """
 
@@ -24,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMPOSSIBLE = -1e30
+FEW_CYCLES = 8
 
 _Scores = NDArray[np.float64] | NDArray[np.complex128]
 
@@ -59,7 +62,10 @@ def max_spanning_tree(scores: NDArray[np.floating]) -> NDArray[np.int64]:
     highest = table[own, heads]
     if not (highest < np.inf).all():  # argmax stops at NaN
         raise ValueError("a score of a head is NaN or infinitely high: the model that gave it is broken")
-    return heads if is_tree(heads) else _best_tree(table)
+    if is_tree(heads):
+        return heads
+    found = _without_cycles(table, heads)
+    return found if found is not None else _best_tree(table)
 
 
 def is_tree(heads: NDArray[np.int64]) -> bool:
@@ -75,6 +81,81 @@ def is_tree(heads: NDArray[np.int64]) -> bool:
     for _ in range(len(heads).bit_length()):
         reached = reached[reached]
     return not reached.any()
+
+
+def _without_cycles(table: NDArray[np.float64], heads: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """The best tree where it takes few contractions and has one root.
+
+    :param table: as for :func:`max_spanning_tree`, ``-inf`` where an arc is impossible.
+    :param heads: the best head of each word.
+    """
+    words = len(heads)
+    scores = np.full((words + 1, words + 1), -np.inf)  # the root first, as a node without a head
+    scores[1:] = table
+    best = np.concatenate([[0], heads])
+    steps: list[_Contraction] = []
+    while (cycle := _cycle(best)).size:
+        if len(steps) == FEW_CYCLES:
+            return None
+        steps.append(_Contraction.of(scores, best, cycle))
+        scores = steps[-1].scores
+        best = scores.argmax(axis=1)
+    for step in reversed(steps):
+        best = step.expanded(best)
+    found = best[1:]
+    possible = np.isfinite(table[np.arange(words), found]).all()
+    return found if possible and is_tree(found) else None
+
+
+def _cycle(best: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The nodes of a cycle of best heads; none where all come to the root, 0."""
+    reached = best
+    for _ in range(len(best).bit_length()):
+        reached = reached[reached]
+    if not reached.any():
+        return np.zeros(0, dtype=np.int64)
+    node = int(reached.max())
+    found = [node]
+    while (node := int(best[node])) != found[0]:
+        found.append(node)
+    return np.array(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contraction:
+    """A cycle made one node, the last; the other nodes come before it in their order."""
+
+    scores: NDArray[np.float64]  # between the nodes that there are now
+    rest: NDArray[np.int64]  # the nodes before, without the cycle's
+    cycle: NDArray[np.int64]
+    best: NDArray[np.int64]  # the heads before
+    enters: NDArray[np.int64]  # of each node before: where in the cycle its best arc goes to
+    leaves: NDArray[np.int64]  # of each node before: from where in the cycle the best arc to it comes
+
+    @classmethod
+    def of(cls, scores: NDArray[np.float64], best: NDArray[np.int64], cycle: NDArray[np.int64]) -> _Contraction:
+        """Contract a cycle: an arc into it counts what it gains over the arc of the cycle that it replaces."""
+        outside = np.ones(len(best), dtype=bool)
+        outside[cycle] = False
+        rest = np.flatnonzero(outside)
+        gains = scores[cycle] - scores[cycle, best[cycle]][:, None]
+        enters = gains.argmax(axis=0)
+        leaves = scores[:, cycle].argmax(axis=1)
+        made = np.full((len(rest) + 1, len(rest) + 1), -np.inf)
+        made[:-1, :-1] = scores[np.ix_(rest, rest)]
+        made[-1, :-1] = gains[enters[rest], rest]
+        made[:-1, -1] = scores[rest, cycle[leaves[rest]]]
+        return cls(made, rest, cycle, best, enters, leaves)
+
+    def expanded(self, best: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Heads between the nodes before, from those between the nodes after."""
+        last = len(self.rest)
+        found = self.best.copy()
+        inside = best[:last] == last
+        found[self.rest] = np.where(inside, self.cycle[self.leaves[self.rest]], self.rest[np.minimum(best[:last], last - 1)])
+        source = self.rest[best[last]]
+        found[self.cycle[self.enters[source]]] = source
+        return found
 
 
 @dataclass(slots=True, eq=False)
