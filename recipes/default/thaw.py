@@ -85,7 +85,8 @@ class Graph:
         for node in self.nodes:
             if node.op_type == "Split" and node.input[0] in self.value and node.name.count("/") == 3:
                 task = node.name.split("/")[2]
-                scalars = [self.value[n.input[1]] for n in self.nodes if n.name.startswith(f"/model/{task}/Mul") and n.input[1] in self.value]
+                products = [n for n in self.nodes if n.name.startswith(f"/model/{task}/Mul")]
+                scalars = [self.value[n.input[1]] for n in products if n.input[1] in self.value]
                 first, scale = scalars[0], scalars[-1]
                 shares = np.concatenate([np.reshape(first, 1), self.value[node.input[0]]])
                 found[f"layermix.{task}.weights"] = np.log(shares).astype(np.float32)

@@ -10,10 +10,10 @@ Choices and trade-offs
 - An arc that scores below ``IMPOSSIBLE`` (``-inf``, or the lowest float32, which masks are filled with) is taken only where no
   tree does without: a tree has as few of them as can be, then the highest sum of the others. So there is always a tree. Such
   scores become complex numbers (minus the impossible arcs, the sum of the others), which NumPy compares part after part.
-- Where the best heads of all words already make such a tree, it is the answer: so it is in four sentences of five of a good model.
-  In most of the others a cycle or two stand in the way. These are contracted as Chu, Liu and Edmonds do, the root's arcs counted like
-  any: where what comes out has one root, no tree with one root is better. What is left (several roots, more cycles than
-  ``FEW_CYCLES``, impossible arcs) goes the long way.
+- Where the best heads of all words already make such a tree, it is the answer: so it is in four sentences of five of a good
+  model. In most of the others a cycle or two stand in the way. These are contracted as Chu, Liu and Edmonds do, the root's arcs
+  counted like any: where what comes out has one root, no tree with one root is better. What is left (several roots, more cycles
+  than ``FEW_CYCLES``, impossible arcs) goes the long way.
 - Ties: the leftmost head (the root first) where those make a tree, some best tree otherwise; the same scores give the same tree.
 """
 
