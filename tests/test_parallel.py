@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from calque.cutting import name_words
 from calque.document import Sentence, Token
 from calque.errors import CalqueError, DataError, ModelError
 from calque.parallel import annotate_parallel
-from calque.pipeline import annotate, load, name_words
+from calque.pipeline import annotate, load
 
 WORDS = "El gato está en la mesa y the cat sat on the mat .".split()
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -11,9 +11,10 @@ import pytest
 
 import calque
 from calque import pipeline
+from calque.cutting import cut, cut_stream
 from calque.document import Document, Sentence, Token
 from calque.errors import CalqueError, ModelError
-from calque.pipeline import Tagged, annotate, as_tagger, cut, cut_stream, load, parse
+from calque.pipeline import Tagged, annotate, as_tagger, load, parse
 
 
 class Lengths:

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from calque.adapterrouter import Choose, Otherwise, adapters_for
 from calque.analysis import Analysis
+from calque.cutting import name_words
 from calque.document import Sentence, Token
 from calque.errors import CalqueError
 from calque.pipeline import (
@@ -45,7 +46,6 @@ from calque.pipeline import (
     check_tasks,
     fill,
     load,
-    name_words,
     windows,
 )
 
@@ -98,7 +98,7 @@ def annotate_parallel(
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
     :param lang: of sentences that name no language, for ``auto``.
     :param backend: how a model that is named is run, as for :func:`calque.pipeline.load`.
-    :param name_languages: also name the words' languages in sentences that mix some (:func:`calque.pipeline.name_words`).
+    :param name_languages: also name the words' languages in sentences that mix some (:func:`calque.cutting.name_words`).
     :param batch_words: words handed to a worker at a time.
     :raises CalqueError: for fewer than one worker, and for a worker that was killed; else as ``annotate`` and ``load`` do.
     """
@@ -327,7 +327,7 @@ def _until_gone(step: Callable[[], None]) -> None:
 
 def _threads(size: int) -> int:
     """Processors for each of some workers."""
-    from calque.runtime.session import MAX_DEFAULT_THREADS, usable_processors
+    from calque.runtime.opening import MAX_DEFAULT_THREADS, usable_processors
 
     return max(1, min(usable_processors() // size, MAX_DEFAULT_THREADS))
 

@@ -1,28 +1,26 @@
-"""From text to an analysed document: identify the language, cut into sentences and words, tag, name the words' languages.
+"""From text to an analysed document: cut into sentences and words (:mod:`calque.cutting`), labelled by a model.
 
 Choices and trade-offs
 - A tagger is anything with ``tasks`` and ``tag`` or ``analyse`` (:class:`Tagger`): the ONNX runtime, a PyTorch model, a test's
   fake. Nothing here knows which one it has, so nothing here imports PyTorch.
 - :func:`annotate` streams. It hands the tagger :data:`WINDOW_WORDS` words at a time: enough sentences that the tagger can put
   those of like length together (it pads less, so it runs faster), few enough that memory does not grow with the corpus.
-- With ``lang="auto"`` the language of the whole text chooses the segmentation rules and is the ``Sentence.lang``. Words are then
-  looked at one by one; where a sentence mixes languages, each of its words gets one (``Token.lang``). In a sentence of one
-  language words carry none, as in treebanks. With a language given, the user has said what it is, and words are not looked at.
-- When identification abstains, the text is cut by the rules that hold for any language: a wrong guess costs more than none.
+- A stream of several windows is read, labelled and handed on at the same time: each of the model's threads has a window of its
+  own (:mod:`calque.lanes`). Threads that share each product of a small model wait for each other, and all of them for Python.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
 from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
 from calque.analysis import Analysis, Tagged, Tree
 from calque.config import is_routes
-from calque.document import Document, MultiwordToken, Sentence, Token
+from calque.cutting import AUTO, cut
+from calque.document import Document, Sentence
 from calque.errors import CalqueError, ModelError
 
 if TYPE_CHECKING:
@@ -30,12 +28,9 @@ if TYPE_CHECKING:
     from calque.runtime.router import Router
     from calque.runtime.session import OnnxModel
 
-AUTO = "auto"
 DEFAULT = "default"
 WINDOW_WORDS = 4096
-LOOK_AHEAD_CHARACTERS = 4000  # of a stream, read before its language is decided
 _COLUMNS = {"feats": "feats", "lemma": "lemma", "ner": "entity"}
-OWN_LANGUAGE_CHARACTERS = 60  # a shorter line of a stream is taken to be in the stream's language
 
 Backend = Literal["auto", "onnx", "torch"]
 
@@ -76,9 +71,15 @@ def annotate(
     :param choose: says which adapters a sentence goes through (:func:`calque.adapterrouter.adapters_for`).
     :raises ModelError: when the tagger has no head for a task that is asked for, or for words at all.
     """
+    from calque.lanes import in_lanes
+
     wanted = check_tasks(tagger, tasks)
-    for window in windows(sentences, batch_words):
-        for sentence, analysis in zip(window, analyse_sentences(tagger, window, wanted, choose=choose), strict=True):
+
+    def label(lane: Tagger, window: list[Sentence]) -> list[Analysis]:
+        return analyse_sentences(lane, window, wanted, choose=choose)
+
+    for window, analyses in in_lanes(tagger, windows(sentences, batch_words), label):
+        for sentence, analysis in zip(window, analyses, strict=True):
             fill(sentence, analysis)
             yield sentence
 
@@ -151,50 +152,6 @@ def parse(
     for _ in annotate((s for d in documents for s in d.sentences), tagger, tasks=tasks, choose=choose):
         pass
     return documents[0] if one else documents
-
-
-def cut(text: str, *, lang: str = AUTO) -> Document:
-    """Sentences and words of a text, with languages, without tags.
-
-    :param text: any text.
-    :param lang: a code or name, or "auto".
-    :raises CalqueError: for an unknown language.
-    """
-    from calque.segmentation import segment
-
-    code = language_code(lang)
-    known = code if code is not None else _identified(text)
-    document = segment(text, known)
-    document.lang = known
-    for sentence in document.sentences:
-        _name_language(sentence, known, words=code is None)
-    return document
-
-
-def cut_stream(lines: Iterable[str], *, lang: str = AUTO, words: bool = True) -> Iterator[Sentence]:
-    """Sentences and words of a text that comes line by line, in constant memory.
-
-    With "auto" the first lines decide the language of the stream; a later line that is long enough, and clearly in another
-    language, is cut by that language's rules.
-
-    :param lines: text with its line ends.
-    :param lang: a code or name, or "auto".
-    :param words: with "auto", whether words are looked at one by one (:func:`name_words`); else a caller does it.
-    :raises CalqueError: for an unknown language.
-    """
-    from calque.segmentation import segment_stream
-
-    code = language_code(lang)
-    if code is not None:
-        for sentence in segment_stream(lines, code):
-            yield _name_language(sentence, code, words=False)
-        return
-    place = _Place()
-    for known, group in _by_language(lines):
-        offset = place.characters
-        for sentence in segment_stream(place.count(group), known):
-            _shift(sentence, offset)
-            yield _name_language(sentence, known, words=words)
 
 
 def as_tagger(model: str | Path | Tagger | None) -> Tagger:
@@ -369,86 +326,6 @@ def fill(sentence: Sentence, analysis: Analysis) -> None:
         elif task in _COLUMNS:
             for token, label in zip(sentence.tokens, said.labels, strict=True):
                 setattr(token, _COLUMNS[task], None if label == "_" and task == "feats" else label)
-
-
-def name_words(sentence: Sentence) -> Sentence:
-    """Name the language of each word of a sentence that mixes languages; in one of a single language words carry none."""
-    if sentence.tokens:
-        from calque.languages import word_languages
-
-        found = word_languages([token.text for token in sentence.tokens])
-        if any(code not in (None, sentence.lang) for code in found):
-            for token, code in zip(sentence.tokens, found, strict=True):
-                token.lang = code
-    return sentence
-
-
-def _name_language(sentence: Sentence, lang: str | None, *, words: bool) -> Sentence:
-    if sentence.lang is None:
-        sentence.lang = lang
-    return name_words(sentence) if words else sentence
-
-
-def _by_language(lines: Iterable[str]) -> Iterator[tuple[str | None, Iterator[str]]]:
-    """Runs of lines in one language; the stream's own language where a line does not say otherwise."""
-    lines = iter(lines)
-    head: list[str] = []
-    size = 0
-    for line in lines:
-        head.append(line)
-        size += len(line)
-        if size >= LOOK_AHEAD_CHARACTERS:
-            break
-    current = _identified("".join(head))
-
-    def language(line: str) -> str | None:
-        nonlocal current
-        if len(line) >= OWN_LANGUAGE_CHARACTERS:
-            current = _identified(line) or current
-        return current
-
-    yield from groupby(chain(head, lines), key=language)
-
-
-class _Place:
-    """How many characters of a stream have been read."""
-
-    def __init__(self) -> None:
-        self.characters = 0
-
-    def count(self, lines: Iterable[str]) -> Iterator[str]:
-        for line in lines:
-            self.characters += len(line) + (not line.endswith(("\n", "\r")))
-            yield line
-
-
-def _shift(sentence: Sentence, offset: int) -> None:
-    """Make offsets into a part of a stream offsets into the stream."""
-    spans: list[Sentence | MultiwordToken | Token] = [sentence, *sentence.multiwords, *sentence.tokens] if offset else []
-    for span in spans:
-        if span.start is not None and span.end is not None:
-            span.start += offset
-            span.end += offset
-
-
-def language_code(lang: str) -> str | None:
-    """ISO code of what the user wrote; None for "auto".
-
-    :raises CalqueError: for an unknown language, with the nearest names.
-    """
-    if lang.strip().lower() == AUTO:
-        return None
-    from calque.languages import normalize
-
-    return normalize(lang)
-
-
-def _identified(text: str) -> str | None:
-    if not text.strip():
-        return None
-    from calque.languages import identify
-
-    return identify(text).code
 
 
 def _called(tagger: Tagger) -> str:

@@ -25,8 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.config import is_routes
+from calque.cutting import AUTO, language_code
 from calque.errors import CalqueError, MissingExtraError, ModelError
-from calque.pipeline import AUTO, DEFAULT, as_tagger, language_code
+from calque.pipeline import DEFAULT, as_tagger
 
 HYPOTHESIS = "This example is {}."  # of entailment models, as in transformers
 TEMPERATURE = 0.05  # of cosines, where the embedder names none: that of contrastive training (Gao et al. 2021)

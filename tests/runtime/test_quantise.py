@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calque.runtime.opening import open_session
 from calque.runtime.quantise import heads, loud_matrices, per_row_int8, quantise_matrices, shrink_embeddings
 from calque.runtime.rowwise import quantised_columns
-from calque.runtime.session import open_session
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from calque import labelling
+from calque.document import Sentence, Token
 from calque.errors import CalqueError, ModelError
-from calque.pipeline import Tagger
+from calque.pipeline import Tagger, annotate
 from calque.runtime import session
-from calque.runtime.session import OnnxModel, default_threads
+from calque.runtime.opening import MAX_DEFAULT_THREADS, default_threads
+from calque.runtime.session import OnnxModel
 
 SPANISH = "el gato está en la mesa".split()
 TAGS = "DET NOUN AUX ADP DET NOUN".split()
@@ -171,7 +173,7 @@ def test_threads_are_asked_for_by_environment(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("CALQUE_THREADS", "3")
     assert default_threads() == 3
     monkeypatch.delenv("CALQUE_THREADS")
-    assert 1 <= default_threads() <= session.MAX_DEFAULT_THREADS
+    assert 1 <= default_threads() <= MAX_DEFAULT_THREADS
 
 
 @pytest.mark.parametrize("value", ["0", "many", "-2", "1.5"])
@@ -184,3 +186,16 @@ def test_a_wrong_number_of_threads_is_an_error(monkeypatch: pytest.MonkeyPatch, 
 def test_a_model_without_vectors_of_texts_says_so(lexicon_model: Path) -> None:
     with pytest.raises(ModelError, match=r"no vectors of texts.*--model mini"):
         OnnxModel.from_folder(lexicon_model).embed(["el gato"])
+
+
+def test_a_stream_gets_the_same_labels_from_several_threads(lexicon_model: Path) -> None:
+    def sentences() -> list[Sentence]:
+        return [Sentence(tokens=[Token(text=w) for w in SPANISH[: 1 + n % len(SPANISH)]], lang="es") for n in range(60)]
+
+    one = OnnxModel.from_folder(lexicon_model, threads=1)
+    three = OnnxModel.from_folder(lexicon_model, threads=3)
+    wanted = [(t.upos, t.score) for s in annotate(sentences(), one, batch_words=20) for t in s.tokens]
+    found = [(t.upos, t.score) for s in annotate(sentences(), three, batch_words=20) for t in s.tokens]
+    assert found == wanted
+    assert three.lane() is three.lane()
+    assert three.lane().threads == 1

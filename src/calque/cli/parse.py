@@ -167,7 +167,8 @@ def _style(output: Path | None, usual: Format) -> Format:
 
 def _prepare(model: str | None, backend: Backend, lang: str, tasks: str | None) -> tuple[Tagger, str]:
     """The model and the language's code; what is wrong with either is said before any text is read."""
-    from calque.pipeline import check_tasks, language_code, load
+    from calque.cutting import language_code
+    from calque.pipeline import check_tasks, load
 
     code = language_code(lang) or "auto"
     tagger: Tagger = load(model, backend=backend.value)
@@ -176,7 +177,8 @@ def _prepare(model: str | None, backend: Backend, lang: str, tasks: str | None) 
 
 
 def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, tasks: str | None, choose: Choose | None) -> Document:
-    from calque.pipeline import annotate, cut
+    from calque.cutting import cut
+    from calque.pipeline import annotate
 
     if not pretokenized:
         document = cut(text, lang=lang)
@@ -205,8 +207,8 @@ def _of_file(
     skipped: list[FormatError],
     named: bool,
 ) -> Generator[Sentence]:
+    from calque.cutting import cut_stream
     from calque.formats.text import read_lines, read_pretokenized
-    from calque.pipeline import cut_stream
 
     if not pretokenized:
         yield from label(cut_stream(read_lines(source), lang=lang, words=named))

@@ -58,7 +58,7 @@ def max_spanning_tree(scores: NDArray[np.floating]) -> NDArray[np.int64]:
     table[table < IMPOSSIBLE] = -np.inf
     own = np.arange(words)
     table[own, own + 1] = -np.inf
-    heads = table.argmax(axis=1)
+    heads: NDArray[np.int64] = table.argmax(axis=1)
     highest = table[own, heads]
     if not (highest < np.inf).all():  # argmax stops at NaN
         raise ValueError("a score of a head is NaN or infinitely high: the model that gave it is broken")
@@ -104,7 +104,9 @@ def _without_cycles(table: NDArray[np.float64], heads: NDArray[np.int64]) -> NDA
         best = step.expanded(best)
     found = best[1:]
     possible = np.isfinite(table[np.arange(words), found]).all()
-    return found if possible and is_tree(found) else None
+    if not possible or not is_tree(found):
+        return None
+    return found
 
 
 def _cycle(best: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -114,11 +116,10 @@ def _cycle(best: NDArray[np.int64]) -> NDArray[np.int64]:
         reached = reached[reached]
     if not reached.any():
         return np.zeros(0, dtype=np.int64)
-    node = int(reached.max())
-    found = [node]
-    while (node := int(best[node])) != found[0]:
+    found = [int(reached.max())]
+    while (node := int(best[found[-1]])) != found[0]:
         found.append(node)
-    return np.array(found)
+    return np.array(found, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

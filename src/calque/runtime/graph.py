@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calque.errors import ModelError
-from calque.runtime.session import ONNX_FILE, inputs_of, open_session
+from calque.runtime.opening import open_session
+from calque.runtime.session import ONNX_FILE, inputs_of
 from calque.wordforms import SLOTS
 
 if TYPE_CHECKING:

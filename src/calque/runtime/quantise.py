@@ -56,7 +56,7 @@ def loud_matrices(source: Path, feeds: Iterable[Mapping[str, NDArray[Any]]], scr
     """
     onnx = import_onnx()
     from calque.runtime.graph import save_graph
-    from calque.runtime.session import open_session
+    from calque.runtime.opening import open_session
 
     proto = onnx.load(str(source))
     sizes = {i.name: int(np.prod(i.dims)) for i in proto.graph.initializer}

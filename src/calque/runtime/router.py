@@ -4,7 +4,7 @@ Choices and trade-offs
 - A route is taken by a language that is known: one that the caller names, or that identification is sure of. All else goes the
   multilingual path (``"*"``, by default the embedded model) and never to English: a model of one language labels another without
   a complaint, and wrongly.
-- A language that the caller says is not known (None in ``langs``, as :func:`calque.pipeline.cut` writes where identification
+- A language that the caller says is not known (None in ``langs``, as :func:`calque.cutting.cut` writes where identification
   abstains) is not asked for again: one sentence tells less than the whole text did. Without ``langs`` sentences are identified by
   their words.
 - Sentences are put together by model and not by route: a batch of forty languages through forty adapters of one model is one call

@@ -7,17 +7,10 @@ Choices and trade-offs
   pay for it, and a damaged file is still found before the first result.
 - Labels are made of what the graph gives by the same code as PyTorch models' (:mod:`calque.labelling`). Batches are small
   (:data:`BATCH_PIECES`): on a CPU, larger ones fall out of its caches.
-- Threads are set explicitly (``CALQUE_THREADS``, else the processors this process may use). ONNX Runtime's own default counts the
-  machine's processors and pins threads to them, which fails noisily and slows down in containers.
-- Graphs are optimised when they are opened, not when they are written: that takes 20 to 40 ms for a small model, and the file
-  stays free of operators that only one version of ONNX Runtime knows.
-- Threads do not spin while they wait: a service must not burn its processors between requests.
-- A table that the graph leaves out is used where its file is mapped, so that processes share its pages (:func:`open_session`).
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -30,10 +23,11 @@ from calque.adapters import AdapterConfig, Setup, Wanted, as_setup
 from calque.analysis import Analysis, Tagged, Tree
 from calque.config import ModelConfig, TaskConfig
 from calque.document import Document
-from calque.errors import CalqueError, ModelError
+from calque.errors import ModelError
 from calque.labelling import Head, analyse
 from calque.pieces import Row, WordPieces, pooling_named
 from calque.runtime.adapters import ExportedAdapters, mixed_logits
+from calque.runtime.opening import default_threads, first_line, open_session
 from calque.runtime.packing import read_packed
 from calque.runtime.sharing import shared_tables
 from calque.tasks import OF_TEXTS, kind_of, output_size, outputs_of
@@ -50,7 +44,6 @@ ONNX_FORMAT = 1  # of the graph: its inputs, its outputs, and what they mean
 INPUTS = ("input_ids", "attention_mask", "pooling")  # and "features" where the model reads word features
 RELATIONS_FILE = "relations.safetensors"  # of trees: the relations of chosen pairs are named outside the graph
 BATCH_PIECES = 2_048
-MAX_DEFAULT_THREADS = 8  # small encoders stop gaining here; CALQUE_THREADS goes beyond
 
 
 class OnnxModel(Embedding):
@@ -80,6 +73,7 @@ class OnnxModel(Embedding):
         self.adapters = adapters
         self.threads = threads if threads is not None else default_threads()
         self._session: InferenceSession | None = None
+        self._lane: OnnxModel | None = None
         self._tree_weights: dict[str, NDArray[Any]] | None = None
         self._lock = threading.Lock()
 
@@ -106,6 +100,13 @@ class OnnxModel(Embedding):
         slots = _onnx_section(config).get("adapters")
         adapters = ExportedAdapters.from_folder(folder, slots) if isinstance(slots, dict) else None
         return cls(folder, config, pieces, threads=threads, adapters=adapters)
+
+    def lane(self) -> OnnxModel:
+        """The same model on one processor, for several threads to run at once, each on sentences of its own."""
+        with self._lock:
+            if self._lane is None:
+                self._lane = OnnxModel(self.folder, self.config, self.pieces, threads=1, adapters=self.adapters)
+            return self._lane
 
     @property
     def tasks(self) -> Sequence[str]:
@@ -315,7 +316,7 @@ class OnnxModel(Embedding):
         try:
             return [np.asarray(value, dtype=np.float32) for value in session.run(wanted, feed)]
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
-            raise ModelError(f"{self.folder / ONNX_FILE}: running the model failed: {_first_line(error)}") from error
+            raise ModelError(f"{self.folder / ONNX_FILE}: running the model failed: {first_line(error)}") from error
 
     def _open(self) -> InferenceSession:
         """The session, made once even when many threads ask for it at the same time."""
@@ -333,24 +334,6 @@ class OnnxModel(Embedding):
         return self._session
 
 
-def default_threads() -> int:
-    """Processors to use: ``CALQUE_THREADS``, else those this process may use, at most 8.
-
-    :raises CalqueError: when ``CALQUE_THREADS`` is not a number above 0.
-    """
-    asked = os.environ.get("CALQUE_THREADS", "").strip()
-    if asked:
-        if not asked.isdecimal() or int(asked) < 1:
-            raise CalqueError(f"CALQUE_THREADS={asked}: give a whole number of threads, 1 or more, or leave it unset")
-        return int(asked)
-    return min(usable_processors(), MAX_DEFAULT_THREADS)
-
-
-def usable_processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def check_onnx_format(folder: Path, config: ModelConfig) -> None:
     """Refuse a graph of a newer layout than this version knows.
 
@@ -362,46 +345,6 @@ def check_onnx_format(folder: Path, config: ModelConfig) -> None:
             f"{folder}: its {ONNX_FILE} was written by a newer calque (format {version}, this one reads {ONNX_FORMAT}): "
             "pip install -U calque"
         )
-
-
-def open_session(
-    path: Path, *, threads: int, tables: Mapping[str, NDArray[Any]] | None = None, beside: Path | None = None
-) -> InferenceSession:
-    """An ONNX Runtime session on the CPU.
-
-    :param path: the graph.
-    :param threads: threads inside one operator.
-    :param tables: initial values that the graph leaves out (:mod:`calque.runtime.sharing`). They are not copied: the session
-        returned keeps them.
-    :param beside: the folder of the files that the graph names for them.
-    :raises ModelError: when the file is damaged or needs a newer ONNX Runtime.
-    """
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # what goes wrong is raised; warnings of the library say nothing to a user
-    # every batch has another shape: a plan of memory made for one shape never serves again
-    options.enable_mem_pattern = False
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # not add_external_initializers, which copies them
-    values = {name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(table)) for name, table in (tables or {}).items()}
-    for name, value in values.items():
-        options.add_initializer(name, value)
-    if beside is not None:  # it is looked for, though what it holds is given above
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(beside.resolve()))
-    try:
-        session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        session.calque_tables = values  # the session points into them, and does not hold them
-        return session
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
-        reason = _first_line(error)
-        if "opset" in reason.lower() or "ir version" in reason.lower():
-            raise ModelError(f"{path}: needs a newer ONNX Runtime ({reason}): pip install -U onnxruntime") from error
-        raise ModelError(
-            f"{path}: cannot be read, it is damaged or incomplete; export or download it again ({reason})"
-        ) from error
 
 
 def inputs_of(*, features: bool) -> tuple[str, ...]:
@@ -427,7 +370,3 @@ def _onnx_section(config: ModelConfig) -> dict[str, Any]:
 def _shared(config: ModelConfig) -> dict[str, Any]:
     section = _onnx_section(config).get("shared")
     return section if isinstance(section, dict) else {}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

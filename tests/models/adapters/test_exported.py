@@ -11,10 +11,11 @@ import torch
 
 from calque.adapters import adapters_in
 from calque.config import TaskConfig
+from calque.cutting import cut
 from calque.errors import CalqueError, ModelError
 from calque.models.heads import WordHead
 from calque.parallel import annotate_parallel
-from calque.pipeline import cut, load
+from calque.pipeline import load
 from calque.runtime.export import export
 from calque.runtime.session import OnnxModel
 

@@ -65,8 +65,8 @@ class Source:
                 sentence.lang = sentence.lang or self.lang
                 yield sentence
         else:
+            from calque.cutting import AUTO, cut_stream
             from calque.formats.text import read_lines
-            from calque.pipeline import AUTO, cut_stream
 
             yield from cut_stream(read_lines(self.path), lang=self.lang or AUTO)
 
@@ -81,7 +81,7 @@ def source_of(path: Path | str | None, *, lang: str = "auto", limit: int | None 
     :raises DataError: when there is no such file, or it is standard input.
     :raises CalqueError: for an unknown language.
     """
-    from calque.pipeline import language_code
+    from calque.cutting import language_code
 
     code = language_code(lang)
     if path is None:
