@@ -113,6 +113,8 @@ def to_onnx(
             try:
                 _export(graph, path, names, exporter, bounds, extras)
                 difference = _difference(graph, path, names, bounds, extras)
+                if difference <= TOLERANCE:
+                    difference = _fused(graph, path, names, bounds, extras, difference)
             except Exception as error:  # exporters raise whatever they meet
                 failures.append(f"{exporter}: {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}")
                 continue
@@ -178,6 +180,33 @@ def _export(
         graph, example, str(path), dynamo=True, verbose=False, opset_version=OPSET + 1, input_names=inputs,
         output_names=list(outputs), dynamic_shapes=shapes, external_data=_bytes(graph) > ONE_FILE_BYTES,
     )  # fmt: skip
+
+
+def _fused(
+    graph: torch.nn.Module, path: Path, outputs: Sequence[str], bounds: Bounds, extras: Sequence[Extra], difference: float
+) -> float:
+    """Put nodes together where that computes the same; the largest difference of what is there then."""
+    import onnx
+    import onnx.helper
+    import onnx.numpy_helper
+
+    from calque.runtime.fusing import fuse
+
+    proto = onnx.load(str(path), load_external_data=False)  # what lies beside the file stays as it is
+    if not fuse(onnx, proto).total():
+        return difference
+    kept = path.with_suffix(".before")
+    path.rename(kept)
+    try:
+        onnx.save_model(proto, str(path))
+        fused = _difference(graph, path, outputs, bounds, extras)
+    except Exception:  # an ONNX Runtime without these operators
+        fused = float("inf")
+    if fused > TOLERANCE:
+        kept.replace(path)
+        return difference
+    kept.unlink()
+    return max(difference, fused)
 
 
 def _axes_of(name: str) -> dict[int, str]:

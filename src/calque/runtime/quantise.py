@@ -61,9 +61,9 @@ def loud_matrices(source: Path, feeds: Iterable[Mapping[str, NDArray[Any]]], scr
     proto = onnx.load(str(source))
     sizes = {i.name: int(np.prod(i.dims)) for i in proto.graph.initializer}
     found = [
-        (node.name, next(x for x in node.input if x not in sizes), sum(sizes.get(x, 0) for x in node.input))
+        (node.name, node.input[0], sizes[node.input[1]])
         for node in proto.graph.node
-        if node.op_type == "MatMul" and sum(x in sizes for x in node.input) == 1
+        if node.op_type == "MatMul" and node.input[1] in sizes and node.input[0] not in sizes
     ]
     watched = sorted({x for _, x, _ in found} - {i.name for i in proto.graph.input})
     proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(x) for x in watched)
