@@ -9,13 +9,14 @@ Choices and trade-offs
 - What 8 bits rounded away is not there; a layer is told by the bias that is added to its product, and whether the model tags as
   the graph does is counted by ``--check``.
 - The embeddings are the encoder's own, which the default shares.
-- Where the heads read the words alone (the tagger that shipped first), they read no mean over the layers at first: the scale of
-  each mean starts at nothing.
+- It reads graphs as :mod:`calque.runtime.fusing` leaves them; each task has a mean over the layers.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,8 @@ from calque.models import Model
 from calque.runtime.session import RELATIONS_FILE
 
 PRODUCTS = ("MatMulIntegerToFloat", "MatMul")
-PASSED = ("Mul", "Reshape")  # between a product in 8 bits and what it is added to: the scale of its rows, and its shape
+PASSED = ("Mul", "Reshape")  # between a product in 8 bits and what reads it: the scale of its rows, and its shape
+BIASED = ("Add", "BiasGelu")
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -67,30 +69,38 @@ class Graph:
         found: Arrays = {}
         for node in self.nodes:
             if node.op_type in PRODUCTS and node.input[1] in self.value:
-                bias, matrix = self._added(node), self._matrix(node)
-                if bias is None:
-                    place = node.name.rsplit("/", 1)[0].removeprefix("/model/").replace("/", ".")
+                reader, came = self._reader(node)
+                matrix = self._matrix(node)
+                bias = reader.input[1 - list(reader.input).index(came)] if reader.op_type in BIASED else ""
+                place = node.name.rsplit("/", 1)[0].removeprefix("/model/").replace("/", ".")
+                if reader.op_type == "MultiHeadAttention":
+                    at = list(reader.input).index(came)  # of queries, keys and values; their biases are one vector
                     found[f"{place}.weight"] = np.ascontiguousarray(matrix.T)
+                    found[f"{place}.bias"] = np.split(self.value[reader.input[3]], 3)[at]
                 elif bias.startswith("model."):
                     found[own_name(bias).removesuffix("bias") + "weight"] = np.ascontiguousarray(matrix.T)
-                else:  # pairs of words: no layer, so it stands as it is multiplied
+                elif bias in self.value:  # pairs of words: no layer, so it stands as it is multiplied
                     found |= {"heads.dep.biaffine": matrix, "heads.dep.as_parent": self.value[bias]}
+                else:
+                    found[f"{place}.weight"] = np.ascontiguousarray(matrix.T)
             if node.op_type == "Expand" and node.name == "/model/Expand" and node.input[0] in self.value:
                 found["heads.dep.root"] = self.value[node.input[0]]
         return found
 
     def _means(self) -> Arrays:
-        """A task's mean over the layers: the share of the first, those of the others, and the scale of all."""
+        """A task's mean over the layers: the row of a table, whose sum is the scale."""
         found: Arrays = {}
+        maker = {name: node for node in self.nodes for name in node.output}
         for node in self.nodes:
-            if node.op_type == "Split" and node.input[0] in self.value and node.name.count("/") == 3:
-                task = node.name.split("/")[2]
-                products = [n for n in self.nodes if n.name.startswith(f"/model/{task}/Mul")]
-                scalars = [self.value[n.input[1]] for n in products if n.input[1] in self.value]
-                first, scale = scalars[0], scalars[-1]
-                shares = np.concatenate([np.reshape(first, 1), self.value[node.input[0]]])
-                found[f"layermix.{task}.weights"] = np.log(shares).astype(np.float32)
-                found[f"layermix.{task}.scale"] = np.asarray(scale, np.float32)
+            if node.op_type == "MatMul" and node.input[0].endswith("_shares"):
+                stack = maker[maker[node.input[1]].input[0]]
+                pooled = [maker[maker[name].input[0]].input[1] for name in stack.input]
+                layers = [int(m.group(1)) + 1 if (m := re.search(r"layer\.(\d+)/", name)) else 0 for name in pooled]
+                rows = self.value[node.input[0]][:, np.argsort(layers)]
+                for part, row in zip(self.readers[node.output[0]][0].output, rows, strict=True):
+                    task = self.readers[part][0].output[0].split("/")[2]
+                    found[f"layermix.{task}.scale"] = np.asarray(row.sum(), np.float32)
+                    found[f"layermix.{task}.weights"] = np.log(row / row.sum()).astype(np.float32)
         return found
 
     def _matrix(self, node: onnx.NodeProto) -> NDArray[np.float32]:
@@ -98,14 +108,11 @@ class Graph:
         matrix = self.value[node.input[1]].astype(np.float32)
         return matrix if node.op_type == "MatMul" else matrix * self.value[node.input[3]]
 
-    def _added(self, node: onnx.NodeProto) -> str | None:
-        """The constant vector that is added to a product."""
-        for reader in self.readers.get(node.output[0], []):
-            if reader.op_type == "Add":
-                return next((name for name in reader.input if name in self.value), None)
-            if reader.op_type in PASSED:
-                return self._added(reader)
-        return None
+    def _reader(self, node: onnx.NodeProto) -> tuple[onnx.NodeProto, str]:
+        """What reads a product once it has its scale and shape, and under which name."""
+        name = node.output[0]
+        reader = self.readers[name][0]
+        return self._reader(reader) if reader.op_type in PASSED and name == reader.input[0] else (reader, name)
 
 
 def own_name(name: str) -> str:
@@ -113,6 +120,12 @@ def own_name(name: str) -> str:
     while name.startswith("model."):
         name = name.removeprefix("model.")
     return name
+
+
+def full_name(name: str, known: Collection[str]) -> str:
+    """The parameter whose name ends so: places in the graph leave out modules that only hold others."""
+    ends = [full for full in known if full == name or full.endswith(f".{name}")]
+    return ends[0] if len(ends) == 1 else name
 
 
 def thaw(exported: Path, encoder: Path) -> Model:
@@ -125,19 +138,14 @@ def thaw(exported: Path, encoder: Path) -> Model:
     model.add_word_features(**{k: v for k, v in config.word_features.items() if k != "version"})
     for task, made in config.tasks.items():
         model.add_head(task, made.labels, made.kind, **made.options)
-    mixed = any(name.startswith("layermix.") for name in found)
-    model.set_layer_mix(mixed)
+    model.set_layer_mix(True)
     own = model.state_dict()
+    found = {full_name(name, own): value for name, value in found.items()}
     left = set(found) - set(own)
     missing = {name for name in own if name not in found and "embeddings" not in name}
     if left or missing:
         raise SystemExit(f"{exported}: the graph and the model differ: {sorted(left)[:3]} and {sorted(missing)[:3]}")
     model.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in found.items()}, strict=False)
-    if not mixed:
-        model.set_layer_mix(True)
-        assert model.layermix is not None
-        for mean in model.layermix.values():
-            torch.nn.init.zeros_(mean.scale)
     model.config.languages, model.config.licence = config.languages, config.licence
     model.config.provenance["training"] = config.provenance.get("training", [])
     return model.eval()
