@@ -75,6 +75,7 @@ def adapter_step(
     done.trained = int(outcome.config.training["parameters"])
     if output is None:
         return model
+    model.config.name = output.name
     model.save_pretrained(output)
     return output
 

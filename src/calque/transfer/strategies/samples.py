@@ -136,13 +136,25 @@ def read_unlabelled(paths: Iterable[Path], language: str, reading: Reading, *, m
         return [LabelledText(text, (), None, number) for path in files for number, text in enumerate(read_plain_texts(path), 1)]
     found: list[Item] = []
     for path in files:
-        if ".conllu" in path.suffixes:
+        if is_conllu(path):
             found += [_bare(sentence.words) for sentence in read_conllu(path, on_error=reading.on_error)]
         else:
             from calque.training.raw_text import read_text
 
             found += [_bare(words) for words in read_text({language: [path]}, most_words=most_words).sentences[language]]
     return found
+
+
+def is_conllu(path: Path) -> bool:
+    """Whether a file of text is CoNLL-U, by its name."""
+    return ".conllu" in path.suffixes
+
+
+def bare(items: Iterable[Item]) -> list[Item]:
+    """The same sentences (texts) without a label."""
+    return [
+        LabelledText(item.text, (), None, item.line) if isinstance(item, LabelledText) else _bare(item.words) for item in items
+    ]
 
 
 def _bare(words: Sequence[str]) -> Sentence:

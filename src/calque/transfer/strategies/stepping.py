@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from calque.errors import TrainingError
+from calque.formats.conllu import read_conllu
 from calque.formats.files import atomic_write
 from calque.transfer.strategies.catalogue import Settings, Step, Strategy, chosen_sources
 from calque.transfer.strategies.data import Done, Files, Given, StrategyOutcome, Ways
@@ -33,6 +34,7 @@ from calque.transfer.strategies.samples import (
     Reading,
     apart_from,
     draw_items,
+    is_conllu,
     read_items,
     read_unlabelled,
     words_in,
@@ -187,7 +189,7 @@ class _Strategy:
         files, own = self._train_files(step), self._options(step)
         digest = self._digest(step, files, own)
         kept = output is None and (not self._uses_target(step) or (self.keep_all and not last))
-        place = self.folder / f"{step.kind}-{digest}"
+        place = self.folder / f"{step.name if self._uses_target(step) or step.kind != 'train' else 'source'}-{digest}"
         if not kept:
             self._do(
                 step, files, own, digest, self.scratch / place.name if step.kind == "label" else output, kept=False, last=last
@@ -337,7 +339,7 @@ class _Strategy:
             found |= {lang: list(self.given.source[lang]) for lang in self.sources}
         if step.kind == "text":
             wanted = [*self.sources, self.language]
-            found |= {lang: list(self.given.raw[lang]) for lang in wanted}
+            found |= {lang: [self._plain(path) for path in self.given.raw[lang]] for lang in wanted}
         if "target" in step.train:
             found[self.language] = list(self.given.target[self.language])
         if "labels" in step.train and step.labels:
@@ -390,6 +392,15 @@ class _Strategy:
         drawn = self.scratch / f"{source}-{number}-{seed}{self.reading.suffix}"
         write_items(items, drawn, self.reading)
         return {**files, source: [drawn]}
+
+    def _plain(self, path: Path) -> Path:
+        """A file of raw text; of CoNLL-U its words, a sentence a line."""
+        if not is_conllu(path):
+            return path
+        plain = self.scratch / f"{path.name}.txt"
+        with atomic_write(plain) as stream:
+            stream.writelines(" ".join(sentence.words) + "\n" for sentence in read_conllu(path))
+        return plain
 
     def _load(self, name: str) -> Model:
         from calque.models.model import Model
