@@ -61,7 +61,7 @@ def compare_command(
         float | None,
         typer.Option(help="Passes of language adapters over raw text; by default by its amount.", show_default=False),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind intervals and comparisons.")] = 1000,
+    resamples: Annotated[int, typer.Option(min=100, help="Bootstrap resamples behind intervals and comparisons.")] = 4000,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that runs are spread over.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
@@ -118,7 +118,6 @@ def compare_command(
 
 def _tell_plan(experiment: Experiment, output: Path, jobs: int, *, as_json: bool) -> None:
     from calque.cli._common import echo_json
-    from calque.training.progress import clock
     from calque.transfer.comparison.compare import plan
 
     planned = plan(experiment, output, jobs=jobs)
@@ -131,7 +130,12 @@ def _tell_plan(experiment: Experiment, output: Path, jobs: int, *, as_json: bool
     typer.echo(f"{found.runs} runs, {found.finished} of them finished; {found.shared} steps shared by several")
     typer.echo(f"{found.words:,.0f} words to train on at most, {found.measured:,.0f} to measure on")
     if found.seconds is not None:
-        typer.echo(f"at {found.rate:,.0f} words a second with --jobs {jobs}: about {clock(found.seconds)} (h:mm:ss) at most")
+        typer.echo(f"at {found.rate:,.0f} words a second with --jobs {jobs}: {_long(found.seconds)} at most")
+
+
+def _long(seconds: float) -> str:
+    """A time that nobody measures in seconds."""
+    return f"{seconds / 60:,.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.0f} hours"
 
 
 def _texts(items: list[str] | None) -> dict[str, tuple[Path, ...]]:

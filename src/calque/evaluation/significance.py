@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from calque.errors import DataError
 from calque.evaluation.metrics import LEVEL, Interval, percentile_interval
 
-RESAMPLES = 1000
+RESAMPLES = 4000  # p is 2 / 4001 at least: of ten methods, 45 comparisons can still be sure after Holm's correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,19 @@ def paired_bootstrap(
         if first[name].right.shape[1] != second[name].right.shape[1]:
             raise DataError(f"{name}: the methods were measured on different sentences: measure both on one file")
     one, other = ({name: side[name] for name in shared} for side in (first, second))
-    draws = resampled(one, resamples=resamples, seed=seed) - resampled(other, resamples=resamples, seed=seed)
+    draws = [resampled(side, resamples=resamples, seed=seed) for side in (one, other)]
     value = float(np.mean([one[name].value - other[name].value for name in shared]))
+    return difference(value, draws[0], draws[1], level=level)
+
+
+def difference(value: float, first: NDArray[np.float64], second: NDArray[np.float64], *, level: float = LEVEL) -> Difference:
+    """How sure a difference is, by the resamples of both sides (:func:`resampled`, with one seed, of the same languages).
+
+    :param value: the difference that was seen.
+    """
+    draws = first - second
     against = np.count_nonzero(draws <= 0) if value >= 0 else np.count_nonzero(draws >= 0)
-    p = min(1.0, 2 * (int(against) + 1) / (resamples + 1))
+    p = min(1.0, 2 * (int(against) + 1) / (len(draws) + 1))
     return Difference(value, percentile_interval(draws, level=level), p)
 
 
@@ -121,18 +130,20 @@ def _resampled(runs: Runs, resamples: int, generator: np.random.Generator) -> ND
     number, sentences = runs.right.shape
     own = np.random.default_rng(generator.integers(0, 2**63))  # of runs: the sentences drawn do not depend on their number
     scores = np.empty((resamples, number))
-    at_once = max(1, (1 << 22) // sentences)  # bounds memory: 32 MB of draws
+    at_once = max(1, (1 << 21) // sentences)  # bounds memory: some 16 MB of each table
     for first in range(0, resamples, at_once):
         last = min(resamples, first + at_once)
-        times = generator.multinomial(sentences, np.full(sentences, 1 / sentences), size=last - first)
+        drawn = generator.integers(0, sentences, size=(last - first, sentences)) + sentences * np.arange(last - first)[:, None]
+        # how often each sentence was drawn; as floats, which are multiplied faster, and these sums are whole
+        times = np.bincount(drawn.ravel(), minlength=(last - first) * sentences).reshape(-1, sentences).astype(np.float64)
         # a resample without a counted word (a handful of sentences) keeps the score of all of them
         counted = times @ runs.counted.T
         scores[first:last] = np.where(counted > 0, (times @ runs.right.T) / np.maximum(1, counted), runs.values)
     if number == 1:
         return scores[:, 0]
-    drawn = own.integers(0, number, size=(resamples, number))
+    pairs = own.integers(0, number, size=(resamples, number))
     means: NDArray[np.float64] = scores.mean(axis=1)
-    between = np.take_along_axis(scores, drawn, axis=1).mean(axis=1) - means
+    between = np.take_along_axis(scores, pairs, axis=1).mean(axis=1) - means
     return means + between * np.sqrt(number / (number - 1))
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.training.conftest import OTHER, encoder, no_flushing, synthetic, treebanks  # noqa: F401 - fixtures
 
 from calque.training.options import Options
 from calque.training.progress import Reporter
 from calque.transfer.comparison.compare import run_experiment
 from calque.transfer.comparison.plan import Experiment, Language
 from calque.transfer.comparison.results import Results
-from tests.training.conftest import OTHER, encoder, no_flushing, synthetic, treebanks  # noqa: F401 - fixtures
 
 
 class Heard(Reporter):

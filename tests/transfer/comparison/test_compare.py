@@ -6,14 +6,15 @@ import csv
 import json
 
 import pytest
+from tests.transfer.comparison.conftest import Heard
 
 import calque
 from calque.errors import DataError, TrainingError
 from calque.formats.conllu import read_conllu
 from calque.training.mixtures import draw
 from calque.transfer.comparison.compare import plan, run_experiment
-from calque.transfer.comparison.plan import runs_of
-from tests.transfer.comparison.conftest import Heard
+from calque.transfer.comparison.plan import Run, runs_of
+from calque.transfer.comparison.run import carry_out
 
 
 def test_every_run_is_measured_and_kept(lab, experiment):
@@ -81,21 +82,20 @@ def test_a_comparison_goes_on_with_what_is_missing(lab, experiment, changed, tmp
     shutil.copytree(lab[0], folder)
     (folder / "runs" / "es.adapter.8.1.json").write_text('{"version": 1, "val')  # cut short by a crash of the machine
     done = []
-    monkeypatch.setattr(
-        "calque.transfer.comparison.run.strategy_named", lambda name, real=_named(): (done.append(name), real(name))[1]
-    )
+
+    def heard(experiment: object, made: object, run: Run) -> object:
+        done.append(run.strategy)
+        return carry_out(experiment, made, run)
+
+    monkeypatch.setattr("calque.transfer.comparison.run.carry_out", heard)
     results = run_experiment(changed(strategies=(*experiment.strategies, "monolingual"), seeds=1), folder, reporter=Heard())
     assert results.cell("monolingual", 8).runs == 1
     assert results.cell("few-shot", 8).runs == 1
     assert set(done) == {"monolingual"}
+    done.clear()
     whole = run_experiment(experiment, folder, resamples=200, reporter=Heard())
-    assert whole.cell("adapter", 8) .value == lab[1].cell("adapter", 8).value
-
-
-def _named():
-    from calque.transfer.comparison import run
-
-    return run.strategy_named
+    assert done == ["adapter"]
+    assert whole.cell("adapter", 8).value == lab[1].cell("adapter", 8).value
 
 
 def test_a_folder_of_another_experiment_is_refused(lab, changed):

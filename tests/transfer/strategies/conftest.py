@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.training.conftest import OTHER, encoder, no_flushing, synthetic, treebanks  # noqa: F401 - fixtures
 
 

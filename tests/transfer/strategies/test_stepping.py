@@ -76,7 +76,10 @@ def test_another_seed_or_other_data_is_another_step(encoder, given, treebanks, t
 def test_the_seed_of_the_shots_leaves_the_source_as_it_is(encoder, given, tmp_path):
     source = Options(**QUICK)
     digests = [
-        [done.digest for done in carried_out("few-shot", encoder, given, tmp_path, source_options=source, options={"seed": s}).steps]
+        [
+            done.digest
+            for done in carried_out("few-shot", encoder, given, tmp_path, source_options=source, options={"seed": s}).steps
+        ]
         for s in (1, 2)
     ]
     assert digests[0][0] == digests[1][0]

@@ -18,11 +18,16 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
-from calque.evaluation.metrics import Interval
-from calque.evaluation.significance import RESAMPLES, Difference, Runs, holm, interval, paired_bootstrap
+import numpy as np
+from numpy.typing import NDArray
+
+from calque.evaluation.metrics import Interval, percentile_interval
+from calque.evaluation.significance import RESAMPLES, Difference, Runs, difference, holm, resampled
 from calque.transfer.comparison.plan import ALL, FEWEST_SEEDS, Experiment, Run, in_order, shots_label
 from calque.transfer.comparison.run import Record
 
+Draws = NDArray[np.float64]
+"""Scores of bootstrap resamples, ``[resamples]``."""
 MEAN = "mean"
 BASE = "zero-shot"
 SURE = 0.05  # of p, for a difference to be called one
@@ -137,6 +142,7 @@ def gather(
     for run, record in sorted(records.items(), key=lambda item: item[0].seed):
         by_cell[run.language, run.strategy, run.shots].append(record)
     scores = {key: Runs.of([(r["right"], r["counted"]) for r in own]) for key, own in by_cell.items()}
+    draws = {key: resampled({key[0]: runs}, resamples=resamples, seed=seed) for key, runs in scores.items()}
     sources = tuple(experiment.sources)
     results = Results(
         experiment.metric,
@@ -151,12 +157,12 @@ def gather(
     base = [r for key, own in by_cell.items() if key[1] == BASE for r in own]
     results.source_before = _source_mean(base)
     for key, own in by_cell.items():
-        results.cells[key] = _cell(key, {key[0]: (scores[key], own)}, results, resamples, seed)
+        results.cells[key] = _cell(key, {key[0]: (scores[key], own)}, results, draws[key])
     if len(results.languages) > 1:
-        _means(results, scores, by_cell, resamples, seed)
+        _means(results, scores, by_cell, draws)
     for shots in results.shots:
         for language in (*results.languages, *((MEAN,) if len(results.languages) > 1 else ())):
-            _compare(results, shots, language, scores, resamples, seed)
+            _compare(results, shots, language, scores, draws)
     _say_what_is_thin(experiment, results)
     return results
 
@@ -165,8 +171,7 @@ def _cell(
     key: tuple[str, str, int],
     own: Mapping[str, tuple[Runs, list[Record]]],
     results: Results,
-    resamples: int,
-    seed: int,
+    draws: Draws,
 ) -> Cell:
     language, strategy, shots = key
     runs = {lang: pair[0] for lang, pair in own.items()}
@@ -181,7 +186,7 @@ def _cell(
         strategy=strategy,
         shots=shots,
         value=statistics.fmean(one.value for one in runs.values()),
-        interval=interval(runs, resamples=resamples, seed=seed),
+        interval=percentile_interval(draws),
         runs=number,
         deviation=statistics.stdev(each) if number > 1 else None,
         lowest=min(each),
@@ -216,8 +221,7 @@ def _means(
     results: Results,
     scores: Mapping[tuple[str, str, int], Runs],
     by_cell: Mapping[tuple[str, str, int], list[Record]],
-    resamples: int,
-    seed: int,
+    draws: Mapping[tuple[str, str, int], Draws],
 ) -> None:
     for shots in results.shots:
         names = [name for name in results.strategies if any((lang, name, shots) in scores for lang in results.languages)]
@@ -227,11 +231,16 @@ def _means(
             results.notes.append(f"{shots_label(shots)} shots: the mean is over the languages that all strategies have ({told})")
         for name in names if shared else []:
             own = {lang: (scores[lang, name, shots], by_cell[lang, name, shots]) for lang in shared}
-            results.cells[MEAN, name, shots] = _cell((MEAN, name, shots), own, results, resamples, seed)
+            together: Draws = np.mean([draws[lang, name, shots] for lang in shared], axis=0)
+            results.cells[MEAN, name, shots] = _cell((MEAN, name, shots), own, results, together)
 
 
 def _compare(
-    results: Results, shots: int, language: str, scores: Mapping[tuple[str, str, int], Runs], resamples: int, seed: int
+    results: Results,
+    shots: int,
+    language: str,
+    scores: Mapping[tuple[str, str, int], Runs],
+    draws: Mapping[tuple[str, str, int], Draws],
 ) -> None:
     """All pairs of what was measured with so many shots, and the base line."""
     group = results.group(shots, language)
@@ -239,12 +248,14 @@ def _compare(
     for one, other in combinations(group, 2):
         shared = [lang for lang in one.languages if lang in other.languages]
         if shared:
-            first, second = ({lang: scores[lang, cell.strategy, cell.shots] for lang in shared} for cell in (one, other))
-            found.append((one.strategy, other.strategy, paired_bootstrap(first, second, resamples=resamples, seed=seed)))
-    corrected = holm([difference.p for _, _, difference in found])
+            keys = [[(lang, cell.strategy, cell.shots) for lang in shared] for cell in (one, other)]
+            means = [statistics.fmean(scores[key].value for key in side) for side in keys]
+            first, second = (np.mean([draws[key] for key in side], axis=0) for side in keys)
+            found.append((one.strategy, other.strategy, difference(means[0] - means[1], first, second)))
+    corrected = holm([seen.p for _, _, seen in found])
     results.compared += [
-        Compared(language, shots, first, second, difference.value, difference.interval, p)
-        for (first, second, difference), p in zip(found, corrected, strict=True)
+        Compared(language, shots, first, second, seen.value, seen.interval, p)
+        for (first, second, seen), p in zip(found, corrected, strict=True)
     ]
 
 
