@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -102,7 +102,7 @@ def compare_command(
         return
     from calque.cli._common import console, echo_json
     from calque.training.progress import Reporter
-    from calque.transfer.comparison.compare import refuse_failures, run_experiment
+    from calque.transfer.comparison.experiment import refuse_failures, run_experiment
     from calque.transfer.comparison.results import to_json_dict
     from calque.transfer.comparison.table import draw
 
@@ -118,7 +118,7 @@ def compare_command(
 
 def _tell_plan(experiment: Experiment, output: Path, jobs: int, *, as_json: bool) -> None:
     from calque.cli._common import echo_json
-    from calque.transfer.comparison.compare import plan
+    from calque.transfer.comparison.experiment import plan
 
     planned = plan(experiment, output, jobs=jobs)
     found = planned.estimate
@@ -171,8 +171,7 @@ def _of_files(item: str, option: str) -> tuple[str, Language]:
     if len(sides) > 2:
         raise DataError(f"{option} {item}: two files at most, to train on and to measure on, with a colon between")
     lang = normalize(name)
-    files = [tuple(parse_lang_files([f"{name}={side}"])[lang]) if side else () for side in sides]
-    return lang, Language(*cast("list[tuple[Path, ...]]", files))
+    return lang, Language(*(tuple(parse_lang_files([f"{name}={side}"])[lang]) if side else () for side in sides))
 
 
 def _sides(paths: str) -> list[str]:

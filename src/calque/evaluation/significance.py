@@ -144,7 +144,8 @@ def _resampled(runs: Runs, resamples: int, generator: np.random.Generator) -> ND
     pairs = own.integers(0, number, size=(resamples, number))
     means: NDArray[np.float64] = scores.mean(axis=1)
     between = np.take_along_axis(scores, pairs, axis=1).mean(axis=1) - means
-    return means + between * np.sqrt(number / (number - 1))
+    widened: NDArray[np.float64] = means + between * np.sqrt(number / (number - 1))
+    return widened
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -11,7 +11,7 @@ from tests.training.conftest import OTHER, encoder, no_flushing, synthetic, tree
 
 from calque.training.options import Options
 from calque.training.progress import Reporter
-from calque.transfer.comparison.compare import run_experiment
+from calque.transfer.comparison.experiment import run_experiment
 from calque.transfer.comparison.plan import Experiment, Language
 from calque.transfer.comparison.results import Results
 

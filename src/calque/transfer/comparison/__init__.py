@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calque.transfer.comparison.compare import compare, plan, run_experiment
+from calque.transfer.comparison.experiment import compare, plan, run_experiment
 from calque.transfer.comparison.plan import ALL, Experiment, Language, Run, runs_of
 from calque.transfer.comparison.recommend import recommend
 from calque.transfer.comparison.results import Cell, Compared, Results

@@ -110,8 +110,8 @@ def _words(step: Step, run: Run, sources: list[str], experiment: Experiment, mad
     if step.kind == "text":
         return float(TEXT_WORDS)
     if step.replay:
-        amount, options = of_target / experiment.ways.share, experiment.options
-        return amount * (options.epochs or default_epochs(round(of_target)))
+        passes = experiment.options.epochs or default_epochs(round(of_target))
+        return of_target / experiment.ways.share * passes
     amount = sum({"source": of_source, "target": of_target, "labels": of_text}.get(role, 0.0) for role in step.train)
     options: Options = experiment.options if "target" in step.train and not step.mixed else experiment.source_options
     return amount * (options.epochs or default_epochs(round(amount), adapter=step.kind == "adapter"))
@@ -129,7 +129,7 @@ def measured_speed(experiment: Experiment, made: Prepared) -> float | None:
 
     (Texts are counted by their pieces in training and by their words here: for them the speed is that of finished runs alone.)
     """
-    from calque.training.finetune import run_training
+    from calque.training import run_training
 
     source = next(iter(made.sources), None)
     if source is None or experiment.task not in OF_WORDS:

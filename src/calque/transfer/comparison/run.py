@@ -84,16 +84,19 @@ def run_all(
         reporter.say(f"{len(done)} of {len(runs)} runs are there already")
     failed: dict[Run, str] = {}
     begun = time.monotonic()
-    for number, (run, result) in enumerate(_results(experiment, made, missing, jobs), 1):
+    for number, (run, result) in enumerate(_results(experiment, made, missing, jobs)):
+        if number == jobs:
+            begun = time.monotonic()  # the first ones train what the others share: they say little of the time left
         if isinstance(result, str):
             failed[run] = result
             reporter.warn(f"{run}: {result}")
             continue
         done[run] = result
-        left = (time.monotonic() - begun) / number * (len(missing) - number)
+        left = (time.monotonic() - begun) / max(1, number - jobs) * (len(missing) - number - 1)
         reporter.say(
-            f"{len(done)}/{len(runs)}  {run}: {100 * result['value']:.2f} in {result['seconds'] + result['shared_seconds']:.0f} s"
-            + (f", about {left / 60:.0f} min left" if left >= 60 else "")
+            f"{len(done)}/{len(runs)}  {run}: {100 * result['value']:.2f} in {result['seconds']:.0f} s"
+            + (f" (+ {result['shared_seconds']:.0f} s shared)" if result["shared_seconds"] else "")
+            + (f", about {left / 60:.0f} min left" if number > jobs + 1 and left >= 60 else "")
         )
     return {run: done[run] for run in runs if run in done}, failed
 

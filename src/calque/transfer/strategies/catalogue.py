@@ -2,15 +2,15 @@
 
 Choices and trade-offs
 - A strategy is data: a name, the data it needs, and a list of steps, each of which trains one model (or labels one text) from
-  what came before. :mod:`calque.transfer.strategies.stepping` carries them out, for ``calque train
-  --strategy`` and ``calque compare`` alike.
+  what came before. :mod:`calque.transfer.strategies.stepping` carries them out, for ``calque train --strategy`` and for
+  ``calque compare``.
 - Whatever does not touch the target's sentences (training on the source) is a step of its own, so that a comparison does it once
   for all shots and seeds.
 - Nothing here sees a label of the target but the shots themselves. Few-shot steps keep a tenth of them aside, as ``calque train``
   does; what works without labels (zero-shot, self-training, early stopping) chooses by the source's, or by none.
-- Joint training starts from the encoder, not from the trained source model: that is what it is in the literature (Schmidt,
-  Vulić and Glavaš 2022, "Don't stop fine-tuning"), and it costs a whole source training for every draw. ``replay`` is the cheap
-  relative: it goes on from the source model, with as many source sentences as shots in every batch.
+- Joint training (Schmidt, Vulić and Glavaš 2022, "Don't stop fine-tuning") starts from the encoder, not from the trained source
+  model: it stands in the place of training on one after the other, and costs a whole source training for every draw. ``replay``
+  is the cheap relative: it goes on from the source model, with as many source sentences beside the shots as the share says.
 - Best and multiple sources are ordinary strategies with other source files; which one is the best for a target, families and
   typology say (:func:`best_source`), or the caller.
 """
@@ -134,7 +134,8 @@ def _averaging(settings: Settings) -> tuple[Step, ...]:
 def _early_stopping(settings: Settings) -> tuple[Step, ...]:
     first = Step(name="first", train=("source",))
     text = Step(name="labels", kind="label", start="first", train=("raw",), sure=False)
-    # another seed: two runs agree on a text about as often as each is right on it (Jiang et al. 2022)
+    # another seed: two runs agree on new data about as often as each is right on it (Jiang et al. 2022, "Assessing generalization
+    # of SGD via disagreement", on data of the training's own kind; across languages it is a guess)
     source = Step(name="source", train=("source",), labels=text.name, validation="labels", again=1)
     steps = (first, text, source)
     return (*steps, Step(name="target", start="source", train=("target",))) if settings.shots else steps

@@ -34,7 +34,7 @@ def fine_tune_step(
     reporter: Reporter,
 ) -> Model | Path:
     """Fine-tune a model, and note in ``done`` what it took."""
-    from calque.training.finetune import run_training
+    from calque.training import run_training
 
     outcome = run_training(
         start, files, options, validation=validation, source=measured, output=output, resume=resume, overwrite=overwrite,
@@ -112,7 +112,7 @@ def text_step(
 
 def _own(start: str | Path | Model) -> Model:
     """A model that may be changed."""
-    from calque.models.model import Model
+    from calque.models import Model
 
     return copy.deepcopy(start) if isinstance(start, Model) else Model.load(start)
 

@@ -150,6 +150,24 @@ def is_conllu(path: Path) -> bool:
     return ".conllu" in path.suffixes
 
 
+def as_text(path: Path, folder: Path) -> Path:
+    """A file of raw text as it is; of CoNLL-U its words, a sentence a line, written into a folder."""
+    if not is_conllu(path):
+        return path
+    plain = folder / f"{path.name}.txt"
+    with atomic_write(plain) as stream:
+        stream.writelines(" ".join(sentence.words) + "\n" for sentence in read_conllu(path))
+    return plain
+
+
+def times_beside(few: Sequence[Path], many: Path, language: str, reading: Reading) -> int:
+    """How often a few sentences stand beside many, so that they are not drowned: ten times at most."""
+    if not few:
+        return 0
+    own, others = (len(read_items(paths, language, reading)) for paths in (few, [many]))
+    return min(10, max(1, round(others / max(1, own))))
+
+
 def bare(items: Iterable[Item]) -> list[Item]:
     """The same sentences (texts) without a label."""
     return [

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from calque.errors import TrainingError
-from calque.formats.conllu import read_conllu
 from calque.formats.files import atomic_write
 from calque.transfer.strategies.catalogue import Settings, Step, Strategy, chosen_sources
 from calque.transfer.strategies.data import Done, Files, Given, StrategyOutcome, Ways
@@ -33,10 +32,11 @@ from calque.transfer.strategies.samples import (
     Item,
     Reading,
     apart_from,
+    as_text,
     draw_items,
-    is_conllu,
     read_items,
     read_unlabelled,
+    times_beside,
     words_in,
     write_items,
 )
@@ -127,7 +127,7 @@ class _Strategy:
 
         :raises TrainingError: when the strategy has no such step, or a special one.
         """
-        from calque.models.model import Model
+        from calque.models import Model
         from calque.training.checkpoints import weights_digest
 
         loaded = Model.load(self.model)
@@ -339,21 +339,14 @@ class _Strategy:
             found |= {lang: list(self.given.source[lang]) for lang in self.sources}
         if step.kind == "text":
             wanted = [*self.sources, self.language]
-            found |= {lang: [self._plain(path) for path in self.given.raw[lang]] for lang in wanted}
+            found |= {lang: [as_text(path, self.scratch) for path in self.given.raw[lang]] for lang in wanted}
         if "target" in step.train:
             found[self.language] = list(self.given.target[self.language])
         if "labels" in step.train and step.labels:
             labelled = self.files[step.labels]
             own = found.get(self.language, [])
-            found[self.language] = own * self._repetitions(own, labelled) + [labelled]
+            found[self.language] = own * times_beside(own, labelled, self.language, self.reading) + [labelled]
         return found
-
-    def _repetitions(self, own: Sequence[Path], labelled: Path) -> int:
-        """How often labelled sentences stand beside those that the model labelled, so that they are not drowned: ten at most."""
-        if not own:
-            return 0
-        few, many = (len(read_items(paths, self.language, self.reading)) for paths in (own, [labelled]))
-        return min(10, max(1, round(many / max(1, few))))
 
     def _options(self, step: Step) -> Options:
         """The options of a step's training: the caller's, where he gave none the step's, and the shares of what is mixed."""
@@ -371,8 +364,6 @@ class _Strategy:
             made = replace(made, epochs=default_epochs(words_in(self._target_items())))
         return made
 
-    # --- what the steps ask for ----------------------------------------------------------------------------------------------
-
     def _target_items(self) -> list[Item]:
         """The labelled sentences of the target."""
         return read_items(self.given.target.get(self.language, ()), self.language, self.reading) if self.given.target else []
@@ -386,24 +377,15 @@ class _Strategy:
 
     def _replayed(self, files: dict[str, list[Path]], seed: int) -> dict[str, list[Path]]:
         """The same data with so many source sentences as go with the target's."""
-        source = self.sources[0] if self.sources else next(iter(files))
+        source = self.sources[0]
         number = max(1, round(len(self._target_items()) * (1 - self.ways.share) / self.ways.share))
         items = draw_items(read_items(files[source], source, self.reading), number, seed=seed, language=source)
         drawn = self.scratch / f"{source}-{number}-{seed}{self.reading.suffix}"
         write_items(items, drawn, self.reading)
         return {**files, source: [drawn]}
 
-    def _plain(self, path: Path) -> Path:
-        """A file of raw text; of CoNLL-U its words, a sentence a line."""
-        if not is_conllu(path):
-            return path
-        plain = self.scratch / f"{path.name}.txt"
-        with atomic_write(plain) as stream:
-            stream.writelines(" ".join(sentence.words) + "\n" for sentence in read_conllu(path))
-        return plain
-
     def _load(self, name: str) -> Model:
-        from calque.models.model import Model
+        from calque.models import Model
 
         made = self.models.get(name, self.model)
         return made if isinstance(made, Model) else Model.load(made)

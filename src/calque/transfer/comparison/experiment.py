@@ -80,7 +80,7 @@ def compare(
     from calque.training.options import Options
     from calque.training.progress import Reporter
 
-    ways = {"share": share, "threshold": threshold, "rounds": rounds}
+    ways: dict[str, Any] = {"share": share, "threshold": threshold, "rounds": rounds}
     experiment = Experiment(
         model=model,
         sources={lang: Language.of(files) for lang, files in sources.items()},
@@ -110,6 +110,8 @@ def run_experiment(
     """
     if jobs < 1:
         raise TrainingError(f"--jobs {jobs}: must be 1 or more")
+    from calque.training import run_training  # noqa: F401 - without PyTorch it is said now, and not once a run
+
     command = command_of(experiment, folder)
     made = prepare(experiment, folder)
     with locked(folder):

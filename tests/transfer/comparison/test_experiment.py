@@ -12,7 +12,7 @@ import calque
 from calque.errors import DataError, TrainingError
 from calque.formats.conllu import read_conllu
 from calque.training.mixtures import draw
-from calque.transfer.comparison.compare import plan, run_experiment
+from calque.transfer.comparison.experiment import plan, run_experiment
 from calque.transfer.comparison.plan import Run, runs_of
 from calque.transfer.comparison.run import carry_out
 
