@@ -170,6 +170,7 @@ def test_all_sentences_come_last():
     results = gather(experiment(shots=(0, 100, ALL)), records, command="", resamples=2000)
     assert results.shots == (0, 100, ALL)
     assert recommend(results).startswith("With all sentences of es take few-shot: 89.9")
+    assert any("few-shot: 100 sentences reach 77.8 % of the score with all of them" in note for note in results.notes)
 
 
 def test_pictures_are_drawn_with_what_there_is(tmp_path):

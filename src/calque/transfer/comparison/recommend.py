@@ -80,7 +80,7 @@ def _seconds(cell: Cell) -> str:
 
 def _forgets(cell: Cell) -> str:
     """What became of the source, where it was measured and the strategy trains after it."""
-    if cell.forgotten is None or cell.strategy in (BASE, "monolingual"):
+    if cell.forgotten is None or cell.strategy == BASE:
         return ""
     lost = 100 * cell.forgotten
     return f"; the source language loses {lost:.1f} points" if lost >= 0.05 else "; the source language loses nothing"

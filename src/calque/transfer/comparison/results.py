@@ -164,6 +164,7 @@ def gather(
         for language in (*results.languages, *((MEAN,) if len(results.languages) > 1 else ())):
             _compare(results, shots, language, scores, draws)
     _say_what_is_thin(experiment, results)
+    _say_what_all_gives(results)
     return results
 
 
@@ -270,6 +271,20 @@ def _say_what_is_thin(experiment: Experiment, results: Results) -> None:
         results.notes.append(f"measured on the first {experiment.test_limit:,} sentences of each test file (--test-limit)")
     if experiment.source_limit is not None:
         results.notes.append(f"trained on {experiment.source_limit:,} sentences of a source language at most (--source-limit)")
+
+
+def _say_what_all_gives(results: Results) -> None:
+    """How near the most shots come to all sentences, by the strategy that does best with all."""
+    drawn = [shots for shots in results.shots if shots not in (0, ALL)]
+    best = next((cell for cell in results.group(ALL) if cell.shots == ALL), None) if ALL in results.shots else None
+    if best is None or not drawn:
+        return
+    few = results.cell(best.strategy, drawn[-1])
+    if few is not None and few.languages == best.languages and best.value:
+        results.notes.append(
+            f"{best.strategy}: {drawn[-1]} sentences reach {100 * few.value / best.value:.1f} % of the score with all of them "
+            f"({100 * few.value:.1f} of {100 * best.value:.1f})"
+        )
 
 
 def to_json_dict(results: Results) -> dict[str, Any]:

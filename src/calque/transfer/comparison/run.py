@@ -17,6 +17,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -113,6 +114,10 @@ def _results(experiment: Experiment, made: Prepared, runs: Sequence[Run], jobs: 
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
+        except BrokenProcessPool:
+            raise TrainingError(
+                "a process was ended from outside, most often because memory ran out: give fewer --jobs; what is finished is kept"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -137,8 +142,8 @@ def carry_out(experiment: Experiment, made: Prepared, run: Run) -> Record:
     """Train and measure one model, and keep what was found.
 
     :returns: the run's name in its four parts, ``value`` (the main figure), ``right`` and ``counted`` of each test sentence,
-        ``source`` (the same of each source language that has a test file), ``seconds`` and ``shared_seconds``, ``words`` trained
-        on, ``trained`` parameters of the last step, ``memory`` in bytes, and the ``steps``.
+        ``source`` (the same of the source, where it was learnt and has a test file), ``seconds`` and ``shared_seconds``,
+        ``words`` trained on, ``trained`` parameters of the last step, ``memory`` in bytes, and the ``steps``.
     :raises CalqueError: of what is trained.
     """
     from calque.evaluation.speed.fresh import peak_bytes
@@ -165,7 +170,8 @@ def carry_out(experiment: Experiment, made: Prepared, run: Run) -> Record:
     begun = time.monotonic()
     target = measured(run.language)
     evaluated = time.monotonic() - begun
-    sources = {lang: measured(lang) for lang in list(experiment.sources)[:1] if lang in made.tests}
+    learnt = chosen_sources(strategy_named(run.strategy), run.language, experiment.sources)  # what it has not, it cannot forget
+    sources = {lang: measured(lang) for lang in list(experiment.sources)[:1] if lang in made.tests and lang in learnt}
     kept, own = ([step for step in outcome.steps if step.kept is wanted] for wanted in (True, False))
     record: Record = {
         "version": VERSION,
