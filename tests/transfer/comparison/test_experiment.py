@@ -14,6 +14,7 @@ from calque.formats.conllu import read_conllu
 from calque.training.mixtures import draw
 from calque.transfer.comparison.experiment import plan, run_experiment
 from calque.transfer.comparison.plan import Run, runs_of
+from calque.transfer.comparison.prepare import prepare
 from calque.transfer.comparison.run import carry_out
 
 
@@ -137,6 +138,16 @@ def test_test_sentences_are_taken_out_of_the_training_data(changed, experiment, 
     planned = plan(own, tmp_path / "lab")
     assert any("es: 12 of 42 training sentences are in the test file too, and left out" in note for note in planned.notes)
     assert not (tmp_path / "lab").exists()
+
+
+def test_test_sentences_are_taken_out_of_raw_text(changed, treebanks, tmp_path):
+    own = changed(raw={"es": (treebanks["es-dev"], treebanks["es"])}, strategies=("zero-shot", "self-training"))
+    made = prepare(own, tmp_path / "lab")
+    made.write()
+    assert any("es: 12 of 42 sentences of --raw are test sentences: left out" in note for note in made.notes)
+    read = {tuple(sentence.words) for sentence in read_conllu(made.raw["es"][0])}
+    assert not read & {tuple(sentence.words) for sentence in read_conllu(treebanks["es-dev"])}
+    assert any("ca: text without labels is that of its training sentences" in note for note in made.notes)
 
 
 def test_too_few_sentences_for_the_shots_are_said_before_anything_is_trained(changed, tmp_path):

@@ -70,6 +70,8 @@ def test_shots_are_read_in_order(text, numbers):
         ({"strategies": ("magic",)}, "--strategy magic: no such strategy"),
         ({"strategies": ("best-source",)}, "needs several source languages"),
         ({"targets": {"en": FILES}}, "en is both source and target"),
+        ({"raw": {"es": (Path("es.txt"),)}}, "no strategy that reads text without labels"),
+        ({"raw": {"fr": (Path("fr.txt"),)}, "strategies": ("self-training",)}, "fr, which is neither source nor target"),
         ({"targets": {"es": Language((Path("train.conllu"),))}}, "es: no test file"),
         ({"options": Options(task="pos,dep")}, "one of pos, feats, lemma, dep, ner, classify can be compared"),
     ],
@@ -94,7 +96,13 @@ def test_wrong_shots_are_told():
 
 
 def test_the_command_names_what_differs_from_the_defaults():
-    own = made(ways=Ways(share=0.3), options=Options(epochs=4), test_limit=100, raw={"es": (Path("es.txt"),)})
+    own = made(
+        ways=Ways(share=0.3),
+        options=Options(epochs=4),
+        test_limit=100,
+        raw={"es": (Path("es.txt"),)},
+        strategies=("self-training",),
+    )
     assert command_of(own, "lab", strategy="few-shot", shots=10, language="es") == (
         "calque compare --task pos --model mini --source en=train.conllu:test.conllu --targets es=train.conllu:test.conllu "
         "--raw es=es.txt --shots 10 --seeds 3 --strategies few-shot --epochs 4 --test-limit 100 --share 0.3 --output lab"

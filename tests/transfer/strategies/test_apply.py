@@ -93,10 +93,14 @@ def test_what_means_nothing_is_refused(encoder, treebanks, tmp_path):
         ((*train, *source, "--strategy", "joint", "--share", 1), "--share 1: must be above 0 and below 1"),
         ((*train, *source, "--source", f"ca={treebanks['en-dev']}", "--strategy", "joint"), "one source language, not en, ca"),
         (("--model", encoder, "--output", tmp_path / "m"), "no training data: give --train"),
+        ((*train, *source, "--strategy", "zero-shot"), "zero-shot has no use for --train"),
+        ((*train, *source, "--strategy", "few-shot", "--share", 0.3, "--rounds", 2), "no use for --share, --rounds"),
+        ((*train, *source, "--strategy", "joint", "--raw", f"es={treebanks['es']}"), "no use for --raw"),
+        ((*train, *source, "--strategy", "self-training", "--limit", 5), "give --raw es=FILE"),
     ):
         with pytest.raises(CalqueError, match=message):
             call(*arguments)
-    assert not (tmp_path / "m").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_strategy_says_what_it_is_and_starts_from_something_it_has():

@@ -93,6 +93,11 @@ class Experiment:
             strategy = strategy_named(name)
             for target in self.targets:
                 chosen_sources(strategy, target, self.sources)  # says what is missing
+        readers = [name for name in self.strategies if "raw" in STRATEGIES[name].needs]
+        strange = [lang for lang in self.raw if lang not in self.targets and lang not in self.sources]
+        if self.raw and (strange or not readers):
+            of = f"{strange[0]}, which is neither source nor target" if strange else "no strategy that reads text without labels"
+            raise TrainingError(f"--raw is given for {of}: leave it out")
         for language, files in self.targets.items():
             if not files.test:
                 raise DataError(f"{language}: no test file: give  {language}=TRAIN:TEST")

@@ -1,8 +1,8 @@
 """The files of a comparison: draws, test sentences and text without labels, written once and read by every run.
 
 Choices and trade-offs
-- Training sentences whose words are also those of a test sentence are taken out before anything is drawn, and counted aloud: no
-  test sentence is trained on. What is left is what ``all`` means.
+- Training sentences whose words are also those of a test sentence are taken out before anything is drawn, and counted aloud, and
+  out of raw text as well: no test sentence is trained on, or labelled to be. What is left is what ``all`` means.
 - Draws are named as ``benchmarks/few_shot_peers.py`` names its own (``es-100-0.conllu``), so that other programs can be trained
   on the very same sentences: ``--draws FOLDER/draws``.
 - Text without labels is, where none was given, the words of the target's training sentences. That is good text, in the test's
@@ -24,7 +24,17 @@ from calque.formats.files import atomic_write
 from calque.transfer.comparison.plan import ALL, Experiment, Run, runs_of, shots_label
 from calque.transfer.strategies.catalogue import STRATEGIES
 from calque.transfer.strategies.data import Given
-from calque.transfer.strategies.samples import Item, Reading, apart_from, bare, draw_items, read_items, words_in, write_items
+from calque.transfer.strategies.samples import (
+    Item,
+    Reading,
+    apart_from,
+    bare,
+    draw_items,
+    read_items,
+    read_unlabelled,
+    words_in,
+    write_items,
+)
 
 SETTINGS = "settings.json"
 
@@ -86,16 +96,16 @@ def prepare(experiment: Experiment, folder: Path) -> Prepared:
         pool = draw_items(pool, experiment.source_limit, seed=experiment.source_options.seed, language=language)
         _note(made, language, pool)
         made.sources[language] = folder / "draws" / f"{language}-source{reading.suffix}"
-        _text(pool, language, experiment, reading, made)
+        _text(pool, tests, language, experiment, reading, made)
         made.pending.append((pool, made.sources[language], reading))
     for language, files in experiment.targets.items():
         tests = _tests(files.test, language, experiment, reading, made)
         if not files.train:
-            _text([], language, experiment, reading, made)
+            _text([], tests, language, experiment, reading, made)
             continue
         pool = _apart(read_items(files.train, language, reading), tests, language, made)
         _note(made, language, pool)
-        _text(pool, language, experiment, reading, made)
+        _text(pool, tests, language, experiment, reading, made)
         _draws(pool, language, experiment, reading, made)
     return made
 
@@ -125,21 +135,31 @@ def _apart(pool: list[Item], tests: Sequence[Item], language: str, made: Prepare
     return kept
 
 
-def _text(pool: list[Item], language: str, experiment: Experiment, reading: Reading, made: Prepared) -> None:
-    """Text without labels, for the strategies that read some."""
+def _text(
+    pool: list[Item], tests: Sequence[Item], language: str, experiment: Experiment, reading: Reading, made: Prepared
+) -> None:
+    """Text without labels, for the strategies that read some; test sentences are taken out of it, too."""
     readers = [name for name in experiment.strategies if "raw" in STRATEGIES[name].needs]
     if not readers:
         return
     if language in experiment.raw:
-        made.raw[language] = list(experiment.raw[language])
-        return
-    if not pool:
+        found = read_unlabelled(experiment.raw[language], language, reading)
+        items = apart_from(found, tests)
+        if len(items) < len(found):
+            made.notes.append(
+                f"{language}: {len(found) - len(items):,} of {len(found):,} sentences of --raw are test sentences: left out"
+            )
+    else:
+        items = bare(pool)
+        if language in experiment.targets:
+            made.notes.append(
+                f"{language}: text without labels is that of its training sentences (--raw {language}=FILE for other)"
+            )
+    if not items:
         raise DataError(f"{language}: {readers[0]} reads text without labels, and there is none: give --raw {language}=FILE")
     path = made.folder / "draws" / f"{language}-text{'.jsonl' if reading.of_texts else '.conllu'}"
     made.raw[language] = [path]
-    if language in experiment.targets:
-        made.notes.append(f"{language}: text without labels is that of its training sentences (--raw {language}=FILE for other)")
-    made.pending.append((bare(pool), path, reading if reading.of_texts else Reading()))
+    made.pending.append((items, path, reading if reading.of_texts else Reading()))
 
 
 def _draws(pool: list[Item], language: str, experiment: Experiment, reading: Reading, made: Prepared) -> None:

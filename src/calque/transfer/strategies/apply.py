@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calque.errors import TrainingError
-from calque.transfer.strategies.catalogue import ROUNDS, SHARE, THRESHOLD, strategy_named
+from calque.transfer.strategies.catalogue import ROUNDS, SHARE, THRESHOLD, Settings, Strategy, strategy_named
 from calque.transfer.strategies.data import Files, Given, StrategyOutcome, Ways
 from calque.transfer.strategies.samples import Reading, draw_items, read_items, write_items
 from calque.transfer.strategies.stepping import run_strategy
@@ -116,6 +116,7 @@ def apply_strategy(
             f"--strategy {strategy} has one source language, not {', '.join(given.source)}: give one --source, or take "
             "best-source or multi-source"
         )
+    _refuse_idle(wanted, given, options, ways or Ways())
     reporter.say(f"{wanted.name}: {wanted.what}")
     with _folder(place, resume=resume) as folder:
         if options.limit is not None:
@@ -128,6 +129,30 @@ def apply_strategy(
     if own:
         reporter.say(f"sentences of {outcome.language} go through adapters: calque parse … --adapters {own}")
     return outcome
+
+
+def _refuse_idle(strategy: Strategy, given: Given, options: Options, ways: Ways) -> None:
+    """Refuse data and options that a strategy would leave unused.
+
+    :raises TrainingError: naming them.
+    """
+    steps = strategy.steps(Settings(shots=True, rounds=ways.rounds))
+    learns = any("target" in step.train for step in steps)
+    labels = any(step.kind == "label" and step.sure for step in steps)
+    idle = {
+        "--train (the target's)": bool(given.target) and not learns,
+        "--limit": options.limit is not None and not given.target,
+        "--raw": bool(given.raw) and "raw" not in strategy.needs,
+        "--validation": given.validation is not None and not given.target,
+        "--share": ways.share != SHARE and not any(step.mixed for step in steps),
+        "--threshold": ways.threshold != THRESHOLD and not labels,
+        "--rounds": ways.rounds != ROUNDS and not labels,
+    }
+    named = [name for name, unused in idle.items() if unused]
+    if named:
+        raise TrainingError(
+            f"--strategy {strategy.name} has no use for {', '.join(named)}: leave it out, or take another strategy"
+        )
 
 
 def _files(data: Data | None, what: str) -> dict[str, list[Path]]:
@@ -160,5 +185,10 @@ def _folder(output: Path | None, *, resume: bool) -> Iterator[Path]:
     folder = output.with_name(output.name + ".steps")
     if not resume:
         shutil.rmtree(folder, ignore_errors=True)
-    yield folder
+    try:
+        yield folder
+    except BaseException:
+        if not any(path for pattern in ("*.json", "*.training") for path in folder.glob(pattern)):
+            shutil.rmtree(folder, ignore_errors=True)  # nothing in it that could be gone on with
+        raise
     shutil.rmtree(folder, ignore_errors=True)
