@@ -299,6 +299,10 @@ def _by_strategy(
         typer.echo(f"{step.name}: {step.sentences:,} sentences, {step.trained:,} parameters trained, {clock(step.seconds)}")
     for score in outcome.steps[-1].report.get("validation", []):
         typer.echo(f"validation {score['language']}: {score['metric']} {score['value']:.2%} of {score['words']:,} words")
+    before = {score["language"]: score["value"] for score in outcome.steps[-1].report.get("source_before", [])}
+    for score in outcome.steps[-1].report.get("source_after", []):
+        was = f", was {before[score['language']]:.2%}" if score["language"] in before else ""
+        typer.echo(f"source {score['language']}: {score['metric']} {score['value']:.2%}{was}")
     typer.echo(f"→ {output}")
 
 

@@ -33,6 +33,12 @@ def test_the_command_trains_by_a_strategy_and_tells_its_steps(encoder, treebanks
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
+def test_what_the_source_lost_is_told(encoder, treebanks, tmp_path):
+    data = ("--source", f"en={treebanks['en']}", "--train", f"es={treebanks['es']}", "--measured", f"en={treebanks['en-dev']}")
+    told = call("--model", encoder, "--strategy", "few-shot", *data, "--epochs", 0.5, "--output", tmp_path / "m", "--quiet")
+    assert "source en: upos.accuracy " in told and "%, was " in told
+
+
 def test_shots_are_those_of_calque_train(encoder, treebanks, tmp_path, monkeypatch):
     from calque.transfer.strategies import apply
 
