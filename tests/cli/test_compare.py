@@ -107,7 +107,7 @@ def test_tables_are_drawn_and_json_is_one_object(main, monkeypatch, files):
     data = ("--source", f"en={files}/en.conllu", "--targets", f"es=:{files}/test.conllu", "--output", str(files / "lab"))
     shown = main("compare", *data)
     assert shown.status == 0
-    assert "Strategies, mean over es, ca" in shown.out
+    assert "Strategies: upos.accuracy, mean over es, ca" in shown.out
     assert results.recommendation.split(":")[0] in " ".join(shown.out.split())
     assert json.loads(main("compare", *data, "--json").out)["recommendation"] == results.recommendation
     results.failed["es, joint, 5 shots, seed 0"] = "out of memory"

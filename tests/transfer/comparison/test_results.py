@@ -138,7 +138,7 @@ def test_tables_mark_the_best_and_what_is_not_surely_worse():
     assert marks["adapter"] not in "*°"
     assert table.sections == (1,)
     titles = [one.title for one in tables(results)]
-    assert titles[0] == "Strategies, mean over es, ca"
+    assert titles[0] == "Strategies: upos.accuracy, mean over es, ca"
     assert "Spanish (es): upos.accuracy % by number of sentences" in titles
     assert "Differences with 100 sentences, in points" in titles
 

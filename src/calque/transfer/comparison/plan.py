@@ -220,4 +220,5 @@ def _options(experiment: Experiment) -> list[object]:
         ("--device", own.device, "auto"),
         ("--precision", own.precision, "auto"),
     ]
-    return [word for name, value, default in given if value != default for word in (name, value)]
+    told = [(name, f"{value:g}" if isinstance(value, float) else value) for name, value, default in given if value != default]
+    return [word for pair in told for word in pair]

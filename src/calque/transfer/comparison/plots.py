@@ -2,7 +2,8 @@
 
 Choices and trade-offs
 - Numbers of shots stand at equal distances: 0, 10, 100 and ``all`` on a scale of sentences would hide all but the last.
-- A band is the 95 % interval. A strategy with one point (zero-shot) is a dashed line across: what labels have to beat.
+- A band is the 95 % interval. Zero-shot is a dashed line across, what labels have to beat; strategies that come from the source
+  and need labels start from its point.
 - matplotlib is an extra (``report``) and is used without a display; without it the tables are written all the same, with a note.
 """
 
@@ -16,6 +17,7 @@ from calque.errors import DataError
 from calque.evaluation.tables import language_label
 from calque.transfer.comparison.plan import shots_label
 from calque.transfer.comparison.results import BASE, MEAN, Cell, Results
+from calque.transfer.strategies.catalogue import STRATEGIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,22 +70,25 @@ def curves(results: Results) -> Figure:
     for axis, language in zip(axes, panels, strict=False):
         for name in results.strategies:
             cells = [cell for shots in results.shots if (cell := results.cell(name, shots, language)) is not None]
+            base = results.cell(BASE, 0, language)
+            if cells and base is not None and "source" in STRATEGIES[name].needs and not STRATEGIES[name].by_itself:
+                cells.insert(0, base)
             if cells:
-                handles.setdefault(name, _line(axis, results, cells))
+                handles.setdefault(name, _line(axis, results, name, cells))
         axis.set_title("Mean of the languages" if language == MEAN else language_label(language), fontsize=9)
         axis.set_xticks(range(len(results.shots)), [shots_label(shots) for shots in results.shots], fontsize=8)
         axis.tick_params(axis="y", labelsize=8)
+        axis.set_xlabel("labelled sentences of the target", fontsize=8)
         axis.grid(axis="y", color="#dddddd", linewidth=0.6)
         axis.set_axisbelow(True)
-    figure.supxlabel("labelled sentences of the target", fontsize=9)
     figure.supylabel(f"{results.metric}, %", fontsize=9)
     _legend(figure, handles)
     return figure
 
 
-def _line(axis: Any, results: Results, cells: list[Cell]) -> Any:
-    colour = _colour(results, cells[0].strategy)
-    if len(cells) == 1 and cells[0].strategy == BASE:
+def _line(axis: Any, results: Results, name: str, cells: list[Cell]) -> Any:
+    colour = _colour(results, name)
+    if name == BASE:
         axis.axhspan(100 * cells[0].interval.low, 100 * cells[0].interval.high, color=colour, alpha=0.08, linewidth=0)
         return axis.axhline(100 * cells[0].value, color=colour, linestyle="--", linewidth=1.2)
     places = [results.shots.index(cell.shots) for cell in cells]

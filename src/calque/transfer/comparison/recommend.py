@@ -37,9 +37,7 @@ def recommend(results: Results) -> str:
         return f"{start}{behind}{sure}, and it trains in {_seconds(chosen)} where that takes {_seconds(best)}{_forgets(chosen)}."
     if rivals:
         names = ", ".join(cell.strategy for cell in rivals)
-        return (
-            f"{start}, the best figure and the least work of those that it is not surely better than ({names}){_forgets(chosen)}."
-        )
+        return f"{start}, the best figure, for no more work than what it is not surely better than ({names}){_forgets(chosen)}."
     second = group[1]
     found = results.between(best.strategy, second.strategy, shots)
     sure = f" (p = {found.p:.2g})" if found is not None else ""

@@ -62,16 +62,16 @@ def summary(results: Results) -> Table:
                     _change(cell),
                     _seconds(cell),
                     f"{cell.trained / 1e6:.2f} M",
-                    "–" if cell.memory is None else f"{cell.memory / 1e6:,.0f} MB",
+                    "–" if cell.memory is None else f"{cell.memory / 1e9:.2f} GB",
                 ]
             )
     over = f"mean over {', '.join(results.languages)}" if len(results.languages) > 1 else language_label(results.languages[0])
     source = f"{results.source} after" if results.source else "source after"
-    headings = ("strategy", "training sentences", f"{results.metric} %", "runs", source, "seconds", "trained", "memory")
+    headings = ("strategy", "sentences", "score %", "runs", source, "seconds", "trained", "memory")
     note = (
-        f"± half of a 95 % interval over draws of shots and test sentences; {_EXPLAINED}; seconds: own (+ shared with other runs)"
+        f"± half of a 95 % interval over draws of shots and test sentences; {_EXPLAINED}; seconds: own + shared with other runs"
     )
-    return Table(f"Strategies, {over}", headings, rows, note, left=2, sections=tuple(sections[1:]))
+    return Table(f"Strategies: {results.metric}, {over}", headings, rows, note, left=2, sections=tuple(sections[1:]))
 
 
 def by_language(results: Results, language: str) -> Table:
@@ -120,12 +120,12 @@ def _mark(results: Results, cell: Cell, shots: int) -> str:
 def _change(cell: Cell) -> str:
     if cell.source is None:
         return "–"
-    change = "" if cell.forgotten is None or not cell.shots else f" ({-100 * cell.forgotten:+.1f})"
+    change = "" if cell.forgotten is None or not cell.shots else f" ({round(-100 * cell.forgotten, 1) + 0.0:+.1f})"
     return f"{100 * cell.source:.1f}{change}"
 
 
 def _seconds(cell: Cell) -> str:
-    return f"{cell.seconds:,.0f}" + (f" (+ {cell.shared_seconds:,.0f})" if cell.shared_seconds else "")
+    return f"{cell.seconds:,.0f}" + (f" + {cell.shared_seconds:,.0f}" if cell.shared_seconds else "")
 
 
 def draw(results: Results, console: Console) -> None:
@@ -136,13 +136,12 @@ def draw(results: Results, console: Console) -> None:
     for one in tables(results):
         table = Drawn(
             title=one.title, caption=one.note or None, box=box.SIMPLE_HEAD, title_style="bold", title_justify="left",
-            caption_style="dim", caption_justify="left", pad_edge=False,
+            caption_style="dim", caption_justify="left", pad_edge=False, padding=(0, 1) if one.left == 1 else (0, 1, 0, 0),
         )  # fmt: skip
         for number, heading in enumerate(one.headings):
-            first = number < one.left
-            table.add_column(
-                heading, justify="left" if first else "right", style="cyan" if not number else None, no_wrap=not first
-            )
+            style = "cyan" if not number else None
+            whole = not number or number == one.left or one.left == 1  # what a narrow terminal must not cut
+            table.add_column(heading, justify="left" if number < one.left else "right", style=style, no_wrap=whole)
         for number, row in enumerate(one.rows):
             if number in one.sections:
                 table.add_section()
