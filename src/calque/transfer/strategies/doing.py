@@ -97,7 +97,12 @@ def text_step(
     for lang in files:
         model.add_adapter(lang, invertible=True, seed=options.seed)
     own = TextOptions(
-        seed=options.seed, epochs=epochs, device=options.device, precision=options.precision, licence=options.licence
+        seed=options.seed,
+        epochs=epochs,
+        max_minutes=options.max_minutes,
+        device=options.device,
+        precision=options.precision,
+        licence=options.licence,
     )
     report = train_language_adapters(model, {lang: lang for lang in files}, files, own, reporter=reporter)
     done.adapters = {lang: lang for lang in files}
