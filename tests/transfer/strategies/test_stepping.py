@@ -63,7 +63,7 @@ def test_the_source_is_trained_once_for_all_draws_and_strategies(encoder, given,
     again = carried_out("replay", encoder, given, tmp_path, options={"seed": 0})
     other = carried_out("zero-shot", encoder, without_shots(given), tmp_path)
     assert len({outcome.steps[0].digest for outcome in (first, again, other)}) == 1
-    assert len(list(tmp_path.glob("train-*.json"))) == 1
+    assert len(list(tmp_path.glob("source-*.json"))) == 1
 
 
 def test_another_seed_or_other_data_is_another_step(encoder, given, treebanks, tmp_path):
@@ -173,7 +173,7 @@ def test_what_is_missing_is_said(name, change, message, encoder, given, tmp_path
 
 def test_a_step_that_was_not_finished_is_done_again(encoder, given, tmp_path):
     once = carried_out("zero-shot", encoder, without_shots(given), tmp_path)
-    note = next(tmp_path.glob("train-*.json"))
+    note = next(tmp_path.glob("source-*.json"))
     assert json.loads(note.read_text())["name"] == "source"
     note.unlink()  # as when the process was killed before it was written
     again = carried_out("zero-shot", encoder, without_shots(given), tmp_path)
