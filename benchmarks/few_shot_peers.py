@@ -6,12 +6,17 @@ Makes an environment of its own under WORK/venv (ufal.udpipe 1.4.0.1, spacy 3.8)
 ``calque train pos --limit 500 --seed S``), trains on each and scores UPOS on the test file, gold words. UDPipe: its tagger as
 it is tuned for UD by default, twenty iterations. spaCy: a blank pipeline with its default tok2vec and morphologizer, a tenth
 of the sentences choosing the epoch. Finished runs are lines in WORK/peers.jsonl and are not run again.
+
+    python benchmarks/few_shot_peers.py --draws runs/comparison/draws --work runs/peers --languages es,cy --limit 100
+
+trains on the draws, and scores on the test sentences, that `calque compare --output runs/comparison` wrote.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -128,7 +133,10 @@ def train_spacy(train: Path, test: Path, lang: str, seed: int) -> float:
     from spacy.util import fix_random_seed
 
     fix_random_seed(seed)
-    nlp = spacy.blank(lang if lang != "zh" else "xx")
+    try:
+        nlp = spacy.blank(lang if lang != "zh" else "xx")
+    except ImportError:  # a language that spaCy has no rules of
+        nlp = spacy.blank("xx")
     pipe = nlp.add_pipe("morphologizer")
 
     def examples(path: Path) -> list[Example]:
@@ -172,6 +180,18 @@ def write_draws(data: Path, work: Path, langs: list[str], limit: int, seeds: int
         )
 
 
+def copy_draws(draws: Path, work: Path, langs: list[str], limit: int, seeds: int) -> None:
+    """The same, out of the folder of a comparison; as many seeds as it has."""
+    for lang in langs:
+        names = [f"{lang}-test.conllu", *(f"{lang}-{limit}-{seed}.conllu" for seed in range(seeds))]
+        for name in names:
+            if not (draws / name).is_file():
+                sys.exit(f"{draws / name}: no such draw: give --limit and --seeds that the comparison had")
+            if (work / name).is_file() and (work / name).read_bytes() != (draws / name).read_bytes():
+                sys.exit(f"{work / name}: of other sentences: give another --work")
+            shutil.copyfile(draws / name, work / name)
+
+
 def run_one(work: Path, peer: str, lang: str, limit: int, seed: int) -> None:
     """Train and score one; a line on the log. Runs in the peers' environment."""
     train, test = work / f"{lang}-{limit}-{seed}.conllu", work / f"{lang}-test.conllu"
@@ -203,6 +223,7 @@ def main() -> None:
     """Run what is missing, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--draws", type=Path, help="draws of a comparison, in place of --data")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--languages", default=",".join(TREEBANKS))
     parser.add_argument("--limit", type=int, default=500)
@@ -218,7 +239,10 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     python = environment(work / "venv")
     langs = args.languages.split(",")
-    write_draws(args.data, work, langs, args.limit, args.seeds)
+    if args.draws:
+        copy_draws(args.draws, work, langs, args.limit, args.seeds)
+    else:
+        write_draws(args.data, work, langs, args.limit, args.seeds)
     done = {(r["peer"], r["lang"], r["limit"], r["seed"]) for r in read_log(work)}
     for peer in args.peers.split(","):
         for lang in langs:
@@ -234,7 +258,7 @@ def main() -> None:
             values = [100 * float(str(r["accuracy"])) for r in runs]
             spread = f" (sd {statistics.stdev(values):.2f})" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.1f}{spread}" if values else "–")
-        print(f"| {lang} ({TREEBANKS[lang]}) | " + " | ".join(cells) + " |")
+        print(f"| {lang} ({TREEBANKS.get(lang, 'the draws')}) | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from calque.runtime.session import OnnxModel
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
+    from calque.transfer.comparison import compare
+    from calque.transfer.strategies import train_strategy
     from calque.zeroshot import Classified, classify
 
 __version__ = "0.1.0"
@@ -41,12 +43,14 @@ _HOME = {
     "annotate_parallel": "calque.parallel",
     "benchmark": "calque.evaluation.speed",
     "classify": "calque.zeroshot",
+    "compare": "calque.transfer.comparison",
     "evaluate": "calque.evaluation.report",
     "export": "calque.runtime.export",
     "fine_tune": "calque.training.finetune",
     "load": "calque.pipeline",
     "parse": "calque.pipeline",
     "train_adapter": "calque.training.adapting",
+    "train_strategy": "calque.transfer.strategies",
 }
 _NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
 
@@ -67,12 +71,14 @@ __all__ = [
     "annotate_parallel",
     "benchmark",
     "classify",
+    "compare",
     "evaluate",
     "export",
     "fine_tune",
     "load",
     "parse",
     "train_adapter",
+    "train_strategy",
 ]
 
 

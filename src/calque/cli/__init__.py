@@ -22,6 +22,7 @@ from typer.core import TyperGroup
 from calque.cli.adapters import adapters_app
 from calque.cli.benchmark import benchmark_command
 from calque.cli.classify import classify_command
+from calque.cli.compare import compare_command
 from calque.cli.data import data_app
 from calque.cli.evaluate import evaluate_command
 from calque.cli.export import export_command
@@ -41,6 +42,7 @@ ORDER = (
     "classify",
     "train",
     "evaluate",
+    "compare",
     "adapters",
     "models",
     "export",
@@ -99,6 +101,7 @@ app.command("parse")(parse_command)
 app.command("train", no_args_is_help=True)(train_command)
 app.command("classify")(classify_command)
 app.command("evaluate")(evaluate_command)
+app.command("compare", no_args_is_help=True)(compare_command)
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(models_app, name="models")
 app.command("export")(export_command)

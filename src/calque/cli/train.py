@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -21,8 +22,10 @@ def train_command(
             show_default=False,
         ),
     ],
-    train: Annotated[list[str], typer.Option(metavar="LANG=FILE", help=f"Training data: {_FILES}.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model.")],
+    train: Annotated[
+        list[str] | None, typer.Option(metavar="LANG=FILE", help=f"Training data: {_FILES}. With --strategy: of the target.")
+    ] = None,
     model: Annotated[str, typer.Option("--model", "-m", help="Encoder or calque model: a name, Hub id or folder.")] = "mini",
     validation: Annotated[
         list[str] | None,
@@ -30,7 +33,32 @@ def train_command(
     ] = None,
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="LANG=FILE", help="Data of the model's own language: scored before and after."),
+        typer.Option(
+            metavar="LANG=FILE",
+            help="Data of the model's own language: scored before and after. With --strategy: the source's training data.",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Source and target in one go: few-shot, joint, adapter … (docs/comparing.md)."),
+    ] = None,
+    raw: Annotated[
+        list[str] | None, typer.Option(metavar="LANG=FILE", help="With --strategy: unlabelled text, raw or CoNLL-U.")
+    ] = None,
+    measured: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LANG=FILE", help="With --strategy: the source's data that is scored before and after."),
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(help="With --strategy: part of the target in joint training; by default 0.5.", show_default=False),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="With --strategy self-training: least confidence, by default 0.9.", show_default=False),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="With --strategy self-training: how often, by default once.", show_default=False)
     ] = None,
     epochs: Annotated[
         float | None,
@@ -142,6 +170,8 @@ def train_command(
 
     Classes:    calque train classify --model mini --train en=reviews.tsv --output m
 
+    Strategies: calque train pos --strategy joint --source en=en.conllu --train es=es.conllu --limit 100 --output m
+
     Killed or interrupted, the same command goes on where it was.
     """
     from calque.cli._common import console, echo_json, one_each, parse_lang_files
@@ -191,10 +221,28 @@ def train_command(
         licence=licence,
         on_error=cast("Any", on_error),
     )
-    files = parse_lang_files(train)
+    files = parse_lang_files(train) if train else None
     held: Any = "none" if validation == ["none"] else parse_lang_files(validation) if validation else None
     sources = parse_lang_files(source) if source else None
     lexicons = one_each(parse_lang_files(lexicon)) if lexicon else None
+
+    own = {"--raw": raw, "--measured": measured, "--share": share, "--threshold": threshold, "--rounds": rounds}
+    if strategy is not None:
+        if dry_run or lexicons:
+            raise TrainingError(f"--{'dry-run' if dry_run else 'lexicon'} is for one training: leave it out with --strategy")
+        data = {"source": sources, "target": files, "raw": parse_lang_files(raw) if raw else None, "validation": held}
+        data["measured"] = parse_lang_files(measured) if measured else None
+        ways = {"share": share, "threshold": threshold, "rounds": rounds}
+        _by_strategy(
+            model, strategy, options, data, {k: v for k, v in ways.items() if v is not None}, output, resume=resume,
+            overwrite=overwrite, quiet=quiet, as_json=as_json,
+        )  # fmt: skip
+        return
+    for name, value in own.items():
+        if value is not None:
+            raise TrainingError(f"{name} is about a strategy: name one with --strategy, or leave it out")
+    if files is None:
+        raise TrainingError("no training data: give --train LANG=FILE")
 
     from calque.training import run_training
     from calque.training.progress import Reporter
@@ -217,6 +265,45 @@ def train_command(
         echo_json(outcome.report.to_json_dict())
     elif not dry_run:
         outcome.report.print(console())
+
+
+def _by_strategy(
+    model: str,
+    strategy: str,
+    options: Any,
+    data: dict[str, Any],
+    ways: dict[str, Any],
+    output: Path,
+    *,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train by a strategy, and tell what each of its steps took."""
+    from calque.cli._common import echo_json
+    from calque.training.progress import Reporter, clock
+    from calque.transfer.strategies.apply import apply_strategy
+    from calque.transfer.strategies.data import Ways
+
+    with Reporter(show=not quiet) as reporter:
+        outcome = apply_strategy(
+            model, strategy, options, **data, output=output, ways=Ways(**ways), resume=resume, overwrite=overwrite,
+            reporter=reporter,
+        )  # fmt: skip
+    if as_json:
+        plain = {"strategy": strategy, "language": outcome.language, "output": str(output), "adapters": outcome.adapters}
+        echo_json({**plain, "steps": [asdict(step) for step in outcome.steps]})
+        return
+    for step in outcome.steps:
+        typer.echo(f"{step.name}: {step.sentences:,} sentences, {step.trained:,} parameters trained, {clock(step.seconds)}")
+    for score in outcome.steps[-1].report.get("validation", []):
+        typer.echo(f"validation {score['language']}: {score['metric']} {score['value']:.2%} of {score['words']:,} words")
+    before = {score["language"]: score["value"] for score in outcome.steps[-1].report.get("source_before", [])}
+    for score in outcome.steps[-1].report.get("source_after", []):
+        was = f", was {before[score['language']]:.2%}" if score["language"] in before else ""
+        typer.echo(f"source {score['language']}: {score['metric']} {score['value']:.2%}{was}")
+    typer.echo(f"→ {output}")
 
 
 def _mix(text: str | None) -> tuple[float, ...] | None:
