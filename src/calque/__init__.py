@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from calque.runtime.session import OnnxModel
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
+    from calque.transfer.sources import sources
     from calque.zeroshot import Classified, classify
 
 __version__ = "0.1.0"
@@ -46,6 +47,7 @@ _HOME = {
     "fine_tune": "calque.training.finetune",
     "load": "calque.pipeline",
     "parse": "calque.pipeline",
+    "sources": "calque.transfer.sources",
     "train_adapter": "calque.training.adapting",
 }
 _NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
@@ -72,6 +74,7 @@ __all__ = [
     "fine_tune",
     "load",
     "parse",
+    "sources",
     "train_adapter",
 ]
 
