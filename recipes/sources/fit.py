@@ -75,7 +75,9 @@ def main() -> None:
     wider = with_fallback(half_widths(data.accuracy - unmeasured, names))
     half |= {f"{name}, unmeasured": max(value, half[name]) for name, value in wider.items()}
     factors, rest = spread_of(errors)
-    print(f"mean absolute error {np.nanmean(np.abs(errors)):.2f}, of unmeasured sources {np.nanmean(np.abs(data.accuracy - unmeasured)):.2f}")
+    print(
+        f"mean absolute error {np.nanmean(np.abs(errors)):.2f}, of unmeasured sources {np.nanmean(np.abs(data.accuracy - unmeasured)):.2f}"
+    )
     print({name: round(value, 1) for name, value in half.items()}, {name: names.count(name) for name in set(names)})
     about = {
         "encoder": "xlm_roberta_base",
@@ -85,9 +87,7 @@ def main() -> None:
         "coverage": COVERAGE,
         "left_out_mean_absolute_error": round(float(np.nanmean(np.abs(errors))), 2),
     }
-    predictor = Predictor(
-        atlas, data.sources, data.targets, replace(settings), fit(data, settings), half, factors, rest, about
-    )
+    predictor = Predictor(atlas, data.sources, data.targets, replace(settings), fit(data, settings), half, factors, rest, about)
     if args.dry_run:
         return
     value = predictor.to_dict()

@@ -51,14 +51,19 @@ def sources_command(
 
 def _print(found: Recommendation, number: int, screen: Console) -> None:
     code = f" ({found.target})" if found.target else ""
-    screen.print(f"Sources for {found.name}{code}: expected accuracy of UPOS by XLM-R base (mean source: {found.mean})", soft_wrap=True)
+    screen.print(
+        f"Sources for {found.name}{code}: expected accuracy of UPOS by XLM-R base (mean source: {found.mean})", soft_wrap=True
+    )
     for note in found.notes:
         screen.print(f"note: {note}", soft_wrap=True)
     shown = list(found.ranked[:number])
     shown += [source for source in found.ranked[number:] if source.code == WORTH_SHOWING]
     _table(shown, found, screen)
     if len(found.best_set) > 1:
-        screen.print(f"Together: {', '.join(found.best_set)} (the best of them is expected to give {found.best_of_set:.1f})", soft_wrap=True)
+        screen.print(
+            f"Together: {', '.join(found.best_set)} (the best of them is expected to give {found.best_of_set:.1f})",
+            soft_wrap=True,
+        )
     if found.like:
         screen.print(f"Like it among the measured targets: {', '.join(found.like)}")
 

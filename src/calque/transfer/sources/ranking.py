@@ -24,12 +24,13 @@ from calque.errors import DataError
 from calque.languages import name, normalize
 from calque.transfer.sources.features import Facts, order_alike, parts_between
 from calque.transfer.sources.overlap import shared_pieces
-from calque.transfer.sources.predictor import Predicted, Predictor, kernel, load
+from calque.transfer.sources.predictor import Array, Predicted, Predictor, kernel, load
 from calque.transfer.sources.targets import Target, find_target
 from calque.transfer.sources.treebanks import Data, at_hand, published
 
 ENOUGH = 5000  # words of a treebank for training that make a source worth naming unasked
 DRAWS = 2000  # of errors, for the best set
+UNSURE = 1.5  # times as far off as measured sources, those that were not
 TELLING = 2.0  # points from which a reason is given
 
 
@@ -128,7 +129,9 @@ def sources(
     predicted = model.predict(found.blend, facts)
     own = (hand or {}).get(found.code or "", [])
     if own:
-        notes.append(f"{sum(d.words or 0 for d in own):,} words of {found.name} itself are at hand: train on them, from the first of these")
+        notes.append(
+            f"{sum(d.words or 0 for d in own):,} words of {found.name} itself are at hand: train on them, from the first of these"
+        )
     chosen, expected = best_set(model, facts, predicted, set_size)
     ranked = _ranked(found, facts, predicted, hand)
     return Recommendation(
@@ -151,6 +154,7 @@ def _ranked(
 ) -> tuple[Source, ...]:
     accuracy = predicted.accuracy
     score = predicted.level + predicted.general + predicted.pair + predicted.pattern  # not cut off at 0 and 100
+    outstanding = float(np.quantile(predicted.pattern, 0.9))
     found = []
     for rank, k in enumerate(np.argsort(-score, kind="stable"), start=1):
         one, half = facts[k], float(predicted.half[k])
@@ -159,16 +163,17 @@ def _ranked(
         low, high = max(0.0, accuracy[k] - half), min(100.0, accuracy[k] + half)
         paths = [d.path for d in data if d.path is not None]
         overlap = shared_pieces(target.lines, paths) if target.lines and paths else None
+        strong = predicted.pattern[k] >= max(TELLING, outstanding)
         found.append(
             Source(
                 rank, one.code, name(one.code), round(float(accuracy[k]), 1), round(float(low), 1), round(float(high), 1),
-                bool(predicted.measured[k]), _reasons(target, one, parts, overlap), parts, data, overlap,
+                bool(predicted.measured[k]), _reasons(target, one, parts["general"], overlap, strong=bool(strong)), parts, data, overlap,
             )
         )  # fmt: skip
     return tuple(found)
 
 
-def _reasons(target: Target, source: Facts, parts: Mapping[str, float], overlap: float | None) -> tuple[str, ...]:
+def _reasons(target: Target, source: Facts, general: float, overlap: float | None, *, strong: bool) -> tuple[str, ...]:
     """Why a source stands where it stands, in words."""
     told = []
     if target.known:
@@ -180,10 +185,10 @@ def _reasons(target: Target, source: Facts, parts: Mapping[str, float], overlap:
         told.append("same script" if source.script == target.facts.script else f"other script ({source.script})")
     if overlap is not None:
         told.append(f"{overlap:.0%} of the text's pieces")
-    for key, good, bad in (("general", "a good source in general", "a weak source in general"),
-                           ("pattern", "did well on languages like it", "did badly on languages like it")):  # fmt: skip
-        if abs(parts[key]) >= TELLING:
-            told.append(f"{good if parts[key] > 0 else bad} ({parts[key]:+.1f})")
+    if abs(general) >= TELLING:
+        told.append(f"{'good' if general > 0 else 'weak'} in general ({general:+.1f})")
+    if strong:
+        told.append("among the best on languages like it")
     return tuple(told)
 
 
@@ -210,16 +215,27 @@ def best_set(model: Predictor, facts: Sequence[Facts], predicted: Predicted, siz
     :returns: positions in the order of choice, the first by itself the best bet; and an accuracy in per cent.
     """
     rows = model.borrowed(facts)
+    own = np.where(predicted.measured, rows @ model.rest, UNSURE * float(model.rest.mean()))
+    over = predicted.general + predicted.pair + predicted.pattern
+    chosen, best = hedge(predicted.level + over, rows @ model.spread, own, size)
+    return chosen, float(np.clip(best, 0, 100))
+
+
+def hedge(accuracy: Array, shared: Array, own: Array, size: int) -> tuple[list[int], float]:
+    """Choose some of several uncertain figures so that the best of them is expected to be best.
+
+    :param accuracy: expected, ``[n]``.
+    :param shared: ``[n, K]``, what a unit of each of K common errors does to each.
+    :param own: ``[n]``, standard deviations of what is each one's own.
+    :returns: positions, in the order of choice; and the expectation of the best.
+    """
     rng = np.random.default_rng(0)
-    shared = rows @ model.spread  # errors that like sources have in common
-    own = np.where(predicted.measured, rows @ model.rest, 1.5 * float(model.rest.mean()))
-    draws = rng.standard_normal((DRAWS, shared.shape[1])) @ shared.T + rng.standard_normal((DRAWS, len(facts))) * own
-    accuracy = predicted.level + predicted.general + predicted.pair + predicted.pattern + draws
-    chosen = [int(np.argmax(predicted.general + predicted.pair + predicted.pattern))]
-    best = accuracy[:, chosen[0]]
-    while len(chosen) < min(size, len(facts)):
-        together = np.maximum(best[:, None], accuracy).mean(axis=0)
+    draws = accuracy + rng.standard_normal((DRAWS, shared.shape[1])) @ shared.T + rng.standard_normal((DRAWS, len(own))) * own
+    chosen = [int(np.argmax(accuracy))]
+    best = draws[:, chosen[0]]
+    while len(chosen) < min(size, len(own)):
+        together = np.maximum(best[:, None], draws).mean(axis=0)
         together[chosen] = -np.inf
         chosen.append(int(together.argmax()))
-        best = np.maximum(best, accuracy[:, chosen[-1]])
-    return chosen, float(np.clip(best.mean(), 0, 100))
+        best = np.maximum(best, draws[:, chosen[-1]])
+    return chosen, float(best.mean())

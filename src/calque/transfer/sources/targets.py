@@ -98,7 +98,9 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
         if code is not None:
             notes.append(f"the text looks like {_name(code)} ({guess.probability:.0%} sure); if it is not, give --lang")
         else:
-            notes.append("the language of the text is not sure: it is taken for a language like those named; give --lang if you know it")
+            notes.append(
+                "the language of the text is not sure: it is taken for a language like those named; give --lang if you know it"
+            )
     else:
         code = normalize(lang)
     facts = predictor.atlas.facts(code, script=script) if code is not None else Facts("", script=script)
@@ -113,7 +115,9 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
     called = _name(code) if code is not None else f"the language of {path.name}"
     blend = [(TRUST * w, f) for w, f in kin] if kin else []
     rest = 1 - TRUST if kin else 1.0
-    return Target(code, called, [*blend, *((rest * w, f) for w, f in unread(predictor, facts.script, code))], tuple(notes), tuple(lines))
+    return Target(
+        code, called, [*blend, *((rest * w, f) for w, f in unread(predictor, facts.script, code))], tuple(notes), tuple(lines)
+    )
 
 
 def _kin(lines: Sequence[str], script: str, atlas: Atlas, code: str | None) -> Blend:
@@ -123,7 +127,9 @@ def _kin(lines: Sequence[str], script: str, atlas: Atlas, code: str | None) -> B
 
     model = identifier()
     cleaned = [text for text in map(clean, lines) if text != " "]
-    allowed = np.array([label != code and atlas.facts(label).known and atlas.facts(label).script == script for label in model.labels])
+    allowed = np.array(
+        [label != code and atlas.facts(label).known and atlas.facts(label).script == script for label in model.labels]
+    )
     if not cleaned or not allowed.any():
         return []
     found = [model.text_vector(text) for text in cleaned]
