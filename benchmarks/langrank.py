@@ -1,11 +1,12 @@
 """LangRank's features and learner (Lin et al. 2019), as near as they can be made here, for ``benchmarks/sources.py``.
 
 - Features, the thirteen of its tagging model: overlap of words, sizes of the source's and the target's data and their ratio,
-  type-token ratios and their distance, and URIEL's distances (genetic, syntactic, featural, phonological, inventory, geographic), as
-  cosines between the vectors of lang2vec (k-nearest-neighbour predictions where a value is missing).
-- Words are those of up to 500 sentences of a language's treebanks, train before dev before test: some train files are not at hand.
-- Learner: LambdaMART with its published settings (100 trees of 16 leaves, rate 0.1, five examples a leaf), written out here in NumPy,
-  since LightGBM is no dependency. Relevance is its own: the ten best sources of a target get 10 to 1.
+  type-token ratios and their distance, and URIEL's distances (genetic, syntactic, featural, phonological, inventory,
+  geographic), as cosines between the vectors of lang2vec (its predictions from the nearest languages).
+- Words are those of up to 500 sentences of each of a language's treebanks, train before dev before test: some train files are
+  not at hand.
+- Learner: LambdaMART with its published settings (100 trees of 16 leaves, rate 0.1, five examples a leaf), written out here in
+  NumPy, since LightGBM is no dependency. Relevance is its own: the ten best sources of a target get 10 to 1.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def features(data: Path, atlas: Atlas, sources: list[str], targets: list[str]) -
     groups = [[k for k, n in enumerate(names) if n.startswith(p)] for p in ("S_", ("S_", "P_", "INV_"), "P_", "INV_")]
     words = words_of(data, sorted({*sources, *targets}))
     types = {code: set(found) for code, found in words.items()}
-    sizes = _sizes(data)
+    counted = sizes(data)
 
     def three(code: str) -> str:
         return languages()[code].iso639_3 if code in languages() else code
@@ -81,7 +82,7 @@ def features(data: Path, atlas: Atlas, sources: list[str], targets: list[str]) -
     for s, source in enumerate(sources):
         for t, target in enumerate(targets):
             here, there = types.get(source, set()), types.get(target, set())
-            size, wanted = sizes[0].get(source, 1000), max(1, sizes[1].get(target, 100))
+            size, wanted = counted[0].get(source, 1000), max(1, counted[1].get(target, 100))
             a, b = atlas.facts(source), atlas.facts(target)
             found[s, t] = [
                 len(here & there) / max(1, len(here) + len(there)), size, wanted, size / wanted,
@@ -93,7 +94,7 @@ def features(data: Path, atlas: Atlas, sources: list[str], targets: list[str]) -
     return found
 
 
-def _sizes(data: Path) -> tuple[dict[str, int], dict[str, int]]:
+def sizes(data: Path) -> tuple[dict[str, int], dict[str, int]]:
     """Sentences of training and test data in the study, by language."""
     found = []
     for split in ("train", "test"):

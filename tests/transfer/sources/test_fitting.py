@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.transfer.sources.conftest import SETTINGS, SOURCES, TARGETS
 
 from calque.transfer.sources.checking import (
     coverage,
@@ -23,7 +24,6 @@ from calque.transfer.sources.checking import (
 from calque.transfer.sources.features import Atlas
 from calque.transfer.sources.fitting import Measured, estimate, fit
 from calque.transfer.sources.predictor import Predictor
-from tests.transfer.sources.conftest import SETTINGS, SOURCES, TARGETS
 
 
 def test_a_language_on_itself_is_dropped(study: Measured) -> None:

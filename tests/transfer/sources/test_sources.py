@@ -148,6 +148,8 @@ def test_treebanks_in_a_folder_are_the_only_sources(tmp_path: Path) -> None:
     write(tmp_path / "UD_French-GSD" / "dev.conllu", WORDS)
     write(tmp_path / "Portuguese.conllu", WORDS * 2)
     write(tmp_path / "notes.conllu", WORDS)  # no language
+    write(tmp_path / "UD_Turkish_German-SAGT" / "train.conllu", WORDS)  # two at once
+    write(tmp_path / "qtd_sagt-ud-train.conllu", WORDS)
     found = calque.sources("gl", data=tmp_path)
     assert {s.code: s.data[0].words for s in found.ranked} == {"es": 6, "fr": 2, "pt": 4}
     assert found.ranked[0].data[0].path is not None

@@ -120,7 +120,7 @@ def half_widths(errors: Array, names: Sequence[str]) -> dict[str, float]:
 
 
 def coverage(errors: Array, names: Sequence[str], groups: Sequence[str] | None = None) -> Array:
-    """Of each target, the share of sources whose interval holds the truth, by intervals made from other targets (groups), ``[T]``."""
+    """Of each target, the share of sources whose interval holds the truth, by intervals made from other groups, ``[T]``."""
     labels = list(groups if groups is not None else [str(t) for t in range(len(names))])
     found = np.zeros(len(names))
     for t, label in enumerate(labels):

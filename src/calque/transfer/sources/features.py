@@ -26,7 +26,7 @@ RELATED = 0.6  # of the family tree that may differ where an order is taken from
 NO_PLACE = 0.3  # of the way to the other side of the earth, where a place is not known
 SMALLEST = 0.03  # gigabytes: what counts as next to nothing
 
-# Languages of the past (types "ancient" and "historical" of ISO 639-3) that have treebanks: texts, genres and guidelines are alike.
+# Languages of the past (ISO 639-3: ancient, historical) that have treebanks: their texts and guidelines are alike.
 HISTORICAL = frozenset("akk ang cop cu egy frm fro got grc hbo hit la lzh orv ota otk pro sa sga xcl xum".split())
 UNSPACED = frozenset("Hani Jpan Thai Laoo Khmr Mymr Tibt".split())  # scripts that set no space between words
 _HAN = {"Hans": "Hani", "Hant": "Hani"}

@@ -69,7 +69,7 @@ def fit(data: Measured, settings: Settings, *, without: NDArray[np.bool_] | None
     :param without: ``[S, T]``, pairs that must not be looked at; a target of which no pair is left is left out altogether.
     """
     usable = data.measured & ~without if without is not None else data.measured
-    kept = usable.any(axis=0)
+    kept: NDArray[np.bool_] = np.asarray(usable.any(axis=0))
     accuracy = np.where(usable, data.accuracy, np.nan)
     level = np.full(len(data.targets), np.nan)
     level[kept] = np.nanmean(accuracy[:, kept], axis=0)
@@ -79,7 +79,7 @@ def fit(data: Measured, settings: Settings, *, without: NDArray[np.bool_] | None
     general, pair, fitted = _ridge(data, over, emphasis, settings)
     left = np.where(usable, over - fitted, 0.0)
     left = np.where(usable, left - _means(left, emphasis), 0.0)[:, kept]
-    rows = usable.any(axis=1)
+    rows: NDArray[np.bool_] = np.asarray(usable.any(axis=1))
     similar = kernel(data.between_targets[np.ix_(kept, kept)], settings.similarity)
     pattern = np.zeros_like(accuracy)
     pattern[:, kept] = np.linalg.solve(similar + settings.noise * np.eye(len(similar)), left.T).T
@@ -122,7 +122,7 @@ def _levels(data: Measured, level: Array, kept: NDArray[np.bool_], settings: Set
     linear = np.linalg.solve(groups.T @ inverse @ groups + 0.01 * np.eye(2), groups.T @ inverse @ (level[kept] - mean)) + mean
     pattern = np.zeros(len(level))
     pattern[kept] = inverse @ (level[kept] - groups @ linear)
-    return linear, pattern
+    return np.asarray(linear, dtype=np.float64), pattern
 
 
 def estimate(data: Measured, weights: Weights, settings: Settings, target: int) -> Array:

@@ -87,7 +87,7 @@ class Predicted:
 
 def kernel(parts: Array, weights: Mapping[str, float]) -> Array:
     """Similarity from differences: ``[…, PARTS]`` to ``[…]``, 1 for none."""
-    return np.exp(-parts @ np.array([weights.get(name, 0.0) for name in PARTS]))
+    return np.asarray(np.exp(-parts @ np.array([weights.get(name, 0.0) for name in PARTS])), dtype=np.float64)
 
 
 def regime(seen: bool, near: float) -> str:

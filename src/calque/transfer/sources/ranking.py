@@ -102,7 +102,8 @@ def sources(
 ) -> Recommendation:
     """Rank source languages for a target by the accuracy that training on them would give, as far as can be told beforehand.
 
-    What is predicted is the accuracy of universal part-of-speech tags by XLM-R base, trained on the source alone (``docs/sources.md``).
+    What is predicted is the accuracy of universal part-of-speech tags by XLM-R base, trained on the source alone
+    (``docs/sources.md``).
 
     :param target: a language (``gl``, ``Galician``), or a file of text in it, a sentence a line; 25 are enough.
     :param lang: the language of the text; by default it is identified, and where that fails its letters are compared.
@@ -135,8 +136,8 @@ def sources(
     chosen, expected = best_set(model, facts, predicted, set_size)
     ranked = _ranked(found, facts, predicted, hand)
     return Recommendation(
-        found.code, found.name, found.facts.script, round(predicted.level, 1), ranked, tuple(facts[k].code for k in chosen), round(expected, 1),
-        _like(model, found), tuple(own), tuple(notes), dict(model.about),
+        found.code, found.name, found.facts.script, round(predicted.level, 1), ranked, tuple(facts[k].code for k in chosen),
+        round(expected, 1), _like(model, found), tuple(own), tuple(notes), dict(model.about),
     )  # fmt: skip
 
 
@@ -164,10 +165,11 @@ def _ranked(
         paths = [d.path for d in data if d.path is not None]
         overlap = shared_pieces(target.lines, paths) if target.lines and paths else None
         strong = predicted.pattern[k] >= max(TELLING, outstanding)
+        reasons = _reasons(target, one, parts["general"], overlap, strong=bool(strong))
         found.append(
             Source(
                 rank, one.code, name(one.code), round(float(accuracy[k]), 1), round(float(low), 1), round(float(high), 1),
-                bool(predicted.measured[k]), _reasons(target, one, parts["general"], overlap, strong=bool(strong)), parts, data, overlap,
+                bool(predicted.measured[k]), reasons, parts, data, overlap,
             )
         )  # fmt: skip
     return tuple(found)

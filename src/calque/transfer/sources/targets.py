@@ -1,9 +1,9 @@
 """Who the target is: a language that the tables know, a text, or neither.
 
 Choices and trade-offs
-- Raw text tells the script it is really written in, and which language it is where :func:`calque.languages.identify` is sure. Where
-  it is not, or no table knows the language, the target stands for what the identifier finds it like: a Low German text is partly
-  German and Dutch. Twenty-five sentences are enough; no more than :data:`LINES` are read.
+- Raw text tells the script it is really written in, and which language it is where :func:`calque.languages.identify` is sure.
+  Where it is not, or no table knows the language, the target stands for what the identifier finds it like: a Low German text is
+  partly German and Dutch. Twenty-five sentences are enough; no more than :data:`LINES` are read.
 - Such a likeness of letters is weaker evidence than a family tree, so it is mixed with the mean of languages that the encoder has
   not read (:data:`TRUST`, chosen on languages left out): on its own it does worse than always taking the best source.
 - More of the text was tried and does not help: how many pieces a word falls into, how sure the tagger is, subwords shared with a
@@ -80,9 +80,9 @@ def _of_language(code: str, predictor: Predictor) -> Target:
     facts = predictor.atlas.facts(code)
     notes = _study(facts, predictor)
     if facts.known:
-        return Target(code, _name(code), [(1.0, facts)], notes)
-    told = f"no table knows the family of {_name(code)}: languages that the encoder has not read stand for it; give a text in it instead"
-    return Target(code, _name(code), unread(predictor, facts.script or info(code).script, code), (told, *notes))
+        return Target(code, name(code), [(1.0, facts)], notes)
+    told = f"no table knows the family of {name(code)}: unread languages stand for it, and a text in it would tell more"
+    return Target(code, name(code), unread(predictor, facts.script or info(code).script, code), (told, *notes))
 
 
 def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
@@ -96,7 +96,7 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
         guess = identify("\n".join(lines))
         code = guess.code
         if code is not None:
-            notes.append(f"the text looks like {_name(code)} ({guess.probability:.0%} sure); if it is not, give --lang")
+            notes.append(f"the text looks like {name(code)} ({guess.probability:.0%} sure); if it is not, give --lang")
         else:
             notes.append(
                 "the language of the text is not sure: it is taken for a language like those named; give --lang if you know it"
@@ -108,11 +108,11 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
         usual = predictor.atlas.facts(code).script
         if facts.script != usual:
             notes.append(f"written in {facts.script} here, usually in {usual}")
-        return Target(code, _name(code), [(1.0, facts)], (*notes, *_study(facts, predictor)), tuple(lines))
+        return Target(code, name(code), [(1.0, facts)], (*notes, *_study(facts, predictor)), tuple(lines))
     kin = _kin(lines, facts.script, predictor.atlas, code)
     if kin:
-        notes.append("by its letters most like " + ", ".join(f"{_name(f.code.lstrip('?'))} ({w:.0%})" for w, f in kin))
-    called = _name(code) if code is not None else f"the language of {path.name}"
+        notes.append("by its letters most like " + ", ".join(f"{name(f.code.lstrip('?'))} ({w:.0%})" for w, f in kin))
+    called = name(code) if code is not None else f"the language of {path.name}"
     blend = [(TRUST * w, f) for w, f in kin] if kin else []
     rest = 1 - TRUST if kin else 1.0
     return Target(
@@ -161,7 +161,3 @@ def _study(facts: Facts, predictor: Predictor) -> tuple[str, ...]:
     if facts.known and not facts.seen:
         notes.append("the encoder (XLM-R) has read no text in it: figures are low and unsure")
     return tuple(notes)
-
-
-def _name(code: str) -> str:
-    return name(code)

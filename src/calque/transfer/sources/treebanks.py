@@ -1,9 +1,10 @@
 """Treebanks to train a source on: those of the catalogue, and those in a folder.
 
 Choices and trade-offs
-- A folder is searched two levels deep for CoNLL-U files, as ``calque data get`` and UD lay them out (``UD_Spanish-GSD/…-ud-train.conllu``)
-  and as people do (``es.conllu``). Test files are never counted; a dev file counts where a treebank has no train file.
-- Words are counted, which reads the files; sentences of a treebank with a million words take about a second.
+- A folder is searched two levels deep for CoNLL-U files, as ``calque data get`` and UD lay them out
+  (``UD_Spanish-GSD/es_gsd-ud-train.conllu``) and as people do (``es.conllu``). Test files are never counted; a dev file counts
+  where a treebank has no train file.
+- Words are counted, which reads the files.
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ def at_hand(folder: Path) -> dict[str, list[Data]]:
             files.setdefault((code, name), {}).setdefault(split, path)
     found: dict[str, list[Data]] = {}
     for (code, name), splits in sorted(files.items()):
-        path = splits.get("train") or splits.get("dev")
-        if path is not None:
-            found.setdefault(code, []).append(Data(name, code, count_words(path), path))
+        chosen = splits.get("train") or splits.get("dev")
+        if chosen is not None:
+            found.setdefault(code, []).append(Data(name, code, count_words(chosen), chosen))
     if not found:
         raise DataError(
             f"{folder}: no CoNLL-U file for training whose language its name tells (es_gsd-ud-train.conllu, es.conllu, "
@@ -83,16 +84,23 @@ def _told(path: Path) -> tuple[str, str, str] | None:
     match = _FILE.fullmatch(path.name)
     stem = match["stem"] if match else path.name
     ud = _UD.fullmatch(stem)
-    if ud:
-        return ud["code"], f"{ud['code']}_{ud['name']}", ud["split"]
     treebank = catalogue().get(path.parent.name)
     if treebank is not None and stem in _SPLITS:
-        return treebank.code, treebank.name, stem
-    base, _, split = stem.rpartition("-") if stem.rpartition("-")[2] in _SPLITS else (stem, "", "train")
+        base, name, split = treebank.code, treebank.name, stem
+    elif ud:
+        base, name, split = ud["code"], f"{ud['code']}_{ud['name']}", ud["split"]
+    else:
+        base, name, split = _plain(stem)
     try:
-        return normalize(base), stem, split
-    except CalqueError:
+        return normalize(base), name, split
+    except CalqueError:  # a language that nobody knows: mixed text, or no language at all
         return None
+
+
+def _plain(stem: str) -> tuple[str, str, str]:
+    """Of a name such as es or es-dev."""
+    base, _, split = stem.rpartition("-") if stem.rpartition("-")[2] in _SPLITS else (stem, "", "train")
+    return base, base, split
 
 
 def count_words(path: Path) -> int:
