@@ -117,6 +117,14 @@ def test_text_that_nobody_can_name_goes_by_its_letters(tmp_path: Path) -> None:
     assert calque.sources(path, lang="vot").ranked[0].accuracy > 0
 
 
+def test_text_in_a_language_that_is_not_sure_stands_for_its_likes(tmp_path: Path) -> None:
+    path = write(tmp_path / "mixed.txt", "Bip bop bup.\nLa ka mo zi.\n" * 20)
+    found = calque.sources(path)
+    assert found.target is None and found.name == "the language of mixed.txt" and found.like == ()
+    assert any("is not sure" in note for note in found.notes)
+    assert len(found.ranked) >= 65 and "same script" in found.ranked[0].reasons + found.ranked[1].reasons
+
+
 def test_only_the_beginning_of_a_long_text_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "long.txt", "\n\n".join(CATALAN * 20))
     assert len(find_target(path, load()).lines) == LINES
@@ -136,6 +144,8 @@ def test_a_few_lines_are_said_to_be_few(tmp_path: Path) -> None:
 def test_what_is_neither_a_language_nor_a_file_is_told_apart() -> None:
     with pytest.raises(LanguageError, match="unknown language 'klingonish'"):
         calque.sources("klingonish")
+    with pytest.raises(LanguageError, match="unknown language"):
+        calque.sources("a sentence given by mistake " * 200)
     with pytest.raises(DataError, match="no such file"):
         calque.sources("texts/missing.txt")
     with pytest.raises(DataError, match="leave one of them out"):
@@ -148,8 +158,7 @@ def test_treebanks_in_a_folder_are_the_only_sources(tmp_path: Path) -> None:
     write(tmp_path / "UD_French-GSD" / "dev.conllu", WORDS)
     write(tmp_path / "Portuguese.conllu", WORDS * 2)
     write(tmp_path / "notes.conllu", WORDS)  # no language
-    write(tmp_path / "UD_Turkish_German-SAGT" / "train.conllu", WORDS)  # two at once
-    write(tmp_path / "qtd_sagt-ud-train.conllu", WORDS)
+    write(tmp_path / "qzz_none-ud-train.conllu", WORDS)  # nor one that anybody knows
     found = calque.sources("gl", data=tmp_path)
     assert {s.code: s.data[0].words for s in found.ranked} == {"es": 6, "fr": 2, "pt": 4}
     assert found.ranked[0].data[0].path is not None

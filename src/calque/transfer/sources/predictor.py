@@ -28,7 +28,6 @@ from calque.transfer.sources.features import PAIR, PARTS, Atlas, Blend, Facts, c
 Array = NDArray[np.float64]
 COVERAGE = 0.8  # of the intervals
 NEAR = 0.6  # similarity to a measured target from which a target counts as near
-FORMAT = 1
 _FILE = "predictor.json"
 
 
@@ -157,7 +156,6 @@ class Predictor:
         """For JSON; arrays rounded to what matters."""
         weights = {name: _plain(getattr(self.weights, name)) for name in ("general", "pair", "pattern", "level", "level_pattern")}
         return {
-            "format": FORMAT,
             "about": dict(self.about),
             "settings": asdict(self.settings),
             "half": {name: round(float(value), 2) for name, value in self.half.items()},

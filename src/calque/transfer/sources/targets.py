@@ -5,9 +5,9 @@ Choices and trade-offs
   Where it is not, or no table knows the language, the target stands for what the identifier finds it like: a Low German text is
   partly German and Dutch. Twenty-five sentences are enough; no more than :data:`LINES` are read.
 - Such a likeness of letters is weaker evidence than a family tree, so it is mixed with the mean of languages that the encoder has
-  not read (:data:`TRUST`, chosen on languages left out): on its own it does worse than always taking the best source.
-- More of the text was tried and does not help: how many pieces a word falls into, how sure the tagger is, subwords shared with a
-  source, and neighbours among sentence vectors (``docs/lab.md``). It is therefore not read for them.
+  not read (:data:`TRUST`, chosen on languages left out).
+- More of the text was tried and does not help beside the tables: subwords shared with a source, and neighbours among sentence
+  vectors (``docs/lab.md``). No model is run for it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def find_target(target: str | Path, predictor: Predictor, *, lang: str | None = 
     :raises LanguageError: when it is neither a known language nor a file.
     :raises DataError: for a file without text, and where a language is given for a language.
     """
-    if Path(target).is_file():
+    if _is_file(target):
         return _of_text(Path(target), predictor, lang)
     if isinstance(target, Path) or "/" in target or Path(target).suffix in (".txt", ".xz", ".gz"):
         raise DataError(f"{target}: no such file (give a language, or a file of text, a sentence a line)")
@@ -74,6 +74,13 @@ def find_target(target: str | Path, predictor: Predictor, *, lang: str | None = 
     if lang is not None and normalize(lang) != code:
         raise DataError(f"--lang {lang} is for a file of text, and '{target}' is a language: leave one of them out")
     return _of_language(code, predictor)
+
+
+def _is_file(target: str | Path) -> bool:
+    try:
+        return Path(target).is_file()
+    except OSError:  # longer than a name may be
+        return False
 
 
 def _of_language(code: str, predictor: Predictor) -> Target:
@@ -99,7 +106,7 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
             notes.append(f"the text looks like {name(code)} ({guess.probability:.0%} sure); if it is not, give --lang")
         else:
             notes.append(
-                "the language of the text is not sure: it is taken for a language like those named; give --lang if you know it"
+                "its language is not sure: it is taken for one that the encoder has not read; give --lang if you know it"
             )
     else:
         code = normalize(lang)
