@@ -16,7 +16,7 @@ from calque.formats.conllu import read_conllu
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-SENTENCES = 1000  # of each file that are read
+SENTENCES = 300  # of each file that are read
 
 
 def shared_pieces(lines: Sequence[str], paths: Sequence[Path]) -> float:
