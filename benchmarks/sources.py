@@ -26,12 +26,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes" / "sources"))
 import langrank
 from fit import following, grid
-from measured import read
+from measured import accuracies, read
 
 from calque.languages.nearest import WEIGHTS, parts
 from calque.transfer.sources.checking import coverage, folds, leave_out, losses, ndcg, regimes, spread_of
 from calque.transfer.sources.features import Atlas, tree_distance
 from calque.transfer.sources.fitting import Measured
+from calque.transfer.sources.ranking import hedge
 
 RESAMPLES = 10_000
 LANGRANK_FOLDS = 21  # of targets, when one language after the other would take too long
@@ -147,9 +148,7 @@ def show(title: str, lines: list[dict]) -> None:
 
 
 def sets(data: Measured, scores: np.ndarray, sizes: tuple[int, ...] = (2, 3, 5)) -> None:
-    """Loss of the best member of the recommended set, beside the first recommendations and English with the best on average."""
-    from calque.transfer.sources.ranking import hedge
-
+    """Loss of the best member of the recommended set, beside the first recommendations and the best on average."""
     average = on_average(data, list(data.targets))
     print("\n| sources | the first ones | the best set | best on average on other targets |\n|--:|--:|--:|--:|")
     errors = data.accuracy - scores
@@ -212,8 +211,6 @@ def main() -> None:
 
 def own(data: Measured, folder: Path, scores: np.ndarray) -> None:
     """The same where a language may be its own source, which is trivial: it is recommended wherever it has data."""
-    from measured import accuracies
-
     _, _, table = accuracies(folder / "labelled" / "xpos" / "xpos_english.tsv.xz")
     best = table.max(axis=0)
     picked = np.where(data.measured, scores, -np.inf).argmax(axis=0)

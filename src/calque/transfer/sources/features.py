@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,23 +130,25 @@ class Atlas:
         return math.sqrt(self.gigabytes[other]) * shared**2 * (1.0 if script == one.script else 0.2)
 
 
-_NODES: dict[str, tuple[tuple[str, ...], str]] = {}
+@lru_cache(maxsize=1)
+def _tree() -> dict[str, tuple[tuple[str, ...], str]]:
+    """Where each language of the tables stands in its tree, and its usual script."""
+    shared: dict[str, tuple[str, ...]] = {}  # genus → the nodes that all its languages have above them
+    for code, row in typology().items():
+        genus = languages()[code].genus
+        if genus and len(row.nodes) > 1:
+            shared[genus] = _common(shared[genus], row.nodes) if genus in shared else row.nodes
+    found = {}
+    for code, language in languages().items():
+        nodes = typology()[code].nodes if code in typology() else ()
+        if len(nodes) == 1:  # a variety that Glottolog's tree does not place: below its genus
+            nodes = (*shared.get(language.genus, ()), *nodes)
+        found[code] = nodes, _HAN.get(language.script, language.script)
+    return found
 
 
 def _nodes(code: str) -> tuple[tuple[str, ...], str]:
-    """Where a language stands in its tree, and its usual script."""
-    if not _NODES:
-        shared: dict[str, tuple[str, ...]] = {}  # genus → the nodes that all its languages have above them
-        for other, row in typology().items():
-            genus = languages()[other].genus
-            if genus and len(row.nodes) > 1:
-                shared[genus] = _common(shared[genus], row.nodes) if genus in shared else row.nodes
-        for other, language in languages().items():
-            nodes = typology()[other].nodes if other in typology() else ()
-            if len(nodes) == 1:  # a variety that Glottolog's tree does not place: below its genus
-                nodes = (*shared.get(language.genus, ()), *nodes)
-            _NODES[other] = nodes, _HAN.get(language.script, language.script)
-    return _NODES.get(code, ((), ""))
+    return _tree().get(code, ((), ""))
 
 
 def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
