@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
     from calque.transfer.comparison import compare
+    from calque.transfer.sources import sources
     from calque.transfer.strategies import train_strategy
     from calque.zeroshot import Classified, classify
 
@@ -49,6 +50,7 @@ _HOME = {
     "fine_tune": "calque.training.finetune",
     "load": "calque.pipeline",
     "parse": "calque.pipeline",
+    "sources": "calque.transfer.sources",
     "train_adapter": "calque.training.adapting",
     "train_strategy": "calque.transfer.strategies",
 }
@@ -77,6 +79,7 @@ __all__ = [
     "fine_tune",
     "load",
     "parse",
+    "sources",
     "train_adapter",
     "train_strategy",
 ]

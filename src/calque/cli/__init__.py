@@ -30,6 +30,7 @@ from calque.cli.lexicon import lexicon_command
 from calque.cli.models import models_app
 from calque.cli.parse import parse_command
 from calque.cli.pretrain import pretrain_command
+from calque.cli.sources import sources_command
 from calque.cli.train import train_command
 from calque.errors import CalqueError
 
@@ -48,6 +49,7 @@ ORDER = (
     "export",
     "benchmark",
     "pretrain",
+    "sources",
     "lexicon",
     "data",
 )  # as a newcomer meets them
@@ -107,6 +109,7 @@ app.add_typer(models_app, name="models")
 app.command("export")(export_command)
 app.command("benchmark")(benchmark_command)
 app.command("pretrain")(pretrain_command)
+app.command("sources", no_args_is_help=True)(sources_command)
 app.command("lexicon")(lexicon_command)
 app.add_typer(data_app, name="data")
 _plain_help(app)
