@@ -147,7 +147,7 @@ def test_early_stopping_is_measured_on_text_that_another_run_labelled(encoder, g
     assert outcome.steps[2].report["validation"][0]["sentences"] == 20
 
 
-def test_the_best_source_is_the_nearest_and_many_are_all(encoder, given, tmp_path):
+def test_the_best_source_is_the_recommended_one_and_many_are_all(encoder, given, tmp_path):
     best = carried_out("best-source", encoder, given, tmp_path)
     every = carried_out("multi-source", encoder, given, tmp_path)
     assert list(best.steps[0].report["train"]) == ["ca"]

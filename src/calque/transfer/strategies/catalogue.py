@@ -11,8 +11,8 @@ Choices and trade-offs
 - Joint training (Schmidt, Vulić and Glavaš 2022, "Don't stop fine-tuning") starts from the encoder, not from the trained source
   model: it stands in the place of training on one after the other, and costs a whole source training for every draw. ``replay``
   is the cheap relative: it goes on from the source model, with as many source sentences beside the shots as the share says.
-- Best and multiple sources are ordinary strategies with other source files; which one is the best for a target, families and
-  typology say (:func:`best_source`), or the caller.
+- Best and multiple sources are ordinary strategies with other source files; which one is the best for a target,
+  ``calque sources`` says (:func:`best_source`), or the caller.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ STRATEGIES: dict[str, Strategy] = {
             "distant targets with text and no labels", "source", "raw",
         ),
         _strategy(
-            "best-source", "as few-shot, from the source language nearest to the target", "there is a treebank of a relative",
+            "best-source", "as few-shot, from the source that calque sources puts first", "there is a treebank of a relative",
             "source", sources="best", several=True,
         ),
         _strategy(
@@ -219,17 +219,15 @@ def strategy_named(name: str) -> Strategy:
 
 
 def best_source(target: str, candidates: Sequence[str]) -> str:
-    """The source language to start from, of those at hand: the nearest by family, grammar and place.
+    """The source language to start from, of those at hand: the one that :func:`calque.transfer.sources.sources` puts first.
 
-    The one place where a source is chosen: a better recommendation goes in here.
-
-    :raises TrainingError: when a language is not known to the table.
+    :raises TrainingError: when a language is not known to the tables.
     """
     from calque.errors import CalqueError
-    from calque.languages.nearest import nearest
+    from calque.transfer.sources import sources
 
     try:
-        return nearest(target, candidates)[0]
+        return sources(target, among=candidates).ranked[0].code
     except CalqueError as error:
         raise TrainingError(f"which source is the best for {target} cannot be told ({error}): give that source alone") from None
 
