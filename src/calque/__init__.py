@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from calque.runtime.session import OnnxModel
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
+    from calque.transfer.diagnosis import Diagnosis, diagnose
     from calque.zeroshot import Classified, classify
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOME = {
     "CalqueError": "calque.errors",
     "Classified": "calque.zeroshot",
+    "Diagnosis": "calque.transfer.diagnosis",
     "Document": "calque.document",
     "EmptyNode": "calque.document",
     "Evaluation": "calque.evaluation.report",
@@ -41,6 +43,7 @@ _HOME = {
     "annotate_parallel": "calque.parallel",
     "benchmark": "calque.evaluation.speed",
     "classify": "calque.zeroshot",
+    "diagnose": "calque.transfer.diagnosis",
     "evaluate": "calque.evaluation.report",
     "export": "calque.runtime.export",
     "fine_tune": "calque.training.finetune",
@@ -53,6 +56,7 @@ _NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
 __all__ = [
     "CalqueError",
     "Classified",
+    "Diagnosis",
     "Document",
     "EmptyNode",
     "Evaluation",
@@ -67,6 +71,7 @@ __all__ = [
     "annotate_parallel",
     "benchmark",
     "classify",
+    "diagnose",
     "evaluate",
     "export",
     "fine_tune",
