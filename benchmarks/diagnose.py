@@ -4,9 +4,9 @@
 
 Three tables, with the embedded default:
 
-- **signs without labels**: of each treebank (``--limit`` sentences) what a user sees without labels (unknown pieces, pieces a word,
-  sentences and words in another language, mean confidence), beside the accuracy that he does not see: by status of each check the
-  number of treebanks and the mean accuracy, and the rank correlation of each sign with accuracy;
+- **signs without labels**: of each treebank (``--limit`` sentences) what a user sees without labels (unknown pieces, pieces a
+  word, sentences and words in another language, mean confidence), beside the accuracy that he does not see: by status of each
+  check the number of treebanks and the mean accuracy, and the rank correlation of each sign with accuracy;
 - **pairs of treebanks**: every training file against every evaluation file of its language: how often domain shift and label
   mismatch are found within a treebank (false alarms, or real faults of a split) and between two;
 - **distance**: accuracy of measured pairs of languages (de Vries et al. 2022, ``labelled/xpos``) by the marks of "distant pair".

@@ -97,17 +97,18 @@ def _nearer(case: Case, target: str, far: float) -> tuple[Remedy, ...]:
     from calque.data.catalog import list_treebanks
 
     best: dict[str, tuple[int, str]] = {}
+    there = set()
     for treebank in list_treebanks():
-        words = treebank.words.get("train", 0)
+        there.add(treebank.code)
+        # not every training split was counted; where there is a dev split, there is one, some eight times as large
+        words = treebank.words.get("train", 8 * treebank.words.get("dev", 0))
         if words >= LEAST_WORDS and _known(treebank.code):
             code = normalize(treebank.code)
             best[code] = max(best.get(code, (0, "")), (words, treebank.name))
     found = []
-    if target in best:
-        found.append(
-            Remedy(f"{name(target)} has a treebank: a few hundred of its sentences do more than any source",
-                   f"calque data get {best[target][1]}")
-        )  # fmt: skip
+    if target in there:
+        command = f"calque data get {best[target][1]}" if target in best else f"calque data list --language {target}"
+        found.append(Remedy(f"{name(target)} has a treebank: a few hundred of its sentences do more than any source", command))
     relatives = [code for code in nearest(target, [c for c in best if c != target])[:2] if distance(target, code) <= far - CLOSER]
     found += [
         Remedy(f"train on {name(code)} ({distance(target, code):.0f} points away), alone or beside what you have",
@@ -212,15 +213,14 @@ def _accuracy_by_language(sample: Sample, places: list[tuple[str, int, int]]) ->
 
 
 def _sorted_out(case: Case, sample: Sample) -> tuple[Remedy, ...]:
-    file = sample.file
     if sample.role == "raw":
-        look = Remedy("see which sentences are meant, each word with its language",
-                      f"calque parse --input {file} --lang auto{case.named}")  # fmt: skip
-    else:
-        look = Remedy("see which words are meant", f"calque parse --input {file} --pretokenized --lang auto{case.named}")
+        look = f"calque parse --input {sample.file} --lang auto{case.named} --format json"
+        return (Remedy("let each sentence, and each word of mixed ones, be identified (the languages are in the output)", look),)
     both = f"--train {sample.language}=FILE --train OTHER=FILE"
-    learn = Remedy(
-        "tell the model the language of each sentence in training, where it takes languages for each other",
-        f"calque train {case.task} --model {case.start} {both} --language-token --output DIR",
+    return (
+        Remedy("see how the sentences are read", f"calque evaluate {case.model} {sample.argument} --per-tag --confusion"),
+        Remedy(
+            "train on both languages, and let the model be told which one a sentence is in",
+            f"calque train {case.task} --model {case.start} {both} --language-token --output DIR",
+        ),
     )
-    return (look, learn)

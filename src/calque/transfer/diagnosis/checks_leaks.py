@@ -46,10 +46,10 @@ def _leaked(case: Case, sample: Sample, train: Mapping[bytes, str], checksums: M
         told = f"the model was trained on this very file ({trained_on}): its score here says nothing"
         return finding(status="problem", told=told, evidence={"trained_on": trained_on}, remedies=remedies)
     if not train:
-        told = "no training data to look in: give it with  --train es=FILE"
+        told = f"no training data to look in: give it with  --train {language}=FILE"
         if checksums:
-            return finding(status="ok", told="not one of the files that the model was trained on; sentences: --train es=FILE",
-                           evidence={"files_compared": len(checksums)})  # fmt: skip
+            told = f"not one of the files that the model was trained on; for its sentences give  --train {language}=FILE"
+            return finding(status="ok", told=told, evidence={"files_compared": len(checksums)})
         return finding(status="not checked", told=told)
     long = [(number, sentence) for number, sentence in enumerate(sample.sentences) if len(sentence.tokens) >= SHORT]
     same = [(number, sentence) for number, sentence in long if _key(sentence) in train]

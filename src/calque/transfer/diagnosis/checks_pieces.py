@@ -63,6 +63,7 @@ def _new_script(case: Case, script: str | None) -> bool:
 
     table = languages()
     known = {table[code].script for code in case.config.languages if code in table}
+    known |= {"Hani"} if known & {"Hans", "Hant"} else set()  # how characters are written out, text does not say
     return script is not None and bool(known) and script not in known
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
@@ -97,6 +98,12 @@ def worst(statuses: Iterable[Status]) -> Status:
 def graded(value: float, warning: float, problem: float) -> Status:
     """The status of a number that should be small."""
     return "problem" if value >= problem else "warning" if value >= warning else "ok"
+
+
+def short(path: str) -> str:
+    """A file's name, with its treebank's folder where that says more."""
+    file = PurePath(path)
+    return f"{file.parent.name}/{file.name}" if file.parent.name.startswith("UD_") else file.name
 
 
 def percent(value: float, digits: int = 1) -> str:

@@ -28,6 +28,7 @@ from calque.evaluation.counting import COUNTERS
 from calque.evaluation.metrics import Score
 from calque.pieces import MAX_PIECES_A_WORD, WordPieces
 from calque.tasks import TASKS
+from calque.transfer.diagnosis.findings import short
 
 if TYPE_CHECKING:
     from calque.adapterrouter import Choose
@@ -85,8 +86,8 @@ class Sample:
 
     @property
     def name(self) -> str:
-        """The file's name without its folder, for sentences."""
-        return Path(self.file).name
+        """The file's name, for sentences."""
+        return short(self.file)
 
     @property
     def argument(self) -> str:

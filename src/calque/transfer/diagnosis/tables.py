@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from calque.transfer.diagnosis.findings import Diagnosis, Finding, Status
+from calque.transfer.diagnosis.findings import Diagnosis, Finding, Status, short
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,10 +48,7 @@ def draw(diagnosis: Diagnosis, console: Console) -> None:
 
 def _place(finding: Finding) -> str:
     """Language and file, or what there is of them."""
-    from pathlib import PurePath
-
-    file = PurePath(finding.file).name if finding.file else ""
-    return " ".join(part for part in (finding.language, file) if part)
+    return " ".join(part for part in (finding.language, short(finding.file) if finding.file else "") if part)
 
 
 def _draw_remedies(diagnosis: Diagnosis, console: Console) -> None:
