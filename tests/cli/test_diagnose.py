@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from functools import lru_cache
 
 import click
 import pytest
@@ -85,11 +86,16 @@ def test_wrong_use_is_one_line(main, loaded, arguments, message):
     assert done.status == 1 and done.err.startswith("error: ") and message in done.err
 
 
+@lru_cache(maxsize=1)
+def commands() -> click.Command:
+    return typer.main.get_command(app)
+
+
 def options_exist(command: str) -> None:
     """That a command line names a command, and options that it has."""
     program, *rest = shlex.split(command)
     assert program == "calque"
-    here = typer.main.get_command(app)
+    here = commands()
     while isinstance(here, click.Group) or hasattr(here, "commands"):
         assert rest[0] in here.commands, command
         here = here.commands[rest.pop(0)]

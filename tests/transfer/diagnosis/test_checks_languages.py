@@ -94,6 +94,12 @@ def test_what_cannot_be_told_is_not_checked(case, language, texts, why):
     assert found.status == "not checked" and why in found.told
 
 
+def test_a_text_whose_language_was_not_said_is_told_what_it_seems_to_be(case):
+    (found,) = confused_languages(case([("raw", "und", [SPANISH] * 3 + [ENGLISH])]))
+    assert found.status == "not checked" and found.evidence["sentence_languages"] == {"es": 3, "en": 1}
+    assert "(sentences are es 3, en 1)" in found.told
+
+
 def test_a_file_that_is_test_and_training_data_is_told_once(case):
     made = case([("test", "es", [SPANISH] * 12), ("train", "es", [SPANISH] * 12)])
     made.samples[1].file = made.samples[0].file

@@ -133,9 +133,11 @@ def confused_languages(case: Case) -> list[Finding]:
 def _confused(case: Case, sample: Sample) -> Finding:
     finding = partial(Finding, check="confused languages", language=sample.language, file=sample.file)
     if sample.language == UNDETERMINED or not any(_same(code, sample.language) for code in identifiable()):
-        unsaid = f"its language was not said: give it as  es={sample.name}"
-        told = unsaid if sample.language == UNDETERMINED else "identification does not know this language"
-        return finding(status="not checked", told=told)
+        if sample.language != UNDETERMINED:
+            return finding(status="not checked", told="identification does not know this language")
+        found = Counter(_sentence_languages(sample.sentences[:LOOKED_AT], least=0))
+        told = f"its language was not said (sentences are {_names(found)}): give it as  es={sample.name}"
+        return finding(status="not checked", told=told, evidence={"sentence_languages": dict(found.most_common())})
     part = sample.sentences[:LOOKED_AT]
     sentences = Counter(_sentence_languages(part))
     places = _word_places(part)
@@ -166,11 +168,11 @@ def _confused(case: Case, sample: Sample) -> Finding:
     return finding(status=status, told=told, evidence=evidence, remedies=remedies)
 
 
-def _sentence_languages(sentences: Iterable[Sentence]) -> Iterable[str]:
+def _sentence_languages(sentences: Iterable[Sentence], *, least: int = LEAST_CHARACTERS) -> Iterable[str]:
     """The language of each sentence that is long enough to tell, and told."""
     for sentence in sentences:
         text = sentence.text or sentence.joined()
-        if len(text) >= LEAST_CHARACTERS:
+        if len(text) >= least:
             code = identify(text).code
             if code is not None:
                 yield code
