@@ -1,6 +1,6 @@
 """What the checks of ``calque diagnose`` say of treebanks, and what of it is true.
 
-    python benchmarks/diagnose.py --data ../shared/data --split test --limit 100 --output runs/diagnose-test.json
+    python benchmarks/diagnose.py --data ../shared/data --split test --limit 40 --output runs/diagnose-test.jsonl
 
 Three tables, with the embedded default:
 
@@ -21,6 +21,7 @@ import json
 import lzma
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +31,8 @@ import numpy as np
 
 SIGNS = ("unknown", "pieces_a_word", "other_sentences", "other_words", "confidence")
 CHECKS = ("unknown pieces", "confused languages", "distant pair", "miscalibration", "label mismatch")
+TRAIN = "train.conllu.xz"
+File = tuple[str, str, Path]  # name, language, file
 LARGEST = 4_000  # sentences of a training file that are read: what domain shift and label mismatch look at
 
 
@@ -40,27 +43,45 @@ def main() -> None:
     parser.add_argument("--split", choices=("dev", "test"), default="test")
     parser.add_argument("--limit", type=int, default=100, help="sentences of each file")
     parser.add_argument("--languages", help="these alone: es,ca")
+    parser.add_argument("--one", action="store_true", help="of each language the first treebank alone")
     parser.add_argument("--pairs", action="store_true", help="the pairs of treebanks as well")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="keeps results (JSON lines); what is there is not measured again")
     args = parser.parse_args()
     import calque
 
     model = calque.load()
     begin = time.perf_counter()
     files = treebanks(args.data / "ud", args.split, args.languages)
-    rows = [row for row in (signs(model, name, code, path, args.limit) for name, code, path in files) if row]
+    if args.one:
+        files = list({code: (name, code, path) for name, code, path in reversed(files)}.values())[::-1]
+    rows = measured(args.output, "treebank", files, lambda name, code, path: [signs(model, name, code, path, args.limit)])
     print(f"{len(rows)} treebanks, {args.split}, the first {args.limit} sentences of each, {time.perf_counter() - begin:.0f} s\n")
     show_signs(rows)
-    pairs = compare(model, args.data / "ud", files, args.limit) if args.pairs else []
-    if pairs:
-        show_pairs(pairs)
+    if args.pairs:
+        ud = args.data / "ud"
+        several = {code for _, code, _ in files if sum(code == other for _, other, _ in files) > 1}
+        others = [(name, code, path) for name, code, path in files if code in several and (ud / name / TRAIN).is_file()]
+        place = args.output and args.output.with_suffix(".pairs.jsonl")
+        show_pairs(measured(place, "train", others, lambda name, code, path: compare(model, ud, name, code, files, args.limit)))
     show_distance(args.data / "labelled" / "xpos" / "xpos_english.tsv.xz")
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps({"treebanks": rows, "pairs": pairs}, ensure_ascii=False, indent=1) + "\n")
 
 
-def treebanks(folder: Path, split: str, only: str | None) -> list[tuple[str, str, Path]]:
+def measured(place: Path | None, key: str, files: list[File], measure: Callable[[str, str, Path], list[Any]]) -> list[Any]:
+    """A line of JSON for each result; what is in the file already is not measured again, so that a run can be cut short."""
+    rows = [json.loads(line) for line in place.read_text().splitlines()] if place and place.is_file() else []
+    done = {row[key] for row in rows}
+    for name, code, path in files:
+        if name not in done:
+            fresh = measure(name, code, path)
+            rows += fresh
+            if place:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("a") as lines:
+                    lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in fresh)
+    return [row for row in rows if "status" in row or "shift" in row]
+
+
+def treebanks(folder: Path, split: str, only: str | None) -> list[File]:
     """Name, language and file of each treebank that has the split."""
     from calque.languages import LanguageError, normalize
 
@@ -81,7 +102,7 @@ def treebanks(folder: Path, split: str, only: str | None) -> list[tuple[str, str
     return found
 
 
-def signs(model: Any, name: str, code: str, path: Path, limit: int) -> dict[str, Any] | None:
+def signs(model: Any, name: str, code: str, path: Path, limit: int) -> dict[str, Any]:
     """One treebank by the embedded default."""
     import calque
 
@@ -89,12 +110,12 @@ def signs(model: Any, name: str, code: str, path: Path, limit: int) -> dict[str,
         found = calque.diagnose(model, test={code: path}, limit=limit, on_error="skip")
     except calque.CalqueError as error:
         print(f"left out: {name}: {error}")
-        return None
+        return {"treebank": name}
     evidence: dict[str, Any] = {}
     for finding in found.findings:
         evidence |= {key: value for key, value in finding.evidence.items() if key in (*SIGNS, "accuracy", "gap", "distance")}
     status = {check: [finding.status for finding in found.of(check)][0] for check in CHECKS}
-    return {"treebank": name, "language": code, **evidence, "status": status} if "accuracy" in evidence else None
+    return {"treebank": name, "language": code, **evidence} | ({"status": status} if "accuracy" in evidence else {})
 
 
 def show_signs(rows: list[dict[str, Any]]) -> None:
@@ -124,35 +145,28 @@ def spearman(a: Any, b: Any) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def compare(model: Any, folder: Path, files: list[tuple[str, str, Path]], limit: int) -> list[dict[str, Any]]:
-    """Every training file against every evaluation file of its language."""
+def compare(model: Any, folder: Path, name: str, code: str, files: list[File], limit: int) -> list[dict[str, Any]]:
+    """A training file against every evaluation file of its language, its own as the source."""
     import calque
     from calque.formats.conllu import read_conllu, write_conllu
 
-    by_language: dict[str, dict[str, Path]] = defaultdict(dict)
-    for name, code, path in files:
-        by_language[code][name] = path
+    tests = {other: path for other, lang, path in files if lang == code}
     found: list[dict[str, Any]] = []
-    for code, tests in by_language.items():
-        for name in tests:
-            train = folder / name / "train.conllu.xz"
-            if len(tests) < 2 or not train.is_file():
-                continue
-            with TemporaryDirectory() as scratch:
-                cut = Path(scratch) / "train.conllu"
-                write_conllu(islice(read_conllu(train, on_error="skip"), LARGEST), cut)
-                given = {"source": {code: tests[name]}, "train": {code: cut}, "limit": limit, "on_error": "skip"}
-                for other, path in tests.items():
-                    told = calque.diagnose(model, test={code: path}, **given)
-                    shift = told.of("domain shift")[0]
-                    labels = [
-                        f for f in told.of("label mismatch") if f.evidence.get("beside") == str(cut) and f.file == str(path)
-                    ]
-                    found.append({
-                        "train": name, "test": other, "language": code, "same": name == other,
-                        "shift": shift.status, "shift_evidence": shift.evidence, "labels": labels[0].status if labels else "",
-                        "labels_told": labels[0].told if labels else "", "duplicates": told.of("duplicates")[0].status,
-                    })  # fmt: skip
+    with TemporaryDirectory() as scratch:
+        cut = Path(scratch) / "train.conllu"
+        write_conllu(islice(read_conllu(folder / name / TRAIN, on_error="skip"), LARGEST), cut)
+        told = calque.diagnose(
+            model, source={code: tests[name]}, train={code: cut}, test={code: list(tests.values())}, limit=limit, on_error="skip"
+        )
+    between = {f.file: f for f in told.of("label mismatch") if f.evidence.get("beside") == str(cut)}
+    for other, path in tests.items():
+        (shift,) = (f for f in told.of("domain shift") if f.file == str(path))
+        labels = between[str(path)]
+        found.append({
+            "train": name, "test": other, "language": code, "same": name == other, "shift": shift.status,
+            "shift_told": shift.told, "shift_evidence": shift.evidence | {"reference": name}, "labels": labels.status,
+            "labels_told": labels.told, "duplicates": next(f for f in told.of("duplicates") if f.file == str(path)).status,
+        })  # fmt: skip
     return found
 
 

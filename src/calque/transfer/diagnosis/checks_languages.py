@@ -108,7 +108,7 @@ def _nearer(case: Case, target: str, far: float) -> tuple[Remedy, ...]:
     found = []
     if target in there:
         command = f"calque data get {best[target][1]}" if target in best else f"calque data list --language {target}"
-        found.append(Remedy(f"{name(target)} has a treebank: a few hundred of its sentences do more than any source", command))
+        found.append(Remedy(f"{name(target)} has a treebank: some hundred of its sentences do more than any source", command))
     relatives = [code for code in nearest(target, [c for c in best if c != target])[:2] if distance(target, code) <= far - CLOSER]
     found += [
         Remedy(f"train on {name(code)} ({distance(target, code):.0f} points away), alone or beside what you have",

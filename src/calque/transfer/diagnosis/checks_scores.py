@@ -46,7 +46,7 @@ def _off(case: Case, sample: Sample) -> Finding:
             f"calque evaluate {case.model} {sample.argument}",
         ),
         Remedy(
-            "a few hundred labelled sentences of the language bring both together",
+            "or train on some hundred labelled sentences of the language",
             f"calque train {case.task} --model {case.start} --train {sample.language}=FILE --limit 500 --output DIR",
         ),
     )
