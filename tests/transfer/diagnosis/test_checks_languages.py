@@ -78,6 +78,18 @@ def test_words_of_another_language_are_seen_inside_sentences(case):
     assert found.evidence["word_languages"].keys() == {"en"} and found.evidence["other_words"] > 0.3
 
 
+def test_single_words_of_a_relative_are_told_and_make_no_status(case):
+    portuguese = "O menino perdeu o livro azul"
+    (found,) = confused_languages(case([("raw", "es", [f"{SPANISH} {portuguese}"] * 12)]))
+    assert found.evidence["word_languages"].keys() == {"pt"} and found.evidence["other_words"] > 0.2
+    assert found.evidence["other_sentences"] == 0.0 and found.status == "ok"
+
+
+def test_a_japanese_word_in_chinese_characters_is_not_chinese(case):
+    (found,) = confused_languages(case([("raw", "ja", ["昨日 母 は 図書館 で 新しい 本 を 三 冊 借り て 来 まし た"] * 12)]))
+    assert found.status == "ok"
+
+
 def test_accuracy_of_the_other_languages_words_is_told_where_there_are_labels(case):
     labelled = [" ".join(f"{word}/X" for word in text.split()) for text in [SPANISH] * 8 + [ENGLISH] * 8]
     wrong = {word: "NOUN" for word in ENGLISH.split()}

@@ -19,9 +19,9 @@ def counts(**changed):
     ("changed", "status"),
     [
         ({}, "ok"),
-        ({"unknown": 2}, "warning"),
+        ({"unknown": 3}, "warning"),
         ({"unknown": 20}, "problem"),
-        ({"pieces": 300}, "warning"),
+        ({"pieces": 400}, "warning"),
         ({"pieces": 500}, "problem"),
     ],
 )

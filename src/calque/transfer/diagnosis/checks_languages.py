@@ -4,7 +4,9 @@ Choices and trade-offs
 - A pair is distant from :data:`FAR` on, by :func:`calque.languages.nearest.distance`, whose unit is a point of tagging accuracy.
   What accuracy pairs at a distance have is in ``docs/troubleshooting.md``.
 - Identification errs too, in 1 to 2 % of whole sentences and more often between relatives (``docs/languages.md``): the marks
-  leave room for that, and sentences that it abstains from, or that are too short to tell, are not counted.
+  leave room for that, and sentences that it abstains from, or that are too short to tell, are not counted. Single words hardly
+  tell relatives apart (Croatian has one word in six from Serbian or Bosnian): those of a language of the same genus are told, and
+  only others make a status.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ LEAST_WORDS = 5_000  # of a training split that is proposed
 STRANGE, MOSTLY_STRANGE = 0.05, 0.2  # part of the sentences, or words, in another language
 LEAST_CHARACTERS = 20  # of a sentence, to tell its language
 LOOKED_AT = 300  # sentences of a file
+HAN = {"zh", "yue", "lzh", "ja"}  # a word of Chinese characters may be any of them
 FEW = 10  # sentences (words: tenfold) that a share is worth saying of
 
 
@@ -149,7 +152,8 @@ def _confused(case: Case, sample: Sample) -> Finding:
     if sum(sentences.values()) >= FEW:
         statuses.append(graded(_share(other_sentences, sentences), STRANGE, MOSTLY_STRANGE))
     if sum(words.values()) >= 10 * FEW:
-        statuses.append(graded(_share(other_words, words), STRANGE, MOSTLY_STRANGE))
+        strangers = Counter({code: n for code, n in other_words.items() if not _relatives(code, sample.language)})
+        statuses.append(graded(_share(strangers, words), STRANGE, MOSTLY_STRANGE))
     status = worst(statuses)
     told = f"{percent(_share(other_sentences, sentences))} of {sum(sentences.values()):,} sentences are in another language"
     told += f" ({_names(other_sentences)})" if other_sentences else ""
@@ -190,6 +194,11 @@ def _word_places(sentences: Sequence[Sentence]) -> list[tuple[str, int, int]]:
 
 def _others(counts: Counter[str], language: str) -> Counter[str]:
     return Counter({code: count for code, count in counts.items() if not _same(code, language)})
+
+
+def _relatives(one: str, other: str) -> bool:
+    """Whether two languages are of one genus (Romance, Germanic, …), or share the characters of their words."""
+    return info(one).genus == info(other).genus != "" or {one, other} <= HAN
 
 
 def _share(part: Counter[str], whole: Counter[str]) -> float:

@@ -17,8 +17,8 @@ import numpy as np
 from calque.transfer.diagnosis.findings import Finding, Remedy, counted, graded, percent, worst
 from calque.transfer.diagnosis.samples import UNDETERMINED, Case, PieceCounts, Sample
 
-UNKNOWN, MANY_UNKNOWN = 0.01, 0.05  # part of the words
-PIECES, MANY_PIECES = 2.8, 4.0  # a word
+UNKNOWN, MANY_UNKNOWN = 0.02, 0.05  # part of the words
+PIECES, MANY_PIECES = 3.5, 5.0  # a word
 WINDOWED, MANY_WINDOWED = 0.01, 0.1  # part of the sentences that need several windows
 LONG_WORDS = 100  # a sentence
 LONG, MANY_LONG = 0.02, 0.1  # part of the sentences
