@@ -64,8 +64,8 @@ def diagnose_command(
     """Look for the usual reasons why a model does badly, each with its remedy.
 
     Weak source, forgetting, distant languages, other kinds of text, confused languages, unknown pieces, long sentences, labels
-    that do not match or are too few, probabilities that are off, sentences of the test in the training data. A check that lacks a
-    file says which.
+    that do not match or are too few, a model that is unsure, or surer than it is right, sentences of the test in the training
+    data. A check that lacks a file says which.
 
     Example:  calque diagnose my-model --source en=en-test.conllu --test es=es-test.conllu --raw es=reviews.txt
     """

@@ -22,7 +22,7 @@ from calque.transfer.diagnosis.checks_labels import few_labels, label_mismatch
 from calque.transfer.diagnosis.checks_languages import confused_languages, distant_pair
 from calque.transfer.diagnosis.checks_leaks import duplicates
 from calque.transfer.diagnosis.checks_pieces import long_sentences, unknown_pieces
-from calque.transfer.diagnosis.checks_scores import miscalibration
+from calque.transfer.diagnosis.checks_scores import low_confidence, miscalibration
 from calque.transfer.diagnosis.checks_source import forgetting, weak_source
 from calque.transfer.diagnosis.findings import Diagnosis, Finding
 from calque.transfer.diagnosis.samples import (
@@ -55,6 +55,7 @@ CHECKS: dict[str, Check] = {
     "long sentences": long_sentences,
     "label mismatch": label_mismatch,
     "few labels": few_labels,
+    "low confidence": low_confidence,
     "miscalibration": miscalibration,
     "duplicates": duplicates,
 }
