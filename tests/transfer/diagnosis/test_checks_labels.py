@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from calque.analysis import Tree
 from calque.config import ModelConfig, TaskConfig
+from calque.document import Sentence, Token
 from calque.tags import UPOS
 from calque.transfer.diagnosis.checks_labels import few_labels, label_mismatch
 
@@ -30,6 +32,15 @@ def test_a_form_that_the_model_always_labels_otherwise_is_named_with_its_part_of
     (found,) = label_mismatch(case([("test", "es", OTHER)], answers={"que": "SCONJ"}))
     assert found.status == "problem" and found.evidence["errors_of_forms"] == 1.0
     assert found.evidence["forms"] == [{"form": "que", "gold": "PRON", "model": "SCONJ", "words": 12}]
+
+
+def test_of_trees_relations_are_compared_and_not_heads(case):
+    made = case([("test", "es", ["a", "b"])])
+    made.task = made.samples[0].task = "dep"
+    made.samples[0].sentences = [Sentence([Token("se", head=0, deprel="expl")]) for _ in range(12)]
+    made.samples[0].said = [Tree([0], ["obj"], [0.9]) for _ in range(12)]  # every head is right
+    (found,) = label_mismatch(made)
+    assert found.evidence["errors"] == 12 and found.evidence["errors_of_forms"] == 1.0
 
 
 def test_a_rare_or_ambiguous_form_is_no_mismatch(case):

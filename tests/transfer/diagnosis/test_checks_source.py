@@ -35,6 +35,14 @@ def test_a_source_a_little_below_the_mark_is_a_warning(case):
     assert found.status == "warning"
 
 
+def test_a_source_with_nothing_to_measure_on_is_not_checked(case):
+    made = case([("source", "en", ["the/_ cat/_"])])
+    assert made.samples[0].score is None
+    assert weak_source(made)[0].status == "not checked"
+    made.before = made.samples
+    assert forgetting(made)[0].status == "not checked"
+
+
 def test_without_a_file_the_score_in_the_config_serves_and_says_where_it_is_from(case):
     scores = [{"language": "en", "metric": "upos.accuracy", "value": 0.93, "file": "validation"}]
     (found,) = weak_source(case([], config=config(scores=scores)))

@@ -102,7 +102,7 @@ def _against_model(case: Case, sample: Sample) -> Finding:
     lost = sum(missing.values()) / max(1, sum(classes.values()))
     gold, said = _usage(sample), _said(sample)
     odd = list(_odd_forms(gold, said))
-    errors = sum(value is False for own in sample.right for value in own)
+    errors = _errors(sample)
     of_odd = sum(count for form, label, _ in odd for other, count in said[form].items() if other != label)
     share = of_odd / errors if errors else 0.0
     # a handful of errors says nothing, however large a part of them a form is
@@ -121,6 +121,16 @@ def _against_model(case: Case, sample: Sample) -> Finding:
         check="label mismatch", status=status, told=told, language=sample.language, file=sample.file, evidence=evidence,
         remedies=() if status == "ok" else _agree(case, sample),
     )  # fmt: skip
+
+
+def _errors(sample: Sample) -> int:
+    """Words whose label is not the gold one (of trees: the relation, whatever the head)."""
+    both = (
+        (label_of(sample.task, token), label)
+        for sentence, said in zip(sample.sentences, sample.said, strict=False)
+        for token, label in zip(sentence.tokens, said.labels, strict=True)
+    )
+    return sum(gold is not None and gold != label for gold, label in both)
 
 
 def _outputs(case: Case) -> set[str]:

@@ -5,8 +5,8 @@ Choices and trade-offs
   What accuracy pairs at a distance have is in ``docs/troubleshooting.md``.
 - Identification errs too, in 1 to 2 % of whole sentences and more often between relatives (``docs/languages.md``): the marks
   leave room for that, and sentences that it abstains from, or that are too short to tell, are not counted. Single words hardly
-  tell relatives apart (Croatian has one word in six from Serbian or Bosnian): those of a language of the same genus are told, and
-  only others make a status.
+  tell relatives apart (one Croatian word in six is taken for Serbian): those of a language of the same genus are told, and only
+  others make a status.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def distant_pair(case: Case) -> list[Finding]:
 def _distant(case: Case, target: str, learnt: list[str]) -> Finding:
     known = [code for code in learnt if _same(code, target)]
     if known:
-        return Finding(check="distant pair", status="ok", told="the model has been trained on it", language=target,
-                       evidence={"nearest": known[0], "distance": 0.0})  # fmt: skip
+        evidence: dict[str, object] = {"nearest": known[0], "distance": 0.0}
+        told = "the model has been trained on it"
+        return Finding(check="distant pair", status="ok", told=told, language=target, evidence=evidence)
     try:
         closest = nearest(target, learnt)[0]
         far = distance(target, closest)
@@ -60,7 +61,7 @@ def _distant(case: Case, target: str, learnt: list[str]) -> Finding:
     status = graded(far, FAR, VERY_FAR)
     told = f"the nearest language it has learnt is {name(closest)}, {far:.0f} points away"
     told += f", in another script ({scripts[1]}, not {scripts[0]})" if other_script else ""
-    evidence: dict[str, object] = {
+    evidence = {
         "nearest": closest, "distance": round(far, 2), "same_family": info(target).family == info(closest).family,
         "scripts": list(scripts),
     }  # fmt: skip
@@ -90,7 +91,7 @@ def _known(code: str) -> bool:
 def _same(one: str, other: str) -> bool:
     """Whether two codes are of one language, by its macrolanguage too (Nynorsk and Norwegian)."""
     try:
-        return normalize(one) == normalize(other) or one in (macrolanguage(other),) or other in (macrolanguage(one),)
+        return normalize(one) == normalize(other) or one == macrolanguage(other) or other == macrolanguage(one)
     except LanguageError:
         return one == other
 
@@ -113,15 +114,11 @@ def _nearer(case: Case, target: str, far: float) -> tuple[Remedy, ...]:
         command = f"calque data get {best[target][1]}" if target in best else f"calque data list --language {target}"
         found.append(Remedy(f"{name(target)} has a treebank: some hundred of its sentences do more than any source", command))
     relatives = [code for code in nearest(target, [c for c in best if c != target])[:2] if distance(target, code) <= far - CLOSER]
-    found += [
-        Remedy(f"train on {name(code)} ({distance(target, code):.0f} points away), alone or beside what you have",
-               f"calque data get {best[code][1]}")
-        for code in relatives
-    ]  # fmt: skip
-    found.append(
-        Remedy("label some sentences of the language and go on with them",
-               f"calque train {case.task} --model {case.start} --train {target}=FILE --output DIR")
-    )  # fmt: skip
+    for code in relatives:
+        what = f"train on {name(code)} ({distance(target, code):.0f} points away), alone or beside what you have"
+        found.append(Remedy(what, f"calque data get {best[code][1]}"))
+    learn = f"calque train {case.task} --model {case.start} --train {target}=FILE --output DIR"
+    found.append(Remedy("label some sentences of the language and go on with them", learn))
     return tuple(found)
 
 
@@ -135,12 +132,12 @@ def confused_languages(case: Case) -> list[Finding]:
 
 def _confused(case: Case, sample: Sample) -> Finding:
     finding = partial(Finding, check="confused languages", language=sample.language, file=sample.file)
-    if sample.language == UNDETERMINED or not any(_same(code, sample.language) for code in identifiable()):
-        if sample.language != UNDETERMINED:
-            return finding(status="not checked", told="identification does not know this language")
+    if sample.language == UNDETERMINED:
         found = Counter(_sentence_languages(sample.sentences[:LOOKED_AT], least=0))
         told = f"its language was not said (sentences are {_names(found)}): give it as  es={sample.name}"
         return finding(status="not checked", told=told, evidence={"sentence_languages": dict(found.most_common())})
+    if not any(_same(code, sample.language) for code in identifiable()):
+        return finding(status="not checked", told="identification does not know this language")
     part = sample.sentences[:LOOKED_AT]
     sentences = Counter(_sentence_languages(part))
     places = _word_places(part)
