@@ -80,6 +80,15 @@ def test_what_cannot_be_done_is_said_before_anything_is_read(given, error, messa
         diagnose(Lexicon(), **given)
 
 
+def test_a_bare_encoder_is_told_how_to_get_a_head(monkeypatch):
+    class Bare:
+        tasks = ()
+
+    monkeypatch.setattr("calque.pipeline.load", lambda name, backend: Bare())
+    with pytest.raises(ModelError, match="mini: no head that labels words .* calque train pos --model mini"):
+        diagnose("mini", raw={"es": __file__})
+
+
 def finding(status, *remedies, check="weak source"):
     return Finding(check=check, status=status, told="what was seen", language="en", file="a/en.conllu", remedies=remedies)
 

@@ -71,6 +71,12 @@ def test_a_test_without_labels_says_how_to_give_raw_text(write):
         read_sample("raw", "es", str(empty), "pos", limit=None, skipped=None)
 
 
+def test_a_file_without_a_single_feature_has_no_features(write):
+    path = str(write("es.conllu", ["el/DET gato/NOUN"]))
+    with pytest.raises(DataError, match="no morphological features"):
+        read_sample("test", "es", path, "feats", limit=None, skipped=None)
+
+
 def test_malformed_sentences_are_skipped_only_where_that_is_asked_for(write, tmp_path):
     path = write("es.conllu", ["el/DET gato/NOUN"] * 2)
     path.write_text(path.read_text() + "1\tbroken\n\n")

@@ -73,7 +73,7 @@ def _against(task: str, value: float) -> tuple[Any, str]:
 def _better_source(case: Case, language: str) -> tuple[Remedy, ...]:
     return (
         Remedy(
-            "train the source on all the data there is, and longer; a weak source is a ceiling for every target",
+            "before anything else, train the source on all the data there is, and longer",
             f"calque train {case.task} --model {case.start} --train {language}=FILE --epochs 5 --output DIR",
         ),
         Remedy(

@@ -137,7 +137,7 @@ def _check(given: Mapping[Role, Files], before: object, limit: int | None) -> No
 
 
 def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, str]:
-    from calque.pipeline import check_tasks, load
+    from calque.pipeline import load
 
     if model is None or isinstance(model, str | Path):
         tagger: Tagger = load(model, backend=backend)
@@ -145,16 +145,18 @@ def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, st
     else:
         tagger = model
         name = str(getattr(getattr(model, "config", None), "name", "") or type(model).__name__)
-    check_tasks(tagger)
+    if not set(tagger.tasks) & set(COUNTERS):
+        has = f"its tasks: {', '.join(tagger.tasks)}" if tagger.tasks else "it is a bare encoder"
+        raise ModelError(f"{name}: no head that labels words ({has}): train one with  calque train pos --model {name} --train …")
     return tagger, name
 
 
 def _task(tagger: Tagger, name: str, task: str | None) -> str:
     known = [own for own in COUNTERS if own in tagger.tasks]
-    if task is None and known:
+    if task is None:
         return known[0]
     if task not in known:
-        raise ModelError(f"{name}: no head for {task or 'words'} (it has: {', '.join(known) or 'none that can be diagnosed'})")
+        raise ModelError(f"{name}: no head for {task} (it has: {', '.join(known)})")
     return task
 
 

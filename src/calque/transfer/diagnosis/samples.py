@@ -235,11 +235,11 @@ def count_pieces(pieces: WordPieces, sentences: Sequence[Sentence], language: st
 def _characters(pieces: WordPieces, words: Mapping[str, int], most: int = 8) -> tuple[str, ...]:
     """The characters that make words unknown, the most frequent first."""
     counts: dict[str, int] = {}
-    for word in sorted(words, key=lambda w: -words[w])[:200]:
-        for character in set(word):
+    for word in sorted(words, key=lambda w: (-words[w], w))[:200]:
+        for character in dict.fromkeys(word):
             counts[character] = counts.get(character, 0) + words[word]
     unknown = [c for c in counts if pieces.unknown_id in pieces.tokenizer.encode(c, add_special_tokens=False).ids]
-    return tuple(sorted(unknown, key=lambda c: -counts[c])[:most])
+    return tuple(sorted(unknown, key=lambda c: (-counts[c], c))[:most])
 
 
 def read_sample(
@@ -256,7 +256,8 @@ def read_sample(
     whole = limit is None or next(sentences, None) is None
     if not found:
         raise DataError(f"{path}: no sentences in this file: is it the file you meant?")
-    if role != "raw" and not any(label_of(task, token) is not None for sentence in found for token in sentence.tokens):
+    # that a word has no features is a label; that none of a file has any is a gap
+    if role != "raw" and all(label_of(task, token) in (None, "_") for sentence in found for token in sentence.tokens):
         what = TASKS[task]
         raise DataError(
             f"{path}: no {what.what} ({what.column}): give an annotated file, or, as raw text,  --raw {language}={path}"
