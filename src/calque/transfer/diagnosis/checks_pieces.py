@@ -1,9 +1,9 @@
 """Checks of how text reaches the encoder: scripts and characters that its vocabulary lacks, words in many pieces, long sentences.
 
 Choices and trade-offs
-- A word with an unknown piece has lost part of its letters before the encoder sees it, and no training mends that; five words of
-  a hundred are a problem. Many pieces a word are only a sign: of a language that the vocabulary was not made for, or of a script
-  that is spelt in bytes. Marks: ``docs/troubleshooting.md``.
+- A word with an unknown piece has lost part of its letters before the encoder sees it; five words of a hundred are a problem.
+  Word features (:mod:`calque.wordforms`) still see them, where there are labels to learn from. Many pieces a word are only a
+  sign: of a language that the vocabulary was not made for, or of a script that is spelt in bytes.
 - No word of a long sentence is dropped (:mod:`calque.pieces`), but what is far apart is read in different windows; and raw
   "sentences" of hundreds of words mostly mean that no end of a sentence was found.
 """
@@ -72,6 +72,10 @@ def _other_encoder(case: Case, sample: Sample) -> tuple[Remedy, ...]:
     return (
         Remedy("look for an encoder whose languages or script are these, such as glot500 (511 languages)", "calque models list"),
         Remedy("train from it anew", f"calque train {case.task} --model glot500 --train {lang}=FILE --output DIR"),
+        Remedy(
+            "or, with labels of the language, add word features, which see the letters that the vocabulary lacks",
+            f"calque train {case.task} --model {case.start} --train {lang}=FILE --word-features --output DIR",
+        ),
         Remedy(
             "or give the encoder a new vocabulary, from raw text and translations of the language",
             f"calque pretrain --init {_encoder(case)} --languages en,{lang} --text FOLDER --output DIR",
