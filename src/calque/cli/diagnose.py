@@ -34,7 +34,7 @@ class Backend(StrEnum):
 def diagnose_command(
     model: Annotated[
         str | None,
-        typer.Argument(metavar="[MODEL]", help="A model's name or folder; without it the embedded default.", show_default=False),
+        typer.Argument(metavar="MODEL", help="A model's name or folder; without it the embedded default.", show_default=False),
     ] = None,
     test: Annotated[
         list[str] | None, typer.Option(metavar="LANG=FILE", help=f"Annotated text of a target: {_ANNOTATED}.")
