@@ -1,5 +1,5 @@
 # Everything here runs in the Python environment that is active.
-.PHONY: install fix lint types test check bench
+.PHONY: install fix lint types test check bench site
 
 install:  ## everything a developer needs, at the versions that are tested
 	python -m pip install -c constraints.txt -e '.[dev]'
@@ -25,3 +25,6 @@ check: lint types test
 
 bench:
 	python benchmarks/startup.py
+
+site:  ## the documents as a site, in site/; needs pip install -e '.[docs]'
+	mkdocs build --strict

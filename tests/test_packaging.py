@@ -56,7 +56,7 @@ def test_the_readme_opens_with_two_commands_and_ci_runs_the_second() -> None:
 
 def test_every_requirement_is_pinned_and_the_pin_fits() -> None:
     pinned = pins()
-    for requirement in requirements([*PROJECT["dependencies"], "calque[dev,recipes]"]):
+    for requirement in requirements([*PROJECT["dependencies"], "calque[dev,recipes,docs]"]):
         name = canonicalize_name(requirement.name)
         assert name in pinned, f"{name} is missing in constraints.txt"
         assert requirement.specifier.contains(pinned[name]), f"{requirement} against {pinned[name]}"
@@ -122,6 +122,7 @@ def test_the_source_archive_can_be_built_from_and_tested(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     names = {name.partition("/")[2] for name in tarfile.open(archive).getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "constraints.txt", "Makefile", "tests/test_packaging.py"} <= names
+    assert "mkdocs.yml" in names  # a test reads it
     assert "src/calque/cli/__init__.py" in names and ".ci/run" in names
     assert not any("__pycache__" in name or name.startswith((".git/", ".venv")) for name in names)
     assert archive.stat().st_size < 60 * MEGABYTE

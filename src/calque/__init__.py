@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
     from calque.transfer.comparison import compare
+    from calque.transfer.diagnosis import Diagnosis, diagnose
     from calque.transfer.sources import sources
     from calque.transfer.strategies import train_strategy
     from calque.zeroshot import Classified, classify
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 _HOME = {
     "CalqueError": "calque.errors",
     "Classified": "calque.zeroshot",
+    "Diagnosis": "calque.transfer.diagnosis",
     "Document": "calque.document",
     "EmptyNode": "calque.document",
     "Evaluation": "calque.evaluation.report",
@@ -45,6 +47,7 @@ _HOME = {
     "benchmark": "calque.evaluation.speed",
     "classify": "calque.zeroshot",
     "compare": "calque.transfer.comparison",
+    "diagnose": "calque.transfer.diagnosis",
     "evaluate": "calque.evaluation.report",
     "export": "calque.runtime.export",
     "fine_tune": "calque.training.finetune",
@@ -59,6 +62,7 @@ _NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
 __all__ = [
     "CalqueError",
     "Classified",
+    "Diagnosis",
     "Document",
     "EmptyNode",
     "Evaluation",
@@ -74,6 +78,7 @@ __all__ = [
     "benchmark",
     "classify",
     "compare",
+    "diagnose",
     "evaluate",
     "export",
     "fine_tune",

@@ -1,4 +1,4 @@
-"""What the documents tell a user to type is typed here.
+"""What the documents tell a user to type, in a shell or in Python, is typed here.
 
 How a document's commands are written
 - Every block fenced as ``bash``, ``sh`` or ``console`` in README.md and docs/*.md is read. Its lines that start with ``calque ``
@@ -9,15 +9,21 @@ How a document's commands are written
   files of examples/data (``en.conllu``, ``es.conllu``, ``ca.conllu``, ``fr.conllu``, ``de.conllu``, ``zh.conllu``, ``es.txt``,
   ``reviews.txt``), at its top and under examples/data/. No other file exists: documents name these.
 - Each must end with status 0. A command with a pipe, a redirection, a wildcard or a variable goes through bash.
+- Blocks fenced as ``python`` run in the same folder, in their place among the commands; the blocks of a document share their
+  names, as if they were typed into one session. They must not raise.
 - The line before a fence says what is special about its block, in a comment that no reader sees:
   ``<!-- test: skip-network -->`` (needs the network), ``<!-- test: skip-data -->`` (needs files that do not ship, such as
   treebanks), ``<!-- test: skip-slow -->`` (takes more than ten seconds here), ``<!-- test: fails -->`` (shows an error: each
   command must end with status 1 and one ``error:`` line). Skipped commands are still checked: they must name a command and
-  options that exist.
+  options that exist. Skipped Python must compile, import what exists, and call calque's public functions by names and keywords
+  that they have.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import os
 import re
 import shlex
@@ -31,11 +37,14 @@ import click
 import pytest
 import typer
 
+import calque
 from calque.cli import app, main
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^(?P<indent> *)```(?:bash|sh|console)\s*\n(?P<body>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<kind>bash|sh|console|python)\s*\n(?P<body>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL
+)
 MARK = re.compile(r"<!-- test: ([a-z-]+) -->\s*\Z")
 MARKS = {"", "skip-network", "skip-data", "skip-slow", "fails"}
 COMMAND = re.compile(r"((echo|printf|cat) [^|]*\| *)?calque ")
@@ -47,12 +56,17 @@ class Command(NamedTuple):
     text: str
     line: int
     mark: str
+    kind: str = "shell"
 
 
 def commands(text):
+    """The commands of a document, and its blocks of Python, in order."""
     for fence in FENCE.finditer(text):
         found = MARK.search(text[: fence.start()])
         first = text.count("\n", 0, fence.start("body")) + 1
+        if fence["kind"] == "python":
+            yield Command(fence["body"], first, found[1] if found else "", "python")
+            continue
         held, begun = "", 0
         for number, line in enumerate(fence["body"].splitlines(), first):
             begun = begun if held else number
@@ -100,6 +114,22 @@ def check_options(arguments):
             assert name in known, f"no such option: {name}"
 
 
+def check_python(text):
+    """What a block imports from calque is there, and public functions are called by keywords that they have."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "calque":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name), f"{node.module} has no {alias.name}"
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "calque":
+            assert hasattr(calque, node.attr), f"calque has no {node.attr}"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "calque":
+            assert hasattr(calque, node.func.attr), f"calque has no {node.func.attr}"
+            known = inspect.signature(getattr(calque, node.func.attr)).parameters
+            unknown = {keyword.arg for keyword in node.keywords if keyword.arg} - set(known)
+            assert not unknown, f"calque.{node.func.attr} has no {', '.join(unknown)}"
+
+
 def run_here(arguments, monkeypatch, capfd):
     monkeypatch.setattr(sys, "argv", ["calque", *arguments])
     try:
@@ -145,8 +175,12 @@ def checked(document):
     for command in commands(document.read_text(encoding="utf-8")):
         where = f"{document.relative_to(ROOT)}:{command.line}: {command.text}"
         assert command.mark in MARKS, f"{where}\nunknown mark {command.mark!r}"
+        assert command.kind == "shell" or command.mark != "fails", f"{where}\nPython is not shown failing"
         try:
-            check_options(words(command.text))
+            if command.kind == "python":
+                check_python(command.text)
+            else:
+                check_options(words(command.text))
         except AssertionError as error:
             pytest.fail(f"{where}\n{error}")
         found.append((where, command))
@@ -162,8 +196,16 @@ def test_commands_of_a_document_name_what_exists(document):
 @pytest.mark.skipif(not (BUNDLED / "default" / "config.json").is_file(), reason="the bundled model is not built here")
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_commands_of_a_document_do_what_it_says(document, folder, monkeypatch, capfd):
+    session = {"__name__": "__main__"}
     for where, command in checked(document):
         if command.mark.startswith("skip"):
+            continue
+        if command.kind == "python":
+            try:
+                exec(compile(command.text, f"{document.name}:{command.line}", "exec"), session)
+            except Exception as error:
+                pytest.fail(f"{where}\nraised {type(error).__name__}: {error}")
+            capfd.readouterr()
             continue
         if needs_shell(command.text):
             status, out, err = run_shell(command.text, folder, os.environ)
@@ -201,10 +243,11 @@ echo "calque" | calque parse -
 
 def test_commands_are_found_with_their_lines_and_marks():
     assert list(commands(DOCUMENT)) == [
-        ("calque data get UD_English-EWT  # a comment", 10, "skip-network"),
-        ("calque train pos --model mini --train en.conllu --output m", 13, ""),
-        ('calque parse "a|b" --lang es', 17, ""),
-        ('echo "calque" | calque parse -', 18, ""),
+        ('calque parse "nor this"\n', 4, "", "python"),
+        ("calque data get UD_English-EWT  # a comment", 10, "skip-network", "shell"),
+        ("calque train pos --model mini --train en.conllu --output m", 13, "", "shell"),
+        ('calque parse "a|b" --lang es', 17, "", "shell"),
+        ('echo "calque" | calque parse -', 18, "", "shell"),
     ]
 
 
@@ -214,6 +257,16 @@ def test_a_command_is_cut_as_a_shell_would():
     assert words('echo "calque" | calque parse - > out.txt') == ["parse", "-"]
     assert needs_shell("calque parse - < reviews.txt")
     assert not needs_shell('calque parse "¿Qué? (no | sé)"')
+
+
+def test_python_that_does_not_exist_is_found():
+    check_python("import calque\nmodel = calque.fine_tune('mini', 'en.conllu', epochs=2)\nmodel.parse('x')")
+    with pytest.raises(AssertionError, match="calque has no fine_tuen"):
+        check_python("calque.fine_tuen('mini', 'en.conllu')")
+    with pytest.raises(AssertionError, match="calque.fine_tune has no epoch"):
+        check_python("calque.fine_tune('mini', 'en.conllu', epoch=2)")
+    with pytest.raises(AssertionError, match="calque.languages has no nmae"):
+        check_python("from calque.languages import nmae")
 
 
 def test_commands_that_do_not_exist_are_found():

@@ -24,6 +24,7 @@ from calque.cli.benchmark import benchmark_command
 from calque.cli.classify import classify_command
 from calque.cli.compare import compare_command
 from calque.cli.data import data_app
+from calque.cli.diagnose import diagnose_command
 from calque.cli.evaluate import evaluate_command
 from calque.cli.export import export_command
 from calque.cli.lexicon import lexicon_command
@@ -44,6 +45,7 @@ ORDER = (
     "train",
     "evaluate",
     "compare",
+    "diagnose",
     "adapters",
     "models",
     "export",
@@ -104,6 +106,7 @@ app.command("train", no_args_is_help=True)(train_command)
 app.command("classify")(classify_command)
 app.command("evaluate")(evaluate_command)
 app.command("compare", no_args_is_help=True)(compare_command)
+app.command("diagnose", no_args_is_help=True)(diagnose_command)
 app.add_typer(adapters_app, name="adapters")
 app.add_typer(models_app, name="models")
 app.command("export")(export_command)
