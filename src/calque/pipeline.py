@@ -5,8 +5,6 @@ Choices and trade-offs
   fake. Nothing here knows which one it has, so nothing here imports PyTorch.
 - :func:`annotate` streams. It hands the tagger :data:`WINDOW_WORDS` words at a time: enough sentences that the tagger can put
   those of like length together (it pads less, so it runs faster), few enough that memory does not grow with the corpus.
-- A stream of several windows is read, labelled and handed on at the same time: each of the model's threads has a window of its
-  own (:mod:`calque.lanes`). Threads that share each product of a small model wait for each other, and all of them for Python.
 """
 
 from __future__ import annotations
@@ -71,15 +69,9 @@ def annotate(
     :param choose: says which adapters a sentence goes through (:func:`calque.adapterrouter.adapters_for`).
     :raises ModelError: when the tagger has no head for a task that is asked for, or for words at all.
     """
-    from calque.lanes import in_lanes
-
     wanted = check_tasks(tagger, tasks)
-
-    def label(lane: Tagger, window: list[Sentence]) -> list[Analysis]:
-        return analyse_sentences(lane, window, wanted, choose=choose)
-
-    for window, analyses in in_lanes(tagger, windows(sentences, batch_words), label):
-        for sentence, analysis in zip(window, analyses, strict=True):
+    for window in windows(sentences, batch_words):
+        for sentence, analysis in zip(window, analyse_sentences(tagger, window, wanted, choose=choose), strict=True):
             fill(sentence, analysis)
             yield sentence
 

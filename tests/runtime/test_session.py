@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from calque import labelling
-from calque.document import Sentence, Token
 from calque.errors import CalqueError, ModelError
-from calque.pipeline import Tagger, annotate
+from calque.pipeline import Tagger
 from calque.runtime import session
 from calque.runtime.opening import MAX_DEFAULT_THREADS, default_threads
 from calque.runtime.session import OnnxModel
@@ -186,16 +185,3 @@ def test_a_wrong_number_of_threads_is_an_error(monkeypatch: pytest.MonkeyPatch, 
 def test_a_model_without_vectors_of_texts_says_so(lexicon_model: Path) -> None:
     with pytest.raises(ModelError, match=r"no vectors of texts.*--model mini"):
         OnnxModel.from_folder(lexicon_model).embed(["el gato"])
-
-
-def test_a_stream_gets_the_same_labels_from_several_threads(lexicon_model: Path) -> None:
-    def sentences() -> list[Sentence]:
-        return [Sentence(tokens=[Token(text=w) for w in SPANISH[: 1 + n % len(SPANISH)]], lang="es") for n in range(60)]
-
-    one = OnnxModel.from_folder(lexicon_model, threads=1)
-    three = OnnxModel.from_folder(lexicon_model, threads=3)
-    wanted = [(t.upos, t.score) for s in annotate(sentences(), one, batch_words=20) for t in s.tokens]
-    found = [(t.upos, t.score) for s in annotate(sentences(), three, batch_words=20) for t in s.tokens]
-    assert found == wanted
-    assert three.lane() is three.lane()
-    assert three.lane().threads == 1

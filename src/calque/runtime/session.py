@@ -43,7 +43,7 @@ ONNX_FILE = "model.onnx"
 ONNX_FORMAT = 1  # of the graph: its inputs, its outputs, and what they mean
 INPUTS = ("input_ids", "attention_mask", "pooling")  # and "features" where the model reads word features
 RELATIONS_FILE = "relations.safetensors"  # of trees: the relations of chosen pairs are named outside the graph
-BATCH_PIECES = 2_048
+BATCH_PIECES = 512
 
 
 class OnnxModel(Embedding):
@@ -73,7 +73,6 @@ class OnnxModel(Embedding):
         self.adapters = adapters
         self.threads = threads if threads is not None else default_threads()
         self._session: InferenceSession | None = None
-        self._lane: OnnxModel | None = None
         self._tree_weights: dict[str, NDArray[Any]] | None = None
         self._lock = threading.Lock()
 
@@ -100,13 +99,6 @@ class OnnxModel(Embedding):
         slots = _onnx_section(config).get("adapters")
         adapters = ExportedAdapters.from_folder(folder, slots) if isinstance(slots, dict) else None
         return cls(folder, config, pieces, threads=threads, adapters=adapters)
-
-    def lane(self) -> OnnxModel:
-        """The same model on one processor, for several threads to run at once, each on sentences of its own."""
-        with self._lock:
-            if self._lane is None:
-                self._lane = OnnxModel(self.folder, self.config, self.pieces, threads=1, adapters=self.adapters)
-            return self._lane
 
     @property
     def tasks(self) -> Sequence[str]:
