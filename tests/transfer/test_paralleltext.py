@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from calque.analysis import Tagged
+from calque.document import Token
 from calque.errors import DataError
 from calque.formats.conllu import read_conllu
 from calque.transfer import paralleltext
-from calque.transfer.paralleltext import confidence_of, label_sources, read_parallel, with_misc
+from calque.transfer.paralleltext import label_sources, read_parallel, sureness, with_misc
 
 
 class Tagger:
@@ -139,7 +140,7 @@ def test_kept_sources_can_be_given_again(tmp_path: Path) -> None:
     text = read_parallel({"en": write(tmp_path, "en.txt", "Nobody\n\nDog\n")}, target, "sw")
     label_sources(text, Tagger, ["pos"], keep=tmp_path / "kept")
     (kept,) = read_conllu(tmp_path / "kept" / "en.conllu")
-    assert kept.words == ["Dog"] and confidence_of(kept.tokens[0].misc) == 0.75
+    assert kept.words == ["Dog"] and sureness(kept.tokens[0]) == 0.75
     again = read_parallel({"en": tmp_path / "kept" / "en.conllu"}, target, "sw")
     assert again.pairs("en") == [2]
 
@@ -147,6 +148,6 @@ def test_kept_sources_can_be_given_again(tmp_path: Path) -> None:
 def test_misc_keeps_what_is_there() -> None:
     assert with_misc(None, Confidence="0.50") == "Confidence=0.50"
     assert with_misc("SpaceAfter=No|Confidence=1", Confidence="0.50") == "SpaceAfter=No|Confidence=0.50"
-    assert [confidence_of(m) for m in (None, "SpaceAfter=No", "Confidence=0.25", "Confidence=high", "Confidence=7")] == [
-        1.0, 1.0, 0.25, 1.0, 1.0,
-    ]  # fmt: skip
+    said = (None, "SpaceAfter=No", "Confidence=0.25", "Confidence=high", "Confidence=7")
+    assert [sureness(Token("a", misc=misc)) for misc in said] == [1.0, 1.0, 0.25, 1.0, 1.0]
+    assert sureness(Token("a", misc="Confidence=0.25", score=0.5)) == 0.5

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from calque.analysis import Tagged
 from calque.errors import DataError
 from calque.formats.conllu import read_conllu
 from calque.transfer.projection import Projection, ProjectionOptions, project
@@ -111,10 +113,28 @@ def test_entities_and_trees_get_through(parallel: Path) -> None:
     assert done.report["entities"]["carried"] >= len(places) * 0.95 and done.report["heads"] > 0.95
 
 
-def test_entities_alone_leave_the_tags_out(parallel: Path) -> None:
-    done = project({"en": parallel / "en.conllu"}, ("xx", parallel / "xx.txt"), options=ProjectionOptions(tasks=("ner",)))
+def test_entities_alone_need_no_tags(parallel: Path, tmp_path: Path) -> None:
+    untagged = tmp_path / "en.conllu"
+    rows = [row.split("\t") for row in (parallel / "en.conllu").read_text(encoding="utf-8").split("\n")]
+    untagged.write_text("\n".join("\t".join([*r[:3], "_", *r[4:]]) if len(r) > 1 else r[0] for r in rows), encoding="utf-8")
+    done = project({"en": untagged}, ("xx", parallel / "xx.txt"), options=ProjectionOptions(tasks=("ner",)))
+    assert len(done.sentences) > 0.9 * LINES
     assert {t.upos for s in done.sentences for t in s.tokens} == {None}
     assert {t.entity for s in done.sentences for t in s.tokens} >= {"O", "B-LOC"}
+
+
+def test_the_models_own_view_of_the_target_is_one_more_voter(parallel: Path) -> None:
+    class Knowing:
+        tasks = ("pos",)
+
+        def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+            tags = [[w[1:].rstrip("0123456789").upper() for w in words] for words in sentences]
+            return [Tagged([t if t in TAGS else "X" for t in line], [0.9] * len(line)) for line in tags]
+
+    sources = {"fr": parallel / "fr.conllu"}
+    done = project(sources, ("xx", parallel / "xx.txt"), model=Knowing(), options=ProjectionOptions(own_vote=True))
+    assert done.report["sources"]["xx"]["labelled_by"] == "model"
+    assert accuracy(done) > accuracy(project(sources, ("xx", parallel / "xx.txt")))
 
 
 def test_a_dictionary_is_heard(parallel: Path, tmp_path: Path) -> None:

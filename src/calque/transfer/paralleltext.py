@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calque.document import Sentence, comment_pair
+from calque.document import Sentence, Token, comment_pair
 from calque.errors import DataError
 from calque.formats.conllu import read_conllu, write_conllu
 from calque.formats.pairs import read_pairs
@@ -237,9 +237,11 @@ def _keep(path: Path, lines: Sequence[Sentence | None], labelled: set[int]) -> N
     write_conllu(kept, path)
 
 
-def confidence_of(misc: str | None) -> float:
-    """What MISC says of how sure a label is; 1 where it says nothing."""
-    for part in (misc or "").split("|"):
+def sureness(token: Token) -> float:
+    """How sure a tag is: by its tagger, or by what MISC says; 1 where nothing is said."""
+    if token.score is not None:
+        return token.score
+    for part in (token.misc or "").split("|"):
         if part.startswith(f"{CONFIDENCE}="):
             try:
                 return min(1.0, max(0.0, float(part.partition("=")[2])))

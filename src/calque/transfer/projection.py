@@ -131,10 +131,11 @@ def project(
     :param tell: called with what is being done; ``warn`` with what is doubtful.
     :returns: the kept sentences and a report. MISC has ``Confidence=`` (of the tag) and ``Voters=`` (source languages linked to
         the word), and ``EntityConfidence=`` and ``HeadConfidence=`` where these were projected. The report has ``lines``; by
-        source ``pairs``, ``labelled_by``, ``linked`` (share of the target's words), ``weight``, and ``agreement`` with the others;
-        over the kept sentences ``sentences``, ``words``, ``coverage``, ``confidence``, ``several_voters`` and ``agreement`` (share
-        of the words with two voters or more, and of these the share on whose tag all agree), ``without_link`` (words tagged by
-        what they are elsewhere), ``tags``, and ``entities`` or ``heads``; ``filtered`` (sentences by reason).
+        source ``pairs``, ``labelled_by``, ``linked`` (share of the target's words), ``weight``, and ``agreement`` with the
+        others; over the kept sentences ``sentences``, ``words``, ``coverage``, ``confidence``, ``several_voters`` and
+        ``agreement`` (share of the words with two voters or more, and of these the share on whose tag all agree),
+        ``without_link`` (words tagged by what they are elsewhere), ``tags``, and ``entities`` or ``heads``; ``filtered``
+        (sentences by reason).
     :raises CalqueError: for files that do not fit, a model that cannot label, or when nothing is left.
     """
     text = read_parallel(
@@ -249,7 +250,12 @@ def _decide(
             line.entities = project_entities(sentence, here, own)
         if "dep" in options.tasks:
             line.tree = project_tree(sentence, here, own)
-        _judge(line, tags)
+        if "pos" in options.tasks:
+            _judge(line, tags)
+        else:
+            _judge_links(line, own, tags)
+        if line.tree is not None:
+            line.coverage = min(line.coverage, line.tree.density)
         made.append(line)
     return made
 
@@ -261,8 +267,17 @@ def _judge(line: _Line, tags: Tags) -> None:
     tagged = words & (tags.tags[span] >= 0)
     line.coverage = float(tagged.sum() / max(1, words.sum()))
     line.confidence = float(tags.confidence[span][tagged].mean()) if tagged.any() else 0.0
-    if line.tree is not None:
-        line.coverage = min(line.coverage, line.tree.density)
+
+
+def _judge_links(line: _Line, links: Mapping[str, SureLinks], tags: Tags) -> None:
+    """The same where no tags are projected: a word is covered that has a link, as surely as its best one in each source."""
+    best = np.zeros((len(links), len(line.sentence.tokens)))
+    for row, own in zip(best, links.values(), strict=True):
+        for _, j, sure in own:
+            row[j] = max(row[j], sure)
+    support = best.mean(axis=0)[~tags.by_form[line.first : line.first + best.shape[1]]]
+    line.coverage = float((support > 0).sum() / max(1, len(support)))
+    line.confidence = float(support[support > 0].mean()) if line.coverage else 0.0
 
 
 def _filter(lines: Sequence[_Line], options: ProjectionOptions) -> tuple[list[_Line], dict[str, int]]:

@@ -1,7 +1,7 @@
 """Dependency trees carried to the other side of parallel text.
 
 Choices and trade-offs
-- An arc goes over where both its words are linked, with the product of the links' confidences and the parser's (direct
+- An arc goes over where both its words are linked, with the product of the links' confidences and the tagger's (direct
   correspondence, Hwa et al. 2005). The arcs of all sources are added up, and the best tree over the sums is taken (Agić et al.
   2016). So sources that differ need no rule of their own.
 - Each word votes through its best link and that alone, and each source word through its best: chains of doubtful links make trees
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from calque.decoding.trees import max_spanning_tree
 from calque.document import Sentence
 from calque.transfer.alignment import SureLinks
-from calque.transfer.paralleltext import confidence_of
+from calque.transfer.paralleltext import sureness
 from calque.transfer.voting import tag_of_form
 
 NEAR = 1e-3  # what an arc that nobody votes for counts, over its length
@@ -64,7 +64,7 @@ def project_tree(target: Sentence, sources: Mapping[str, Sentence], links: Mappi
             above, held = (0, 1.0) if token.head == 0 else _above(there, token.head)
             if above is None or above == j + 1:
                 continue
-            vote = sure * held * confidence_of(token.misc) / len(sources)
+            vote = sure * held * sureness(token) / len(sources)
             scores[j, above] += vote
             relations[j, above][token.deprel or "dep"] += vote
     return _decode(target, scores, relations)

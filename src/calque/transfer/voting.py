@@ -27,7 +27,7 @@ from calque.errors import DataError
 from calque.formats.text import called, read_lines
 from calque.tags import UPOS
 from calque.transfer.alignment import SureLinks
-from calque.transfer.paralleltext import confidence_of
+from calque.transfer.paralleltext import sureness
 
 NUMBER = {tag: k for k, tag in enumerate(UPOS)}
 TYPE_WEIGHT = 0.5  # of what a word is elsewhere, beside one certain vote of all sources
@@ -155,14 +155,14 @@ def _votes(
     links: Mapping[int, SureLinks],
     starts: Mapping[int, int],
     words: int,
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """Of one source, ``[words, tags]``; a word's votes sum to 1 at most."""
-    found = np.zeros((words, len(UPOS)))
+    found = np.zeros((words, len(UPOS)), dtype=np.float32)
     for k, line in links.items():
         sentence = source[k]
         if sentence is None:
             continue
-        votes = [(NUMBER.get(t.upos or "", -1), confidence_of(t.misc) if t.score is None else t.score) for t in sentence.tokens]
+        votes = [(NUMBER.get(t.upos or "", -1), sureness(t)) for t in sentence.tokens]
         for i, j, sure in line:
             tag, score = votes[i]
             if tag >= 0:
@@ -171,7 +171,7 @@ def _votes(
     return found
 
 
-def _weigh(votes: Mapping[str, NDArray[np.float64]]) -> tuple[dict[str, float], dict[str, float | None]]:
+def _weigh(votes: Mapping[str, NDArray[np.float32]]) -> tuple[dict[str, float], dict[str, float | None]]:
     """Weights of the sources by their agreement with the others, and that agreement."""
     if len(votes) < 2:
         return dict.fromkeys(votes, 1.0), dict.fromkeys(votes)
