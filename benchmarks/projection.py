@@ -19,12 +19,13 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from calque import evaluate, fine_tune
 
 SOURCES = ("en", "es", "de", "ru", "fi")
 TESTS = {
@@ -45,8 +46,7 @@ TESTS = {
 TEN = "am,eo,et,eu,gu,hi,hu,la,ml,tl"
 FIRST = "MAT 1:1"
 RUN = 8  # words in a row that make a verse and a test sentence the same
-BEST = 2500  # sentences that a tagger is trained on
-RECIPE = "--model mini --word-features --freeze-backbone --epochs 6 --validation none --patience 0 --cache-limit 2"
+RECIPE: dict[str, Any] = {"freeze_backbone": True, "learning_rate": 5e-4, "validation": "none", "patience": 0, "progress": False}
 X_SYSTEM = {a + x: b for a, b in zip("cghjsuCGHJSU", "ĉĝĥĵŝŭĈĜĤĴŜŬ", strict=True) for x in "xX"}
 
 
@@ -56,6 +56,7 @@ def read(path: Path) -> list[str]:
         return stream.read().split("\n")[:-1]
 
 
+@cache
 def testament(data: Path, lang: str) -> list[str]:
     """The verses of the New Testament, empty where one is missing."""
     for corpus in ("bible", "bible-christos"):
@@ -67,6 +68,19 @@ def testament(data: Path, lang: str) -> list[str]:
                     verses = [v.replace(written, letter) for v in verses]
             return verses
     raise SystemExit(f"no Bible of {lang}")
+
+
+@cache
+def common(data: Path) -> list[bool]:
+    """Which verses all five sources and all ten targets have: the same text for all of them."""
+    return [
+        all(v.strip() for v in verse) for verse in zip(*(testament(data, x) for x in (*SOURCES, *TEN.split(","))), strict=True)
+    ]
+
+
+def text_of(data: Path, lang: str) -> list[str]:
+    """The verses in common, the others empty."""
+    return [verse if there else "" for verse, there in zip(testament(data, lang), common(data), strict=True)]
 
 
 def scored(args: argparse.Namespace, lang: str) -> list[Path]:
@@ -113,17 +127,17 @@ def prepare(args: argparse.Namespace, targets: Sequence[str]) -> None:
         if not path.exists():
             seen = {g for s in sentences(tests) for g in grams(s.words)}
             kept = []
-            for verse in testament(args.data, lang):
+            for verse in text_of(args.data, lang):
                 own = list(grams(split_words(verse, lang).words))
                 alike = [g for g in own if g in seen and (len(g.split()) == RUN or len(own) == 1)]
                 kept.append("" if alike else verse)
-            dropped = sum(1 for a, b in zip(kept, testament(args.data, lang), strict=True) if a != b)
+            dropped = sum(1 for a, b in zip(kept, text_of(args.data, lang), strict=True) if a != b)
             print(f"{lang}: {sum(map(bool, kept)):,} verses, {dropped:,} left out that stand in the test file", flush=True)
             path.write_text("".join(f"{v}\n" for v in kept), encoding="utf-8")
     for lang in SOURCES:
         if not (args.work / "labelled" / f"{lang}.conllu").exists():
             raw = folder / f"{lang}.txt"
-            raw.write_text("".join(f"{v}\n" for v in testament(args.data, lang)), encoding="utf-8")
+            raw.write_text("".join(f"{v}\n" for v in text_of(args.data, lang)), encoding="utf-8")
             began = time.monotonic()
             text = read_parallel({lang: raw}, raw, "und")
             from calque.pipeline import as_tagger
@@ -132,23 +146,11 @@ def prepare(args: argparse.Namespace, targets: Sequence[str]) -> None:
             print(f"{lang} labelled, {time.monotonic() - began:.0f} s", flush=True)
 
 
-def calque(*arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "calque", *arguments, "--json"]
-    done: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return done
-
-
-def carried(args: argparse.Namespace, lang: str, langs: Sequence[str], output: Path, options: str) -> dict[str, Any]:
-    """Project the tags."""
-    sources = [x for s in langs for x in ("--source", f"{s}={args.work / 'labelled' / s}.conllu")]
-    target = f"{lang}={args.work / 'text' / lang}.txt"
-    return calque("project", *sources, "--target", target, "--output", str(output), "--quiet", *options.split())
-
-
-def score(args: argparse.Namespace, lang: str, model: str) -> dict[str, Any]:
+def score(args: argparse.Namespace, lang: str, model: Any) -> dict[str, Any]:
     """UPOS accuracy over all files of a target."""
-    files = [f"{lang}={path}" for path in scored(args, lang)]
-    results = calque("evaluate", model, *files, "--tasks", "pos", "--on-error", "skip")["results"]
+    results = evaluate(model, {lang: scored(args, lang)}, tasks="pos", on_error="skip", limit=args.limit).to_json_dict()[
+        "results"
+    ]
     mine = [r for r in results if r["metric"] == "upos.accuracy"]
     whole = next((r for r in mine if not r["file"]), mine[0])
     return {"accuracy": whole["value"], "interval": whole["interval"], "words": whole["words"]}
@@ -190,9 +192,8 @@ def main() -> None:
     parser.add_argument("--targets", default=TEN)
     parser.add_argument("--dev", action="store_true", help="score on dev files: for trying things out")
     parser.add_argument("--methods", default="zero-shot,one,five,direct")
-    parser.add_argument("--options", default="", help="more options of calque project")
-    parser.add_argument("--recipe", default=RECIPE)
-    parser.add_argument("--name", default="", help="of a trial: kept apart in the results")
+    parser.add_argument("--best", type=int, default=400, help="verses that a tagger is trained on")
+    parser.add_argument("--limit", type=int, help="test sentences of each file")
     args = parser.parse_args()
     targets = args.targets.split(",")
     args.work.mkdir(parents=True, exist_ok=True)
@@ -201,7 +202,7 @@ def main() -> None:
     done = {(r["target"], r["method"]): r for r in map(json.loads, log.read_text().splitlines())} if log.exists() else {}
     for lang in targets:
         for method in args.methods.split(","):
-            key = (lang, method + args.name)
+            key = (lang, method)
             if key in done:
                 continue
             began = time.monotonic()
@@ -216,17 +217,20 @@ def main() -> None:
 
 def run(args: argparse.Namespace, lang: str, method: str) -> dict[str, Any] | None:
     """One cell of the table."""
+    from calque.transfer.projection import ProjectionOptions, project
+
     if method == "zero-shot":
         return score(args, lang, "default")
     if method == "direct":
         return direct(args, lang)
     langs = SOURCES[:1] if method == "one" else SOURCES
-    output, model = args.work / f"{lang}-{method}.conllu", args.work / f"{lang}-{method}{args.name}"
-    own = " --own-vote" if method == "own" else ""
-    report = carried(args, lang, langs, output, f"--best {BEST} {args.options}{own}")
-    calque("train", "pos", "--train", f"{lang}={output}", "--output", str(model), "--overwrite", "--quiet", *args.recipe.split())
+    output = args.work / f"{lang}-{method}.conllu"
+    options = ProjectionOptions(best=args.best, own_vote=method == "own")
+    sources = {x: args.work / "labelled" / f"{x}.conllu" for x in langs}
+    report = project(sources, (lang, args.work / "text" / f"{lang}.txt"), output=output, options=options).report
+    tagger = fine_tune("mini", {lang: output}, **RECIPE)
     kept = {k: report[k] for k in ("lines", "sentences", "words", "coverage", "confidence", "agreement", "sources")}
-    return {**score(args, lang, str(model)), "projection": kept}
+    return {**score(args, lang, tagger), "projection": kept}
 
 
 def show(targets: Sequence[str], done: dict[tuple[str, str], Any]) -> None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ENGLISH = ["the cat sat on the mat .", "the dog sat in the house .", "a dog is on the mat .", "the cat is in a house ."] * 8
-SWAHILI = [
-    "paka alikaa juu ya zulia .",
-    "mbwa alikaa ndani ya nyumba .",
-    "mbwa yuko juu ya zulia .",
-    "paka yuko ndani ya nyumba .",
-] * 8
+NOUNS = {"cat": "paka", "mat": "zulia", "dog": "mbwa", "house": "nyumba"}
+VERBS = {"sat": "alikaa", "going": "anaenda", "buy": "ananunua"}
+PREPOSITIONS = {"to": "kwa", "in": "ndani", "on": "juu"}
+PAIRS = [
+    tuple(" ".join(word) for word in zip(*words, (".", "."), strict=True))
+    for words in product(NOUNS.items(), VERBS.items(), PREPOSITIONS.items(), NOUNS.items())
+]
 
 
 @pytest.fixture
 def texts(tmp_path: Path) -> tuple[str, str]:
-    for lang, lines in (("en", ENGLISH), ("sw", SWAHILI)):
+    for lang, lines in zip(("en", "sw"), zip(*PAIRS, strict=True), strict=True):
         (tmp_path / f"{lang}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return f"en={tmp_path / 'en.txt'}", f"sw={tmp_path / 'sw.txt'}"
 
@@ -30,11 +31,12 @@ def test_the_target_is_labelled(main: Callable[..., Any], texts: tuple[str, str]
     command = ["project", "--source", texts[0], "--target", texts[1], "--model", str(lexicon_model), "--output", str(output)]
     done = main(*command, "--keep-labelled", str(kept))
     assert done.status == 0
-    assert "en" in done.out and "32 of 32 lines" in done.out and "no line was left out" in done.out
-    assert "32 lines are few" in done.err and "linking" in done.err
+    assert "en" in done.out and "144 of 144 lines" in done.out and "no line was left out" in done.out
+    assert "144 lines are few" in done.err and "linking" in done.err
     rows = [line.split("\t") for line in output.read_text(encoding="utf-8").splitlines() if line[:1].isdigit()]
-    assert {row[1]: row[3] for row in rows if row[1] in ("paka", "mbwa", "nyumba", ".")} == {
-        "paka": "NOUN", "mbwa": "NOUN", "nyumba": "NOUN", ".": "PUNCT",
+    assert {row[1]: row[3] for row in rows } == {
+        ".": "PUNCT", **dict.fromkeys(NOUNS.values(), "NOUN"), **dict.fromkeys(VERBS.values(), "VERB"),
+        **dict.fromkeys(PREPOSITIONS.values(), "ADP"),
     }  # fmt: skip
     again = tmp_path / "again.conllu"
     done = main(
@@ -49,14 +51,14 @@ def test_the_target_is_labelled(main: Callable[..., Any], texts: tuple[str, str]
 
 
 def test_pairs_do_as_well(main: Callable[..., Any], lexicon_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in zip(ENGLISH, SWAHILI, strict=True)), encoding="utf-8")
+    (tmp_path / "pairs.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in PAIRS * 2), encoding="utf-8")
     output = tmp_path / "sw.conllu"
     done = main(
         "project", "--pairs", f"en={tmp_path / 'pairs.tsv'}", "--target", "Swahili", "--model", str(lexicon_model), "--output",
-        str(output), "--min-coverage", "0.1", "--json",
+        str(output), "--json",
     )  # fmt: skip
     assert done.status == 0
-    assert json.loads(done.out)["lines"] == 4  # lines that are spelt alike are one
+    assert json.loads(done.out)["lines"] == 144  # lines that are spelt alike are one
 
 
 @pytest.mark.parametrize(

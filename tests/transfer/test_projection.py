@@ -14,42 +14,51 @@ from calque.formats.conllu import read_conllu
 from calque.transfer.projection import Projection, ProjectionOptions, project
 
 TAGS = {"DET": 3, "ADJ": 8, "NOUN": 12, "VERB": 8, "ADV": 4}
-FRAME = ("DET", "ADJ", "NOUN", "VERB", "ADV")
-ORDER = (2, 1, 0, 4, 3)  # of the target: noun, adjective, determiner, adverb, verb
-HEADS = ((3, "det"), (3, "amod"), (4, "nsubj"), (0, "root"), (4, "advmod"))
+PLACES = ("noun0", "noun1", "noun2")
 LINES = 150
 
 
-def labelled(lang: str, picks: list[list[int]], wrong: float = 0.0) -> str:
+def labelled(lang: str, lines: list[list[str]], wrong: float = 0.0) -> str:
+    """CoNLL-U in which each word hangs on the next one, and three nouns are places."""
     rng = random.Random(lang)
     text = ""
-    for number, line in enumerate(picks, 1):
+    for number, line in enumerate(lines, 1):
         text += f"# line = {number}\n"
-        for at, (tag, k) in enumerate(zip(FRAME, line, strict=True), 1):
-            shown = rng.choice(sorted(TAGS)) if rng.random() < wrong else tag
-            head, relation = HEADS[at - 1]
-            entity = "NER=B-LOC" if tag == "NOUN" and k < 3 else "NER=O"
-            text += f"{at}\t{lang}{tag.lower()}{k}\t_\t{shown}\t_\t_\t{head}\t{relation}\t_\t{entity}\n"
+        for at, word in enumerate(line, 1):
+            tag = rng.choice(sorted(TAGS)) if rng.random() < wrong else tag_of(word)
+            head, relation = (at + 1, "dep") if at < len(line) else (0, "root")
+            entity = "NER=B-LOC" if word in PLACES else "NER=O"
+            text += f"{at}\t{lang}{word}\t_\t{tag}\t_\t_\t{head}\t{relation}\t_\t{entity}\n"
         text += "\n"
     return text
 
 
+def tag_of(word: str) -> str:
+    return word.removeprefix("x").rstrip("0123456789").upper()
+
+
 @pytest.fixture(scope="module")
 def parallel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two labelled sources (the second is often wrong) and a target in another order whose words say what they are."""
+    """Two labelled sources (the second is often wrong), and a target with neighbours swapped whose words say what they are."""
     folder = tmp_path_factory.mktemp("parallel")
     rng = random.Random(0)
-    picks = [[rng.randrange(TAGS[tag]) for tag in FRAME] for _ in range(LINES)]
-    (folder / "en.conllu").write_text(labelled("en", picks), encoding="utf-8")
-    (folder / "fr.conllu").write_text(labelled("fr", picks, wrong=0.3), encoding="utf-8")
-    target = [" ".join(f"x{FRAME[at].lower()}{line[at]}" for at in ORDER) for line in picks]
+    words = [f"{tag.lower()}{k}" for tag, count in TAGS.items() for k in range(count)]
+    lines = [rng.sample(words, rng.randint(4, 9)) for _ in range(LINES)]
+    (folder / "en.conllu").write_text(labelled("en", lines), encoding="utf-8")
+    (folder / "fr.conllu").write_text(labelled("fr", lines, wrong=0.3), encoding="utf-8")
+    target = []
+    for line in lines:
+        order = list(range(len(line)))
+        at = rng.randrange(len(order) - 1)
+        order[at], order[at + 1] = order[at + 1], order[at]
+        target.append(" ".join(f"x{line[i]}" for i in order))
     target[7], target[9] = "", "nothing of this is known here at all"
     (folder / "xx.txt").write_text("\n".join(target) + "\n", encoding="utf-8")
     return folder
 
 
 def accuracy(done: Projection) -> float:
-    pairs = [(t.upos, t.text[1:].rstrip("0123456789").upper()) for s in done.sentences for t in s.tokens if t.upos]
+    pairs = [(t.upos, tag_of(t.text)) for s in done.sentences for t in s.tokens if t.upos]
     return sum(a == b for a, b in pairs) / len(pairs)
 
 
@@ -103,14 +112,22 @@ def test_what_is_filtered(parallel: Path) -> None:
 def test_entities_and_trees_get_through(parallel: Path) -> None:
     options = ProjectionOptions(tasks=("pos", "ner", "dep"))
     done = project({"en": parallel / "en.conllu"}, ("xx", parallel / "xx.txt"), options=options)
-    places = [t for s in done.sentences for t in s.tokens if t.text in ("xnoun0", "xnoun1", "xnoun2")]
-    assert sum(t.entity == "B-LOC" for t in places) > 0.95 * len(places)
-    others = [t for s in done.sentences for t in s.tokens if t not in places]
+    places = [t for s in done.sentences for t in s.tokens if t.text[1:] in PLACES]
+    assert sum(t.entity == "B-LOC" for t in places) > 0.9 * len(places)
+    others = [t for s in done.sentences for t in s.tokens if t.text[1:] not in PLACES]
     assert sum(t.entity == "O" for t in others) > 0.95 * len(others)
-    right = [t.head == (5, 1, 1, 5, 0)[(0, 1, 2, 3, 4)[at]] for s in done.sentences for at, t in enumerate(s.tokens) if at != 3]
-    right += [s.tokens[3].head == 5 for s in done.sentences]
-    assert sum(right) > 0.95 * len(right)
-    assert done.report["entities"]["carried"] >= len(places) * 0.95 and done.report["heads"] > 0.95
+    heads = {}
+    for sentence in read_conllu(parallel / "en.conllu"):
+        words = [w.removeprefix("en") for w in sentence.words]
+        heads[frozenset(words)] = dict(zip(words, [*words[1:], None], strict=True))
+    right = []
+    for sentence in done.sentences:
+        words = [w.removeprefix("x") for w in sentence.words]
+        above = heads.get(frozenset(words), {})
+        for token, word in zip(sentence.tokens, words, strict=True):
+            right.append(token.head is not None and (words[token.head - 1] if token.head else None) == above.get(word))
+    assert sum(right) > 0.9 * len(right)
+    assert done.report["entities"]["carried"] > 0.9 * len(places) and done.report["heads"] > 0.9
 
 
 def test_entities_alone_need_no_tags(parallel: Path, tmp_path: Path) -> None:
@@ -128,7 +145,7 @@ def test_the_models_own_view_of_the_target_is_one_more_voter(parallel: Path) -> 
         tasks = ("pos",)
 
         def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
-            tags = [[w[1:].rstrip("0123456789").upper() for w in words] for words in sentences]
+            tags = [[tag_of(w) for w in words] for words in sentences]
             return [Tagged([t if t in TAGS else "X" for t in line], [0.9] * len(line)) for line in tags]
 
     sources = {"fr": parallel / "fr.conllu"}

@@ -42,17 +42,17 @@ def project_command(
         int | None, typer.Option(help="Characters of a word that the statistical aligner compares; by default all.")
     ] = None,
     iterations: Annotated[int, typer.Option(help="Of its training.")] = 5,
-    least_link: Annotated[float, typer.Option(help="Confidence that a link needs.")] = 0.1,
+    least_link: Annotated[float, typer.Option(help="Confidence that a link needs.")] = 0.3,
     dictionary: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Word of the target, tab, universal tags it may have (NOUN,VERB).")
     ] = None,
     type_weight: Annotated[
         float, typer.Option(help="Of what a word is elsewhere in the text; 0: only its own links count.")
-    ] = 0.5,
+    ] = 1.0,
     own_vote: Annotated[
         bool, typer.Option("--own-vote", help="What the model says of the target itself is one more voter.")
     ] = False,
-    word_confidence: Annotated[float, typer.Option(help="Words less sure than this get no tag.")] = 0.5,
+    word_confidence: Annotated[float, typer.Option(help="Words less sure than this get no tag.")] = 0.4,
     min_coverage: Annotated[float, typer.Option(help="Share of a sentence's words that must have got a label.")] = 0.7,
     min_confidence: Annotated[float, typer.Option(help="How sure these must be on average.")] = 0.0,
     best: Annotated[int | None, typer.Option(help="Keep so many sentences, the best of them.", show_default=False)] = None,

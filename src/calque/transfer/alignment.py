@@ -10,8 +10,6 @@ Choices and trade-offs
 - The training is NumPy over flat arrays of all word pairs ("cells") that stand in a sentence pair together, in blocks of
   :data:`BLOCK_CELLS`. A cell stays in memory with eight bytes (its row of the table, its distance from the diagonal), and with
   up to twenty while the table is made; what an iteration works with is one block at a time.
-- The diagonal can mislead: where the order of words is another one throughout, the first iterations settle on neighbours instead
-  of translations, and never leave them. With ``flat`` they take every place alike (as IBM model 1 does before model 2).
 - Both directions are trained apart and combined afterwards (Och and Ney 2003; Koehn, Och and Marcu 2003).
 - Words are compared as they are given. Case-fold them first, or cut them into stems, where that suits the languages.
 """
@@ -69,10 +67,9 @@ class Direction:
 
     :param pairs: sentences in words.
     :param iterations: of expectation maximisation.
-    :param flat: of these, the first ones that leave the place of words out of account.
     """
 
-    def __init__(self, pairs: Sequence[Pair], *, iterations: int = 5, flat: int = 0) -> None:
+    def __init__(self, pairs: Sequence[Pair], *, iterations: int = 5) -> None:
         self._source = _numbers(source for source, _ in pairs)
         self._target = _numbers(target for _, target in pairs)
         self.tension = TENSION
@@ -83,8 +80,7 @@ class Direction:
         self._table = np.full(len(self._known), 1.0 / max(1, len(self._target)))
         self._null = np.full(len(self._target), 1.0 / max(1, len(self._target)))
         for iteration in range(iterations if len(self._known) else 0):
-            self.tension = 0.0 if iteration < flat else self.tension or TENSION
-            self._improve(blocks, tense=iteration > flat)
+            self._improve(blocks, tense=iteration > 0)
 
     def forget(self) -> None:
         """Free the memory of the sentences that it was trained on: :meth:`best` then wants pairs."""
@@ -213,18 +209,17 @@ class Aligner:
 
     :param pairs: sentences in words, and their translations.
     :param iterations: of expectation maximisation, in each direction.
-    :param flat: of these, the first ones that leave the place of words out of account.
     :raises DataError: when there is no pair with words on both sides.
     """
 
-    def __init__(self, pairs: Sequence[Pair], *, iterations: int = 5, flat: int = 0) -> None:
+    def __init__(self, pairs: Sequence[Pair], *, iterations: int = 5) -> None:
         if not any(source and target for source, target in pairs):
             raise DataError("there is no sentence pair with words on both sides: alignment needs some thousands")
         if iterations < 1:
             raise DataError(f"{iterations} iterations: give one or more")
         self._pairs = pairs
-        self.forward = Direction(pairs, iterations=iterations, flat=flat)
-        self.backward = Direction([(target, source) for source, target in pairs], iterations=iterations, flat=flat)
+        self.forward = Direction(pairs, iterations=iterations)
+        self.backward = Direction([(target, source) for source, target in pairs], iterations=iterations)
 
     def align(self, pairs: Sequence[Pair], symmetry: Symmetry = "intersection") -> list[Links]:
         """Links ``(source word, target word)`` of each pair, in order.
@@ -243,7 +238,7 @@ class Aligner:
             found.append(sorted(_combine(one, two, symmetry)))
         return found
 
-    def agreed(self, pairs: Sequence[Pair], least: float = 0.1) -> list[SureLinks]:
+    def agreed(self, pairs: Sequence[Pair], least: float = 0.3) -> list[SureLinks]:
         """Links with a confidence: the geometric mean of the two directions' probabilities.
 
         Both directions have to believe in a link to some degree, neither has to prefer it (decoding by posteriors, as in Liang,

@@ -32,7 +32,7 @@ from calque.transfer.entityprojection import Entities, project_entities
 from calque.transfer.paralleltext import CONFIDENCE, LINE, ParallelText, Tell, label_sources, read_parallel, with_misc
 from calque.transfer.treeprojection import ProjectedTree, project_tree
 from calque.transfer.voting import CLEAR, TYPE_WEIGHT, Tags, read_dictionary, vote_tags
-from calque.transfer.wordlinks import ALIGNERS, AlignerName, Linker
+from calque.transfer.wordlinks import ALIGNERS, LEAST, AlignerName, Linker
 
 if TYPE_CHECKING:
     from calque.pipeline import Tagger
@@ -55,7 +55,7 @@ class ProjectionOptions:
     layer: int | None = None  # of it, from 1; None: two thirds of the way up
     stem: int | None = None  # characters of a word that the statistical aligner compares; None: all
     iterations: int = 5  # of its training
-    least_link: float = 0.1  # confidence of a link
+    least_link: float = LEAST  # confidence of a link
     type_weight: float = TYPE_WEIGHT  # of what a word is elsewhere in the text; 0: nothing
     own_vote: bool = False  # what the model says of the target itself is one more voter
     word_confidence: float = CLEAR  # of a tag; words below get none

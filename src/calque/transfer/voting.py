@@ -30,9 +30,9 @@ from calque.transfer.alignment import SureLinks
 from calque.transfer.paralleltext import sureness
 
 NUMBER = {tag: k for k, tag in enumerate(UPOS)}
-TYPE_WEIGHT = 0.5  # of what a word is elsewhere, beside one certain vote of all sources
+TYPE_WEIGHT = 1.0  # of what a word is elsewhere, beside one certain vote of all sources
 UNSEEN = 1.0  # certain votes of the rest of the text that count as "nobody knows"
-CLEAR = 0.5  # confidence that a tag needs, unless it is said otherwise
+CLEAR = 0.4  # confidence that a tag needs, unless it is said otherwise
 
 Dictionary = Mapping[str, frozenset[str]]
 Linked = Mapping[str, Mapping[int, SureLinks]]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 AlignerName = Literal["statistical", "encoder", "both"]
 ALIGNERS: tuple[AlignerName, ...] = ("statistical", "encoder", "both")
+LEAST = 0.3  # confidence of a link
 TEMPERATURE = 0.1  # of the softmax over cosines
-FLAT = 2  # iterations of the statistical aligner that leave the place of words out of account
 _AT_ONCE = 4096  # pieces a batch
 
 Words = Sequence[Sequence[str]]
@@ -60,7 +60,7 @@ class Linker:
         aligner: AlignerName = "statistical",
         encoder: str | Path = "mini",
         layer: int | None = None,
-        least: float = 0.1,
+        least: float = LEAST,
         stem: int | None = None,
         iterations: int = 5,
         tell: Tell | None = None,
@@ -91,7 +91,7 @@ class Linker:
 
     def _counted(self, source: Words, target: Words) -> list[SureLinks]:
         pairs = [([_key(w, self.stem) for w in s], [_key(w, self.stem) for w in t]) for s, t in zip(source, target, strict=True)]
-        return Aligner(pairs, iterations=self.iterations, flat=FLAT).agreed(pairs, self.least)
+        return Aligner(pairs, iterations=self.iterations).agreed(pairs, self.least)
 
 
 def _key(word: str, stem: int | None) -> str:
@@ -105,7 +105,7 @@ def _mean(one: SureLinks, other: SureLinks, least: float) -> SureLinks:
     return sorted((i, j, sure) for (i, j), sure in found.items() if sure >= least)
 
 
-def compare(source: Vectors, target: Vectors, least: float = 0.1, temperature: float = TEMPERATURE) -> list[SureLinks]:
+def compare(source: Vectors, target: Vectors, least: float = LEAST, temperature: float = TEMPERATURE) -> list[SureLinks]:
     """Links by the word vectors of pairs.
 
     :param source: of each sentence ``[words, H]``; ``target`` alike.
