@@ -145,6 +145,13 @@ def test_kept_sources_can_be_given_again(tmp_path: Path) -> None:
     assert again.pairs("en") == [2]
 
 
+def test_sources_that_cannot_be_kept(tmp_path: Path) -> None:
+    target, source = write(tmp_path, "sw.txt", "Paka\n"), write(tmp_path, "en.txt", "Cat\n")
+    text = read_parallel({"en": source}, target, "sw")
+    with pytest.raises(DataError, match=r"cannot be kept there .*another folder"):
+        label_sources(text, Tagger, ["pos"], keep=source / "kept")
+
+
 def test_misc_keeps_what_is_there() -> None:
     assert with_misc(None, Confidence="0.50") == "Confidence=0.50"
     assert with_misc("SpaceAfter=No|Confidence=1", Confidence="0.50") == "SpaceAfter=No|Confidence=0.50"

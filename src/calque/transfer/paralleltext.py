@@ -205,6 +205,8 @@ def label_sources(
             sentence.lang = lang
         words = spoken = 0
         whole = sum(len(s.tokens) for s in sentences)
+        if lacking and tell is not None:
+            tell(f"{lang}: labelling {whole:,} words")
         for sentence in annotate(sentences, tagger(), tasks=list(tasks)) if lacking else ():
             words += len(sentence.tokens)
             if tell is not None and words - spoken >= _SAID_EVERY:
@@ -225,7 +227,12 @@ def _has(sentence: Sentence, task: str) -> bool:
 
 def _keep(path: Path, lines: Sequence[Sentence | None], labelled: set[int]) -> None:
     """Write labelled sentences with their lines, and how sure the tags are."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{path.parent}: labelled text cannot be kept there ({error.strerror or error}): give another folder"
+        ) from None
     kept: list[Sentence] = []
     for k, sentence in enumerate(lines):
         if sentence is not None and k in labelled:
