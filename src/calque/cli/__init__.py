@@ -32,6 +32,7 @@ from calque.cli.models import models_app
 from calque.cli.parse import parse_command
 from calque.cli.pretrain import pretrain_command
 from calque.cli.sources import sources_command
+from calque.cli.project import project_command
 from calque.cli.train import train_command
 from calque.errors import CalqueError
 
@@ -42,6 +43,7 @@ INTERNAL = 70  # EX_SOFTWARE
 ORDER = (
     "parse",
     "classify",
+    "sources",
     "train",
     "evaluate",
     "compare",
@@ -50,8 +52,8 @@ ORDER = (
     "models",
     "export",
     "benchmark",
+    "project",
     "pretrain",
-    "sources",
     "lexicon",
     "data",
 )  # as a newcomer meets them
@@ -114,6 +116,7 @@ app.command("benchmark")(benchmark_command)
 app.command("pretrain")(pretrain_command)
 app.command("sources", no_args_is_help=True)(sources_command)
 app.command("lexicon")(lexicon_command)
+app.command("project", no_args_is_help=True)(project_command)
 app.add_typer(data_app, name="data")
 _plain_help(app)
 

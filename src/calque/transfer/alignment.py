@@ -27,6 +27,7 @@ from calque.errors import DataError
 
 Pair = tuple[Sequence[str], Sequence[str]]
 Links = list[tuple[int, int]]
+SureLinks = list[tuple[int, int, float]]  # source word, target word, confidence from 0 to 1
 Symmetry = Literal["intersection", "union", "grow-diag-final-and", "forward", "backward"]
 
 BLOCK_CELLS = 2_000_000
@@ -97,9 +98,8 @@ class Direction:
 
         :param pairs: None for those it was trained on.
         """
-        blocks = self._blocks if pairs is None else (self._block(self._keys(chunk)) for chunk in _chunks(pairs))
         found: list[NDArray[np.int64]] = []
-        for block in blocks:
+        for block in self._read(pairs):
             weights, null = self._weights(block)
             choice = np.full(len(block.sizes), -1, dtype=np.int64)
             filled = block.sizes > 0
@@ -112,6 +112,27 @@ class Direction:
                 choice[filled] = np.where((top > 0) & (top >= null[filled]), within, -1)
             found.extend(np.split(choice, block.ends[:-1]))
         return found
+
+    def posteriors(self, pairs: Sequence[Pair] | None = None) -> Iterator[NDArray[np.float64]]:
+        """For each pair ``[target words, source words]``: how probably the one translates the other.
+
+        A row sums to one less the probability that its word translates nothing; it is zero for a word that was never seen.
+
+        :param pairs: None for those it was trained on.
+        """
+        for block in self._read(pairs):
+            weights, null = self._weights(block)
+            weights /= np.repeat(np.maximum(_sums(weights, block) + null, 1e-300), block.sizes)
+            first_word = 0
+            for last_word in block.ends.tolist():
+                sizes = block.sizes[first_word:last_word]
+                width = int(sizes[0]) if len(sizes) else 0
+                at = int(block.first[first_word]) if len(sizes) else 0
+                yield weights[at : at + len(sizes) * width].reshape(len(sizes), width)
+                first_word = last_word
+
+    def _read(self, pairs: Sequence[Pair] | None) -> Iterator[_Block]:
+        return iter(self._blocks) if pairs is None else (self._block(self._keys(chunk)) for chunk in _chunks(pairs))
 
     def _keys(self, pairs: Sequence[Pair]) -> _Keys:
         source = np.array([self._source.get(w, -1) for s, _ in pairs for w in s], dtype=np.int64)
@@ -216,6 +237,28 @@ class Aligner:
             two = {(i, int(j)) for i, j in enumerate(back) if j >= 0}
             found.append(sorted(_combine(one, two, symmetry)))
         return found
+
+    def agreed(self, pairs: Sequence[Pair], least: float = 0.3) -> list[SureLinks]:
+        """Links with a confidence: the geometric mean of the two directions' probabilities.
+
+        Both directions have to believe in a link to some degree, neither has to prefer it (decoding by posteriors, as in Liang,
+        Taskar and Klein 2006, "Alignment by agreement"). So a word may have several links, or none.
+
+        :param least: of the confidence.
+        """
+        own = pairs is self._pairs
+        forward = self.forward.posteriors(None if own else pairs)
+        backward = self.backward.posteriors(None if own else [(target, source) for source, target in pairs])
+        return [
+            sure_links(np.sqrt(there.T * back), least) if len(there) and len(back) else []
+            for there, back in zip(forward, backward, strict=True)
+        ]
+
+
+def sure_links(confidence: NDArray[np.floating], least: float) -> SureLinks:
+    """The links of a matrix ``[source words, target words]`` that reach ``least``, in order."""
+    rows, columns = np.nonzero(confidence >= least)
+    return list(zip(rows.tolist(), columns.tolist(), confidence[rows, columns].tolist(), strict=True))
 
 
 def align(pairs: Sequence[Pair], *, iterations: int = 5, symmetry: Symmetry = "intersection") -> list[Links]:
