@@ -31,8 +31,8 @@ from calque.cli.lexicon import lexicon_command
 from calque.cli.models import models_app
 from calque.cli.parse import parse_command
 from calque.cli.pretrain import pretrain_command
-from calque.cli.sources import sources_command
 from calque.cli.project import project_command
+from calque.cli.sources import sources_command
 from calque.cli.train import train_command
 from calque.errors import CalqueError
 
