@@ -283,7 +283,7 @@ def _is_treebank(path: str) -> bool:
 
 def _raw(path: str, language: str) -> Iterator[Sentence]:
     from calque.formats.text import read_lines
-    from calque.pipeline import AUTO, cut_stream
+    from calque.cutting import AUTO, cut_stream
 
     return cut_stream(read_lines(path), lang=AUTO if language == UNDETERMINED else language, words=False)
 
