@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from calque.runtime.session import OnnxModel
     from calque.training.adapting import train_adapter
     from calque.training.finetune import fine_tune
+    from calque.transfer.selection import Selection, select
     from calque.zeroshot import Classified, classify
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ _HOME = {
     "MultiwordToken": "calque.document",
     "OnnxModel": "calque.runtime.session",
     "Router": "calque.runtime.router",
+    "Selection": "calque.transfer.selection",
     "Sentence": "calque.document",
     "Token": "calque.document",
     "annotate": "calque.pipeline",
@@ -46,6 +48,7 @@ _HOME = {
     "fine_tune": "calque.training.finetune",
     "load": "calque.pipeline",
     "parse": "calque.pipeline",
+    "select": "calque.transfer.selection",
     "train_adapter": "calque.training.adapting",
 }
 _NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
@@ -60,6 +63,7 @@ __all__ = [
     "MultiwordToken",
     "OnnxModel",
     "Router",
+    "Selection",
     "Sentence",
     "Token",
     "__version__",
@@ -72,6 +76,7 @@ __all__ = [
     "fine_tune",
     "load",
     "parse",
+    "select",
     "train_adapter",
 ]
 

@@ -29,6 +29,7 @@ from calque.cli.lexicon import lexicon_command
 from calque.cli.models import models_app
 from calque.cli.parse import parse_command
 from calque.cli.pretrain import pretrain_command
+from calque.cli.select import select_command
 from calque.cli.train import train_command
 from calque.errors import CalqueError
 
@@ -47,6 +48,7 @@ ORDER = (
     "benchmark",
     "pretrain",
     "lexicon",
+    "select",
     "data",
 )  # as a newcomer meets them
 
@@ -105,6 +107,7 @@ app.command("export")(export_command)
 app.command("benchmark")(benchmark_command)
 app.command("pretrain")(pretrain_command)
 app.command("lexicon")(lexicon_command)
+app.command("select", no_args_is_help=True)(select_command)
 app.add_typer(data_app, name="data")
 _plain_help(app)
 
