@@ -6,7 +6,7 @@ Choices and trade-offs
   method of those measured that is at least as good as random sentences at every budget (``docs/lab.md``), so it is the default.
 - Any model will do that gives the probability of a label (:class:`calque.pipeline.Tagger`), exported ones without PyTorch too.
   Diversity needs vectors of texts besides (``embed``).
-- Nothing is read twice: a pipe serves as well as a file. A pool in memory (:mod:`calque.transfer.pool`) bounds what big files cost.
+- Nothing is read twice: a pipe serves as well as a file. A pool in memory (:mod:`calque.transfer.pool`) bounds the memory.
 - What is chosen comes with the model's labels filled in, and the words that it doubts named in a comment: to correct is quicker
   than to type. It biases a hasty corrector towards the model, which is the price.
 """
@@ -14,10 +14,10 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -161,10 +161,25 @@ def select(
         raise DataError(_nothing(source, found, shortest, longest))
     work = _Work(found, tagger, asked, progress)
     budget = SENTENCES if n is None and words is None else n
-    numbers = list(_order(work, method, seed=seed, sentences=budget, words=words))
+    numbers = list(order(work, method, seed=seed, sentences=budget, words=words))
     if not numbers:
         raise DataError(f"no sentence fits into {words} words: give more with --words")
     return _selection(work, method, numbers)
+
+
+class Material(Protocol):
+    """What methods look at."""
+
+    sizes: list[int]  # words of each sentence
+    forms: list[list[str]]  # its words, case folded
+
+    def doubts(self) -> list[Floats]:
+        """Of each word 1 − the probability of its label."""
+        ...
+
+    def vectors(self) -> Floats:
+        """Of each sentence, ``[sentences, D]``."""
+        ...
 
 
 class _Work:
@@ -178,13 +193,13 @@ class _Work:
         self.progress = progress
         self.sizes = [len(sentence.tokens) for sentence in pool.sentences]
         self.forms = [[token.text.casefold() for token in sentence.tokens] for sentence in pool.sentences]
-        self.doubts: list[Floats] | None = None
+        self._doubts: list[Floats] | None = None
 
-    def read(self) -> list[Floats]:
+    def doubts(self) -> list[Floats]:
         """Of each word how unsure the model is of its label (of several tasks', the least sure)."""
-        if self.doubts is None:
-            self.doubts = self.label(range(len(self.sentences)), tell="weighed")
-        return self.doubts
+        if self._doubts is None:
+            self._doubts = self.label(range(len(self.sentences)), tell="weighed")
+        return self._doubts
 
     def label(self, numbers: Sequence[int], *, tell: str | None = None, fill_in: bool = False) -> list[Floats]:
         """The doubt in some sentences' words; with ``fill_in`` their labels are written into them."""
@@ -213,7 +228,7 @@ class _Work:
         return np.concatenate(parts)
 
 
-def _order(work: _Work, method: Method, *, seed: int, sentences: int | None, words: int | None) -> Iterable[int]:
+def order(work: Material, method: Method, *, seed: int, sentences: int | None = None, words: int | None = None) -> Iterator[int]:
     """Numbers of the chosen sentences, the best first."""
     return greedy(
         objective_of(method, work, seed=seed),
@@ -227,17 +242,17 @@ def _order(work: _Work, method: Method, *, seed: int, sentences: int | None, wor
 FREE: tuple[Method, ...] = ("random", "uncertainty")  # what is a mean over words, or blind, is not divided by words again
 
 
-def objective_of(method: Method, work: _Work, *, seed: int) -> Objective:
+def objective_of(method: Method, work: Material, *, seed: int) -> Objective:
     """What a method makes the most of."""
     if method == "random":
         return Fixed(np.random.default_rng(seed).random(len(work.sizes)).tolist())
     if method == "uncertainty":
-        return Fixed([float(doubt.mean()) for doubt in work.read()])
+        return Fixed([float(doubt.mean()) for doubt in work.doubts()])
     if method == "coverage":
         return Coverage(work.forms, {form: float(np.log1p(n)) for form, n in _times(work.forms).items()})
     if method == "diversity":
         return Diversity(work.vectors(), seed=seed)
-    return Coverage(work.forms, doubt_of(work.forms, work.read()))
+    return Coverage(work.forms, doubt_of(work.forms, work.doubts()))
 
 
 def _times(units: Sequence[Sequence[str]]) -> Counter[str]:
@@ -269,7 +284,7 @@ def _reasons(work: _Work, method: Method, numbers: Sequence[int], times: Counter
     if method == "coverage":
         weights = {form: float(np.log1p(n)) for form, n in times.items()}
     else:
-        weights = doubt_of(work.forms, work.read())
+        weights = doubt_of(work.forms, work.doubts())
     mean = {form: weight / float(np.log1p(times[form])) for form, weight in weights.items()}
     covered = Coverage([work.forms[i] for i in numbers], weights)
     found = []
