@@ -38,14 +38,10 @@ from calque.document import Sentence
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTED = {
-    "el": "UD_Greek-GDT", "fr": "UD_French-Sequoia", "ga": "UD_Irish-IDT", "id": "UD_Indonesian-GSD", "ko": "UD_Korean-GSD",
-    "lv": "UD_Latvian-LVTB", "pt": "UD_Portuguese-Bosque", "ru": "UD_Russian-Taiga", "tr": "UD_Turkish-BOUN",
-    "vi": "UD_Vietnamese-VTB",
+    "fr": "UD_French-Sequoia", "ga": "UD_Irish-IDT", "id": "UD_Indonesian-GSD", "ko": "UD_Korean-GSD", "lv": "UD_Latvian-LVTB",
+    "ru": "UD_Russian-Taiga", "sv": "UD_Swedish-LinES", "tr": "UD_Turkish-BOUN", "ug": "UD_Uyghur-UDT", "vi": "UD_Vietnamese-VTB",
 }  # fmt: skip
-DEVELOPED = {
-    "cy": "UD_Welsh-CCG", "et": "UD_Estonian-EDT", "hu": "UD_Hungarian-Szeged", "lt": "UD_Lithuanian-ALKSNIS",
-    "nl": "UD_Dutch-Alpino", "pl": "UD_Polish-MPDT",
-}  # fmt: skip
+DEVELOPED = {"cy": "UD_Welsh-CCG", "et": "UD_Estonian-EDT", "lt": "UD_Lithuanian-ALKSNIS", "nl": "UD_Dutch-Alpino"}
 BUDGETS = (10, 25, 50, 100, 250, 500)
 POOL, DEVELOP_POOL = 1_000, 800
 TEST, DEVELOP_TEST = 500, 250

@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calque.document import Sentence
 from calque.formats.conllu import read_conllu
 from calque.tags import UPOS
 from calque.transfer.criteria import Floats
@@ -28,49 +30,69 @@ from calque.transfer.selection import METHODS, Method, order
 
 TAGS = {tag: i for i, tag in enumerate(UPOS)}
 ENGLISH = 2_000  # training sentences of the zero-shot head
-NEAR = 3.0  # the penalty of leaving the zero-shot head, on the sum of the losses
+AXES = 256
+LENGTH = 8.0  # of a word's vector, about
+NEAR = 1.0  # the penalty of leaving the zero-shot head, on the sum of the losses
 
 
 @dataclass
 class Labelled:
-    """Sentences with gold tags and the encoder's vectors."""
+    """Sentences with gold tags, what heads read of each word, and the mean vector of each."""
 
     words: list[list[str]]
-    tags: list[NDArray[np.int64]]
-    vectors: list[Floats]
+    tags: list[torch.Tensor]
+    inputs: list[torch.Tensor]  # [words, AXES + 1]
+    means: Floats  # [sentences, H]
 
     def some(self, numbers: Sequence[int]) -> Labelled:
-        return Labelled(*([column[i] for i in numbers] for column in (self.words, self.tags, self.vectors)))
+        words, tags, inputs = ([column[i] for i in numbers] for column in (self.words, self.tags, self.inputs))
+        return Labelled(words, tags, inputs, self.means[list(numbers)])  # type: ignore[arg-type]
 
     @cached_property
     def tensors(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.from_numpy(np.concatenate(self.vectors).astype(np.float32)), torch.from_numpy(np.concatenate(self.tags))
+        return torch.cat(self.inputs), torch.cat(self.tags)
 
 
 class Probe:
-    """Labelled sentences by language, and a head on vectors."""
+    """Labelled sentences by language, and a head on vectors: their :data:`AXES` main axes in English."""
 
     def __init__(self, data: Path, cache: Path, model: str) -> None:
         self.data, self.cache, self.model = data, cache, model
         self._encoder: Any = None
-        english = self.read("UD_English-EWT", "train", ENGLISH)
-        numbers = english.tensors[0]
-        self.mean, self.scale = numbers.mean(0), numbers.std(0)
-        self.start = self.fit(english, None, near=1.0, steps=60)
+        english = self._sentences("UD_English-EWT", "train", ENGLISH)
+        vectors = np.concatenate(self.vectors([s.words for s in english])[: ENGLISH // 4]).astype(np.float32)
+        self.mean, self.scale = vectors.mean(0), vectors.std(0)
+        scaled = (vectors - self.mean) / self.scale
+        self.axes = np.linalg.eigh(scaled.T @ scaled)[1][:, -AXES:]
+        path = cache / f"english-{AXES}.npy"
+        if not path.exists():
+            np.save(path, self.fit(self._labelled(english), None, steps=40).numpy())
+        self.start = torch.from_numpy(np.load(path))
 
     def read(self, treebank: str, split: str, limit: int) -> Labelled:
         """A sample of a train file's distinct sentences; of other files the first ones."""
+        return self._labelled(self._sentences(treebank, split, limit))
+
+    def _sentences(self, treebank: str, split: str, limit: int) -> list[Sentence]:
         sentences = read_conllu(self.data / treebank / f"{split}.conllu.xz", on_error="skip")
         whole = (s for s in sentences if all(t.upos in TAGS for t in s.tokens))
         if split == "train":
-            kept = gather(whole, size=limit, shortest=SHORTEST, longest=LONGEST).sentences
-        else:
-            kept = [s for s, _ in zip(whole, range(limit), strict=False)]
-        words = [s.words for s in kept]
-        tags = [np.array([TAGS[str(t.upos)] for t in s.tokens]) for s in kept]
-        return Labelled(words, tags, self.vectors(words))
+            return gather(whole, size=limit, shortest=SHORTEST, longest=LONGEST).sentences
+        return list(islice(whole, limit))
 
-    def vectors(self, words: list[list[str]]) -> list[Floats]:
+    def _labelled(self, sentences: Sequence[Sentence]) -> Labelled:
+        words = [s.words for s in sentences]
+        tags = [torch.tensor([TAGS[str(t.upos)] for t in s.tokens]) for s in sentences]
+        vectors = self.vectors(words)
+        means = np.stack([v[:, v.shape[1] // 2 :].astype(np.float32).mean(0) for v in vectors])
+        return Labelled(words, tags, [self._inputs(v) for v in vectors], means)
+
+    def _inputs(self, vectors: NDArray[np.float16]) -> torch.Tensor:
+        scaled = (vectors.astype(np.float32) - self.mean) / self.scale
+        found = scaled @ self.axes * (LENGTH / scaled.shape[1] ** 0.5)
+        return torch.from_numpy(np.concatenate([found, np.ones((len(found), 1))], axis=1).astype(np.float32))
+
+    def vectors(self, words: list[list[str]]) -> list[NDArray[np.float16]]:
         name = hashlib.blake2b(json.dumps([self.model, words]).encode(), digest_size=12).hexdigest()
         path = self.cache / f"{name}.npy"
         if not path.exists():
@@ -91,9 +113,9 @@ class Probe:
             layers = [(one.shape[1] - 1) // 2 for one in found[:1]] + [-1]
             return np.concatenate([one[:, layers].reshape(len(one), -1) for one in found])
 
-    def fit(self, data: Labelled, start: torch.Tensor | None, *, near: float = NEAR, steps: int = 25) -> torch.Tensor:
+    def fit(self, data: Labelled, start: torch.Tensor | None, *, near: float = NEAR, steps: int = 15) -> torch.Tensor:
         """A head's weights, ``[numbers + 1, tags]``, trained on all words at once (L-BFGS)."""
-        inputs, tags = self._inputs(data)
+        inputs, tags = data.tensors
         before = torch.zeros(inputs.shape[1], len(TAGS)) if start is None else start
         weights = before.clone().requires_grad_()
         optimiser = torch.optim.LBFGS([weights], max_iter=steps, history_size=10, line_search_fn="strong_wolfe")
@@ -110,7 +132,7 @@ class Probe:
         return weights.detach()
 
     def accuracy(self, weights: torch.Tensor, data: Labelled) -> float:
-        inputs, tags = self._inputs(data)
+        inputs, tags = data.tensors
         return float(((inputs @ weights).argmax(1) == tags).double().mean())
 
     def after(self, pool: Labelled, test: Labelled, chosen: list[int]) -> float:
@@ -119,14 +141,9 @@ class Probe:
 
     def probabilities(self, data: Labelled) -> list[Floats]:
         """Of the zero-shot head."""
-        inputs, _ = self._inputs(data)
+        inputs, _ = data.tensors
         found: Floats = torch.softmax(inputs @ self.start, dim=1).numpy()
         return np.split(found, np.cumsum([len(w) for w in data.words])[:-1])
-
-    def _inputs(self, data: Labelled) -> tuple[torch.Tensor, torch.Tensor]:
-        numbers, tags = data.tensors
-        scaled = (numbers - self.mean) / self.scale
-        return torch.cat([scaled, torch.ones(len(tags), 1)], dim=1) / scaled.shape[1] ** 0.5 * 8, tags
 
 
 class Seen:
@@ -136,13 +153,13 @@ class Seen:
         self.sizes = [len(words) for words in pool.words]
         self.forms = [[word.casefold() for word in words] for words in pool.words]
         self.probabilities = probabilities
-        self._vectors = np.stack([vectors[:, vectors.shape[1] // 2 :].astype(np.float32).mean(0) for vectors in pool.vectors])
+        self._means = pool.means
 
     def doubts(self) -> list[Floats]:
         return [1.0 - p.max(axis=1) for p in self.probabilities]
 
     def vectors(self) -> Floats:
-        return self._vectors
+        return self._means
 
 
 Orders = dict[str, Callable[[Seen, int, int], list[int]]]

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from calque.transfer.criteria import Coverage, Diversity, Fixed, Together, doubt_of, greedy
+from calque.transfer.criteria import FLOOR, Coverage, Diversity, Fixed, doubtful, endings, frequent, greedy
 
 
 def plain_greedy(make, sizes: list[int], *, sentences: int, exponent: float) -> list[int]:
@@ -83,18 +83,14 @@ def test_diversity_takes_one_of_each_bunch_before_a_second() -> None:
     assert {number // 10 for number in chosen} == {0, 1, 2, 3}
 
 
-def test_a_sum_of_objectives_sees_both() -> None:
-    first, second = Coverage([["a"], ["b"], ["a", "b"]], {"a": 5.0, "b": 5.0}), Fixed([0.0, 0.3, 0.2])
-    both = Together([first, second], [1.0, 1.0], 3)
-    assert [both.gain(i) for i in range(3)] == pytest.approx([0.5, 1.5, 1 + 2 / 3])
-    both.add(2)
-    assert both.gain(0) == pytest.approx(0.25)
-
-
-def test_doubt_weighs_frequent_words_that_the_model_does_not_know() -> None:
+def test_frequent_words_that_the_model_does_not_know_weigh_most() -> None:
     units = [["the", "kip"], ["the", "kip"], ["the", "once"]]
     doubts = [np.array(row, dtype=np.float32) for row in ([0.0, 0.5], [0.0, 0.3], [0.0, 0.4])]
-    weights = doubt_of(units, doubts)
-    assert weights["the"] == 0.0
-    assert weights["kip"] == pytest.approx(0.4 * np.log(3), rel=1e-5)
-    assert weights["kip"] > weights["once"] > 0
+    weights = doubtful(units, doubts)
+    assert weights["kip"] == pytest.approx((0.4 + FLOOR) * np.log(3), rel=1e-5)
+    assert weights["kip"] > weights["once"] > weights["the"] > 0
+    assert frequent(units) == pytest.approx({"the": np.log(4), "kip": np.log(3), "once": np.log(2)})
+
+
+def test_endings_are_no_word_forms() -> None:
+    assert endings([["walking", "ing", "a"]]) == [[(3, "ing"), (3, "ing"), (3, "a")]]

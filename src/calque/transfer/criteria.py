@@ -6,10 +6,10 @@ Choices and trade-offs
   (Minoux 1978): a gain that was worked out earlier is an upper bound, and most sentences are never looked at again. The result
   is that of the plain greedy search, to the last bit.
 - The greedy order is also an order of work: the first k of n sentences are what would have been chosen for a budget of k.
-- A gain is divided by what the sentence costs, a power of its words (:data:`EXPONENT`): else the longest always win, and a
-  budget in sentences is spent on a multiple of the words.
-- Units are weighed by the doubt that they carry in the whole pool: how often they stand there, times how unsure the model is
-  of them. Frequent words that it knows are worth nothing, nor are its whims about words that stand there once.
+- A gain is divided by what the sentence costs, a power of its words: without it the longest always win, and a budget in
+  sentences is spent on a multiple of the words.
+- Units are word forms and their endings, which stand for the words that the pool does not have. Each weighs as much as it is
+  frequent and doubtful in the whole pool: a whim about a word that stands there once counts little.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 REPEAT = 0.5  # what a unit is worth when it is met again, of what it was worth before
+FLOOR = 0.1  # doubt in what the model is sure of
+ENDING = 3  # characters
 REFERENCES = 2_000  # sentences that stand for the pool, for diversity: beyond it the estimate hardly changes
 
 
@@ -95,23 +97,6 @@ class Diversity:
         np.maximum(self._nearest, self._vectors[number] @ self._references, out=self._nearest)
 
 
-class Together:
-    """A weighted sum of objectives, each first brought to one for the best single sentence."""
-
-    def __init__(self, objectives: Sequence[Objective], weights: Sequence[float], count: int) -> None:
-        best = [max((one.gain(i) for i in range(count)), default=0.0) for one in objectives]
-        self._parts = [(one, w / b) for one, w, b in zip(objectives, weights, best, strict=True) if b > 0]
-
-    def gain(self, number: int) -> float:
-        """The sum of the gains."""
-        return sum(weight * one.gain(number) for one, weight in self._parts)
-
-    def add(self, number: int) -> None:
-        """Add it to each."""
-        for one, _ in self._parts:
-            one.add(number)
-
-
 class Fixed:
     """Sentences that are worth what they are worth, whatever else is chosen."""
 
@@ -163,16 +148,31 @@ def greedy(
         yield number
 
 
-def doubt_of(units: Sequence[Sequence[Hashable]], doubts: Sequence[Floats]) -> dict[Hashable, float]:
-    """Weights of units by the doubt that they carry: log(1 + times) × mean doubt.
+def frequent(units: Sequence[Sequence[Hashable]]) -> dict[Hashable, float]:
+    """Weights of units by how often they stand in the pool: log(1 + times).
+
+    :param units: of each sentence.
+    """
+    return {unit: float(np.log1p(n)) for unit, n in Counter(unit for own in units for unit in own).items()}
+
+
+def doubtful(units: Sequence[Sequence[Hashable]], doubts: Sequence[Floats]) -> dict[Hashable, float]:
+    """Weights of units by how often they stand in the pool, and how unsure the model is of them there.
+
+    log(1 + times) × (mean doubt + :data:`FLOOR`): what is frequent counts a little even where the model seems to know it, since a
+    model is often sure and wrong in a language that it has not learnt.
 
     :param units: of each sentence, one a word.
     :param doubts: of each word, 1 − the probability of its label.
     """
-    times: Counter[Hashable] = Counter()
     mass: Counter[Hashable] = Counter()
     for own, doubt in zip(units, doubts, strict=True):
-        times.update(own)
         for unit, value in zip(own, doubt.tolist(), strict=True):
             mass[unit] += value
-    return {unit: float(np.log1p(n)) * mass[unit] / n for unit, n in times.items()}
+    times = Counter(unit for own in units for unit in own)
+    return {unit: weight * (mass[unit] / times[unit] + FLOOR) for unit, weight in frequent(units).items()}
+
+
+def endings(forms: Sequence[Sequence[str]]) -> list[list[Hashable]]:
+    """Of each word its last :data:`ENDING` characters, as a unit of its own kind."""
+    return [[(ENDING, form[-ENDING:]) for form in own] for own in forms]

@@ -23,7 +23,8 @@ import numpy as np
 
 from calque.document import Sentence, comment_pair
 from calque.errors import CalqueError, DataError, ModelError
-from calque.transfer.criteria import Coverage, Diversity, Fixed, Floats, Objective, Together, doubt_of, greedy
+from calque.tasks import OF_WORDS
+from calque.transfer.criteria import FLOOR, Coverage, Diversity, Fixed, Floats, Objective, doubtful, endings, frequent, greedy
 from calque.transfer.pool import LONGEST, POOL, SHORTEST, Pool, Progress, gather, read_known, read_raw
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 Method = Literal["combined", "uncertainty", "coverage", "diversity", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
 SENTENCES = 100  # when no budget is given
+# A sentence costs its words to this power. Where words are the budget all of them count, unless the method is a mean over words
+# itself; where sentences are, their root: a long one is more work, though one sentence.
+IN_WORDS: dict[Method, float] = {"combined": 1.0, "uncertainty": 0.0, "coverage": 1.0, "diversity": 1.0, "random": 0.0}
+IN_SENTENCES: dict[Method, float] = {"combined": 0.5, "uncertainty": 0.0, "coverage": 0.5, "diversity": 0.0, "random": 0.0}
 DOUBTFUL = 0.3  # words that are named in a comment: the probability of their label is less than 1 − this
 REASONS = 4  # words named for each sentence
 TEXTS_AT_ONCE = 256
@@ -151,6 +156,10 @@ def select(
     language_code(lang)  # what is wrong is said before anything is read
     tagger = as_tagger(model)
     asked = check_tasks(tagger, tasks) or ["pos"]
+    if wrong := [task for task in asked if task not in OF_WORDS]:
+        raise ModelError(
+            f"{', '.join(wrong)}: labels whole texts; sentences are chosen by what labels words: {', '.join(OF_WORDS)}"
+        )
     if method == "diversity":
         _check_vectors(tagger)
     found = gather(
@@ -230,16 +239,8 @@ class _Work:
 
 def order(work: Material, method: Method, *, seed: int, sentences: int | None = None, words: int | None = None) -> Iterator[int]:
     """Numbers of the chosen sentences, the best first."""
-    return greedy(
-        objective_of(method, work, seed=seed),
-        work.sizes,
-        sentences=sentences,
-        words=words,
-        exponent=0.0 if method in FREE else 1.0,
-    )
-
-
-FREE: tuple[Method, ...] = ("random", "uncertainty")  # what is a mean over words, or blind, is not divided by words again
+    exponent = (IN_SENTENCES if sentences is not None else IN_WORDS)[method]
+    return greedy(objective_of(method, work, seed=seed), work.sizes, sentences=sentences, words=words, exponent=exponent)
 
 
 def objective_of(method: Method, work: Material, *, seed: int) -> Objective:
@@ -249,19 +250,17 @@ def objective_of(method: Method, work: Material, *, seed: int) -> Objective:
     if method == "uncertainty":
         return Fixed([float(doubt.mean()) for doubt in work.doubts()])
     if method == "coverage":
-        return Coverage(work.forms, {form: float(np.log1p(n)) for form, n in _times(work.forms).items()})
+        return Coverage(work.forms, frequent(work.forms))
     if method == "diversity":
         return Diversity(work.vectors(), seed=seed)
-    return Coverage(work.forms, doubt_of(work.forms, work.doubts()))
-
-
-def _times(units: Sequence[Sequence[str]]) -> Counter[str]:
-    return Counter(unit for own in units for unit in own)
+    tails, doubts = endings(work.forms), work.doubts()
+    both = [[*own, *ends] for own, ends in zip(work.forms, tails, strict=True)]
+    return Coverage(both, doubtful(work.forms, doubts) | doubtful(tails, doubts))
 
 
 def _selection(work: _Work, method: Method, numbers: list[int]) -> Selection:
     doubts = work.label(numbers, fill_in=True)
-    times = _times(work.forms)
+    times = Counter(form for own in work.forms for form in own)
     seen: set[str] = set()
     chosen: list[Chosen] = []
     for number, doubt, reasons in zip(numbers, doubts, _reasons(work, method, numbers, times), strict=True):
@@ -281,16 +280,13 @@ def _reasons(work: _Work, method: Method, numbers: Sequence[int], times: Counter
     """The forms that brought the most, of each chosen sentence in their order."""
     if method in ("random", "diversity"):
         return [()] * len(numbers)
-    if method == "coverage":
-        weights = {form: float(np.log1p(n)) for form, n in times.items()}
-    else:
-        weights = doubt_of(work.forms, work.doubts())
-    mean = {form: weight / float(np.log1p(times[form])) for form, weight in weights.items()}
+    weights = frequent(work.forms) if method == "coverage" else doubtful(work.forms, work.doubts())
+    mean = {form: weight / float(np.log1p(times[str(form)])) - FLOOR for form, weight in weights.items()}
     covered = Coverage([work.forms[i] for i in numbers], weights)
     found = []
     for place in range(len(numbers)):
         best = [form for form, value in covered.parts(place)[:REASONS] if value > 0]
-        found.append(tuple(Reason(str(f), times[str(f)], None if method == "coverage" else mean[f]) for f in best))
+        found.append(tuple(Reason(str(f), times[str(f)], None if method == "coverage" else max(mean[f], 0.0)) for f in best))
         covered.add(place)
     return found
 
