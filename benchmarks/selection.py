@@ -39,7 +39,7 @@ from calque.document import Sentence
 ROOT = Path(__file__).resolve().parents[1]
 REPORTED = {
     "fr": "UD_French-Sequoia", "ga": "UD_Irish-IDT", "id": "UD_Indonesian-GSD", "ko": "UD_Korean-GSD", "lv": "UD_Latvian-LVTB",
-    "ru": "UD_Russian-Taiga", "sv": "UD_Swedish-LinES", "tr": "UD_Turkish-BOUN", "ug": "UD_Uyghur-UDT", "vi": "UD_Vietnamese-VTB",
+    "ru": "UD_Russian-Taiga", "sv": "UD_Swedish-LinES", "tr": "UD_Turkish-IMST", "ug": "UD_Uyghur-UDT", "vi": "UD_Vietnamese-VTB",
 }  # fmt: skip
 DEVELOPED = {"cy": "UD_Welsh-CCG", "et": "UD_Estonian-EDT", "lt": "UD_Lithuanian-ALKSNIS", "nl": "UD_Dutch-Alpino"}
 BUDGETS = (10, 25, 50, 100, 250, 500)
@@ -70,7 +70,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--probe", action="store_true", help="heads on a frozen encoder, in place of training all of it")
     parser.add_argument("--develop", action="store_true", help="other languages, dev files")
     parser.add_argument("--languages", help="some of them: el,fr")
-    parser.add_argument("--methods", default="combined,uncertainty,coverage,diversity")
+    parser.add_argument("--methods", default="coverage,combined,uncertainty,diversity")
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)))
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--report", action="store_true", help="only print the tables of what the log has")

@@ -35,7 +35,20 @@ def test_the_names_are_those_of_the_function() -> None:
 
 def test_a_file_and_a_table_of_reasons(main: Callable[..., Any], raw: Path, lexicon_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "chosen.conllu"
-    done = main("select", str(raw), "--lang", "es", "--model", str(lexicon_model), "--n", "2", "--output", str(out))
+    done = main(
+        "select",
+        str(raw),
+        "--lang",
+        "es",
+        "--model",
+        str(lexicon_model),
+        "--n",
+        "2",
+        "--output",
+        str(out),
+        "--method",
+        "combined",
+    )
     assert done.status == 0, done.err
     assert "zyx (2, " in done.out and "2 sentences" in done.out and "1 too short" in done.out
     chosen = list(read_conllu(out))
@@ -45,7 +58,21 @@ def test_a_file_and_a_table_of_reasons(main: Callable[..., Any], raw: Path, lexi
 
 def test_json_alone_on_standard_output(main: Callable[..., Any], raw: Path, lexicon_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "chosen.txt"
-    done = main("select", str(raw), "--lang", "es", "--model", str(lexicon_model), "--words", "6", "--json", "-o", str(out))
+    done = main(
+        "select",
+        str(raw),
+        "--lang",
+        "es",
+        "--model",
+        str(lexicon_model),
+        "--words",
+        "6",
+        "--json",
+        "-o",
+        str(out),
+        "--method",
+        "combined",
+    )
     told = json.loads(done.out)
     assert told["words"] == 5 and told["chosen"][0]["text"] == "Un perro ve zyx."
     assert told["chosen"][0]["because"][0] == {"form": "zyx", "times": 2, "doubt": pytest.approx(12 / (12 + math.e), abs=1e-4)}
@@ -59,7 +86,7 @@ def test_without_an_output_conllu_is_printed(main: Callable[..., Any], raw: Path
 
 
 def test_a_pipe_serves_too(calque: Callable[..., Any], lexicon_model: Path) -> None:
-    done = calque("select", "-", "--lang", "es", "--model", str(lexicon_model), "--n", "1", stdin=TEXT)
+    done = calque("select", "-", "--lang", "es", "--model", str(lexicon_model), "--n", "1", "--method", "uncertainty", stdin=TEXT)
     assert done.status == 0 and "zyx" in done.out
 
 

@@ -51,8 +51,8 @@ def pool() -> list[Sentence]:
     return [Sentence([Token(word) for word in line.split()], text=line, lang="xx") for line in lines]
 
 
-def test_what_the_model_does_not_know_comes_first() -> None:
-    found = select(pool(), n=4, model=Fake())
+def test_combined_takes_what_the_model_does_not_know_first() -> None:
+    found = select(pool(), n=4, model=Fake(), method="combined")
     assert found.chosen[0].text == "a kip and fip"
     first = found.chosen[0]
     assert {r.form for r in first.reasons[:2]} == {"kip", "fip"}
@@ -95,7 +95,7 @@ def test_only_chosen_sentences_are_labelled_where_no_doubt_is_asked_for() -> Non
 def test_labels_are_filled_in_and_doubtful_words_named() -> None:
     source = pool()
     source[21].comments = ["# sent_id = s21", "# doubtful = 9 old"]
-    best = select(source, n=1, model=Fake()).sentences[0]
+    best = select(source, n=1, model=Fake(), method="combined").sentences[0]
     assert [t.upos for t in best.tokens] == ["NOUN"] * 4
     assert best.comments == ["# sent_id = s21", "# doubtful = 2 kip, 4 fip"]
 
@@ -130,7 +130,7 @@ def test_a_model_without_vectors_cannot_compare_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"method": "best"}, CalqueError, "unknown method 'best': combined, "),
+        ({"method": "best"}, CalqueError, "unknown method 'best': coverage, "),
         ({"n": 0}, CalqueError, "n = 0"),
         ({"shortest": 9, "longest": 5}, CalqueError, "there are none"),
         ({"shortest": 50}, DataError, "nothing to choose from .26 too short; sentences of 50 to 60 words count"),
@@ -162,6 +162,6 @@ def test_what_is_written_can_be_read_again(tmp_path: Path) -> None:
 
 def test_an_exported_model_does(lexicon_model: Path, tmp_path: Path) -> None:
     (tmp_path / "raw.txt").write_text("El gato está en la mesa.\nEl gato está en zyx.\nUn perro ve la casa.\n", encoding="utf-8")
-    found = calque.select(tmp_path / "raw.txt", n=1, lang="es", model=lexicon_model)
+    found = calque.select(tmp_path / "raw.txt", n=1, lang="es", model=lexicon_model, method="combined")
     assert found.chosen[0].text == "El gato está en zyx."
     assert "# doubtful = 5 zyx" in found.sentences[0].to_conllu()

@@ -20,9 +20,9 @@ SHOWN = 15  # sentences in the table
 class Method(StrEnum):
     """What makes a sentence worth its labels."""
 
+    coverage = "coverage"
     combined = "combined"
     uncertainty = "uncertainty"
-    coverage = "coverage"
     diversity = "diversity"
     random = "random"
 
@@ -37,14 +37,17 @@ def select_command(
         int | None, typer.Option("--n", "-n", min=1, help="Sentences to choose; without --words 100.", show_default=False)
     ] = None,
     words: Annotated[int | None, typer.Option(min=1, help="Words that they may have together.")] = None,
-    method: Annotated[Method, typer.Option(help="What makes a sentence worth its labels.")] = Method.combined,
+    method: Annotated[Method, typer.Option(help="What makes a sentence worth its labels.")] = Method.coverage,
     lang: Annotated[
         str, typer.Option("--lang", "-l", metavar="CODE", help="Language of the text (es, Spanish), or auto.")
     ] = "auto",
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", "-m", help="Whose doubt counts, a name or folder: best the one to train.", show_default="the embedded one"
+            "--model",
+            "-m",
+            help="Fills in the labels; whose doubt counts where the method asks for it.",
+            show_default="the embedded one",
         ),
     ] = None,
     tasks: Annotated[str, typer.Option(metavar="pos,feats", help="Of the model: what is going to be labelled.")] = "pos",
