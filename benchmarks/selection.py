@@ -73,6 +73,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--methods", default="coverage,combined,uncertainty,diversity")
     parser.add_argument("--budgets", default=",".join(map(str, BUDGETS)))
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument(
+        "--exponent", type=float, help="with --probe: of a sentence's words in its cost, for coverage and combined"
+    )
     parser.add_argument("--report", action="store_true", help="only print the tables of what the log has")
     args = parser.parse_args()
     everything = DEVELOPED if args.develop else REPORTED
@@ -80,6 +83,13 @@ def read_options() -> argparse.Namespace:
     args.treebanks = {lang: everything[lang] for lang in wanted}
     args.methods, args.budgets = args.methods.split(","), [int(b) for b in args.budgets.split(",")]
     args.kind = ("probe" if args.probe else "full") + ("-develop" if args.develop else "")
+    if args.exponent is not None:
+        if not args.probe:
+            parser.error("--exponent needs --probe: the command has one exponent a method")
+        from calque.transfer.selection import EXPONENT
+
+        EXPONENT.update(coverage=args.exponent, combined=args.exponent)
+        args.kind += f"-{args.exponent:g}"
     return args
 
 

@@ -1,13 +1,13 @@
 """What makes a set of sentences worth labelling, as functions of sets, and the greedy search for the best set.
 
 Choices and trade-offs
-- Coverage and diversity are monotone submodular: a sentence is worth less the more of the kind are there. So the greedy choice
-  of n sentences reaches at least 1 − 1/e of the best possible value (Nemhauser, Wolsey and Fisher 1978), and it may be *lazy*
-  (Minoux 1978): a gain that was worked out earlier is an upper bound, and most sentences are never looked at again. The result
-  is that of the plain greedy search, to the last bit.
+- Coverage and diversity are monotone submodular: a sentence is worth less the more of the kind are there. A gain is divided by
+  what the sentence costs, a power of its words; without it the longest always win, and a budget in sentences is spent on a
+  multiple of the words. The greedy choice is then worth at least 1 − 1/e of any set that costs no more than it does
+  (Nemhauser, Wolsey and Fisher 1978; Wolsey 1982).
+- The search is *lazy* (Minoux 1978): a gain that was worked out earlier is an upper bound, and most sentences are never looked
+  at again. The result is that of the plain search.
 - The greedy order is also an order of work: the first k of n sentences are what would have been chosen for a budget of k.
-- A gain is divided by what the sentence costs, a power of its words: without it the longest always win, and a budget in
-  sentences is spent on a multiple of the words.
 - Units are word forms and their endings, which stand for the words that the pool does not have. Each weighs as much as it is
   frequent and doubtful in the whole pool: a whim about a word that stands there once counts little.
 """
