@@ -1,9 +1,10 @@
-"""Which sentences of raw text to label, so that a model of a new language learns the most from them.
+"""Which sentences of raw text to label, so that a model of a new language sees as much of it as possible.
 
 Choices and trade-offs
 - The default covers the frequent word forms of the text, as many as can be had for the words (:mod:`calque.transfer.criteria`).
-  Of the methods measured it was the best at equal numbers of words, and it needs a model only to fill in the labels. To weigh
-  forms by the doubt of the zero-shot model (``combined``) gained nothing more, the doubt alone lost (``docs/lab.md``).
+  It was the best on the languages where methods were chosen, and it needs a model only to fill in the labels. On others it gains
+  over as many random sentences, and nothing over random ones of as many words. To weigh forms by the doubt of the zero-shot
+  model (``combined``) gained nothing more, and the doubt alone lost (``docs/lab.md``).
 - Any model will do that gives the probability of a label (:class:`calque.pipeline.Tagger`), exported ones without PyTorch too.
   Diversity needs vectors of texts besides (``embed``).
 - Nothing is read twice: a pipe serves as well as a file. A pool in memory (:mod:`calque.transfer.pool`) bounds the memory.
