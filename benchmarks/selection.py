@@ -250,7 +250,8 @@ def report(args: argparse.Namespace) -> str:
         )
     at = 100 if 100 in args.budgets else args.budgets[-1]
     lines += ["", f"| {at} sentences | random | " + " | ".join(args.methods) + " |", "|---|--:|" + "--:|" * len(args.methods)]
-    for langs in [[lang] for lang in args.treebanks] + [list(args.treebanks)]:
+    several = [list(args.treebanks)] if len(args.treebanks) > 1 else []
+    for langs in [[lang] for lang in args.treebanks] + several:
         random = [v["accuracy"] for k, v in log.items() if k.split("/")[1] in langs and k.endswith(f"/random/{at}")]
         cells = [f"{100 * mean(random):.2f}" if random else "–"]
         for method in args.methods:
