@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from calque.training.finetune import fine_tune
     from calque.transfer.comparison import compare
     from calque.transfer.diagnosis import Diagnosis, diagnose
+    from calque.transfer.selection import Selection, select
     from calque.transfer.sources import sources
     from calque.transfer.strategies import train_strategy
     from calque.zeroshot import Classified, classify
@@ -40,6 +41,7 @@ _HOME = {
     "MultiwordToken": "calque.document",
     "OnnxModel": "calque.runtime.session",
     "Router": "calque.runtime.router",
+    "Selection": "calque.transfer.selection",
     "Sentence": "calque.document",
     "Token": "calque.document",
     "annotate": "calque.pipeline",
@@ -53,6 +55,7 @@ _HOME = {
     "fine_tune": "calque.training.finetune",
     "load": "calque.pipeline",
     "parse": "calque.pipeline",
+    "select": "calque.transfer.selection",
     "sources": "calque.transfer.sources",
     "train_adapter": "calque.training.adapting",
     "train_strategy": "calque.transfer.strategies",
@@ -70,6 +73,7 @@ __all__ = [
     "MultiwordToken",
     "OnnxModel",
     "Router",
+    "Selection",
     "Sentence",
     "Token",
     "__version__",
@@ -85,6 +89,7 @@ __all__ = [
     "load",
     "parse",
     "sources",
+    "select",
     "train_adapter",
     "train_strategy",
 ]

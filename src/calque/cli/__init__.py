@@ -32,6 +32,7 @@ from calque.cli.models import models_app
 from calque.cli.parse import parse_command
 from calque.cli.pretrain import pretrain_command
 from calque.cli.project import project_command
+from calque.cli.select import select_command
 from calque.cli.sources import sources_command
 from calque.cli.train import train_command
 from calque.errors import CalqueError
@@ -44,6 +45,7 @@ ORDER = (
     "parse",
     "classify",
     "sources",
+    "select",
     "train",
     "evaluate",
     "compare",
@@ -117,6 +119,7 @@ app.command("pretrain")(pretrain_command)
 app.command("sources", no_args_is_help=True)(sources_command)
 app.command("lexicon")(lexicon_command)
 app.command("project", no_args_is_help=True)(project_command)
+app.command("select", no_args_is_help=True)(select_command)
 app.add_typer(data_app, name="data")
 _plain_help(app)
 

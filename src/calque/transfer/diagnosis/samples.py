@@ -282,8 +282,8 @@ def _is_treebank(path: str) -> bool:
 
 
 def _raw(path: str, language: str) -> Iterator[Sentence]:
-    from calque.formats.text import read_lines
     from calque.cutting import AUTO, cut_stream
+    from calque.formats.text import read_lines
 
     return cut_stream(read_lines(path), lang=AUTO if language == UNDETERMINED else language, words=False)
 
