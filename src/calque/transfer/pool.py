@@ -107,7 +107,7 @@ def read_raw(path: str | Path, *, lang: str = "auto") -> Iterator[Sentence]:
     from itertools import chain, islice
 
     from calque.formats.text import read_lines, read_pretokenized
-    from calque.pipeline import cut_stream, language_code
+    from calque.cutting import cut_stream, language_code
 
     code = language_code(lang)
     lines = read_lines(path)

@@ -145,7 +145,8 @@ def select(
     :param progress: told what is being done, how much of it, and of how much (None where that is not known).
     :raises CalqueError: for a file that cannot be read or has nothing to choose from, and a model that lacks what is needed.
     """
-    from calque.pipeline import as_tagger, check_tasks, language_code
+    from calque.cutting import language_code
+    from calque.pipeline import as_tagger, check_tasks
 
     if method not in METHODS:
         raise CalqueError(f"unknown method {method!r}: {', '.join(METHODS)}")
