@@ -106,8 +106,8 @@ def read_raw(path: str | Path, *, lang: str = "auto") -> Iterator[Sentence]:
     """
     from itertools import chain, islice
 
-    from calque.formats.text import read_lines, read_pretokenized
     from calque.cutting import cut_stream, language_code
+    from calque.formats.text import read_lines, read_pretokenized
 
     code = language_code(lang)
     lines = read_lines(path)
