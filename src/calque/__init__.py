@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from calque.training.finetune import fine_tune
     from calque.transfer.comparison import compare
     from calque.transfer.diagnosis import Diagnosis, diagnose
+    from calque.transfer.projection import project
     from calque.transfer.selection import Selection, select
     from calque.transfer.sources import sources
     from calque.transfer.strategies import train_strategy
@@ -55,6 +56,7 @@ _HOME = {
     "fine_tune": "calque.training.finetune",
     "load": "calque.pipeline",
     "parse": "calque.pipeline",
+    "project": "calque.transfer.projection",
     "select": "calque.transfer.selection",
     "sources": "calque.transfer.sources",
     "train_adapter": "calque.training.adapting",
@@ -88,6 +90,7 @@ __all__ = [
     "fine_tune",
     "load",
     "parse",
+    "project",
     "sources",
     "select",
     "train_adapter",

@@ -126,6 +126,8 @@ def check_python(text):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "calque":
             assert hasattr(calque, node.func.attr), f"calque has no {node.func.attr}"
             known = inspect.signature(getattr(calque, node.func.attr)).parameters
+            if any(p.kind is p.VAR_KEYWORD for p in known.values()):  # handed on to the training
+                known = {**known, **inspect.signature(calque.fine_tune).parameters}
             unknown = {keyword.arg for keyword in node.keywords if keyword.arg} - set(known)
             assert not unknown, f"calque.{node.func.attr} has no {', '.join(unknown)}"
 
