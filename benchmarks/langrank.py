@@ -15,6 +15,7 @@ import csv
 import io
 import lzma
 import math
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -30,18 +31,22 @@ TREES, LEAVES, RATE, LEAST = 100, 16, 0.1, 5
 RELEVANT = 10
 
 
-def words_of(data: Path, codes: list[str]) -> dict[str, list[str]]:
-    """Language → words of its treebanks."""
+def splits_with_text(data: Path, code: str) -> Iterator[list[Path]]:
+    """The treebanks of a language that hold their text: train files, then dev files, then test files."""
     with (data / "ud" / "INDEX.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    mine = [(row["treebank"], row["split"]) for row in rows if row["iso"] == code and row["includes_text"] == "yes"]
+    for wanted in ("train", "dev", "test"):
+        paths = [data / "ud" / treebank / f"{split}.conllu.xz" for treebank, split in mine if split == wanted]
+        yield [path for path in paths if path.exists()]
+
+
+def words_of(data: Path, codes: list[str]) -> dict[str, list[str]]:
+    """Language → words of its treebanks."""
     found = {}
     for code in codes:
-        for split in ("train", "dev", "test"):
-            words: list[str] = []
-            for row in rows:
-                path = data / "ud" / row["treebank"] / f"{split}.conllu.xz"
-                if row["iso"] == code and row["split"] == split and path.exists() and row["includes_text"] == "yes":
-                    words += [w for s in islice(read_conllu(path, on_error="skip"), SENTENCES) for w in s.words]
+        for paths in splits_with_text(data, code):
+            words = [w for path in paths for s in islice(read_conllu(path, on_error="skip"), SENTENCES) for w in s.words]
             if words:
                 found[code] = words
                 break

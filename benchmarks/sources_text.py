@@ -8,13 +8,13 @@ share that are this source's; vectors of the embedded default)?
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from fit import grid
+from langrank import splits_with_text
 
 import calque
 from calque.formats.conllu import read_conllu
@@ -31,17 +31,11 @@ NEIGHBOURS = 10
 
 def texts(data: Path, codes: list[str]) -> dict[str, list[str]]:
     """Language → sentences."""
-    with (data / "ud" / "INDEX.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     found = {}
     for code in codes:
-        for split in ("train", "dev", "test"):
-            lines: list[str] = []
-            for row in rows:
-                path = data / "ud" / row["treebank"] / f"{split}.conllu.xz"
-                if row["iso"] == code and row["split"] == split and row["includes_text"] == "yes" and path.exists():
-                    read = islice(read_conllu(path, on_error="skip"), 8 * SENTENCES)
-                    lines += [s.text for s in read if s.text and len(s.text) > 15]
+        for paths in splits_with_text(data, code):
+            read = (s.text for path in paths for s in islice(read_conllu(path, on_error="skip"), 8 * SENTENCES))
+            lines = [text for text in read if text and len(text) > 15]
             if len(lines) >= SENTENCES:
                 found[code] = lines[:: max(1, len(lines) // SENTENCES)][:SENTENCES]
                 break
