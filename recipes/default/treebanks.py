@@ -2,8 +2,8 @@
 
     python recipes/default/treebanks.py --data ../shared/data --work build/default
 
-Writes ``<lang>.train.conllu`` and ``<lang>.dev.conllu`` a language (words, tags, universal features, trees), and ``sources.json``
-(treebanks, licences, sentences).
+Writes ``<lang>.train.conllu`` and ``<lang>.dev.conllu`` a language (words, tags, universal features, trees; a comment names each
+sentence's treebank, ``es_gsd``), and ``sources.json`` (treebanks, licences, sentences).
 
 Choices and trade-offs
 - Licences: CC0, public domain, CC BY, CC BY-SA. No NC, no GPL or LGPL-LR.
@@ -15,7 +15,7 @@ Choices and trade-offs
   and are left out.
 - Features are the universal ones (language-specific ones are of use in one language each). Subtypes of relations that all
   treebanks together have less than a hundred times are left out.
-- Chinese treebanks in traditional characters train twice, once converted to simplified ones (OpenCC).
+- Chinese treebanks in traditional characters train twice, once converted to simplified ones (OpenCC; GSD's are then GSDSimp's).
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ FREE = re.compile(r"^(CC0|PD|CC BY(-SA)? )")
 OLDER = {"UD_Swedish-Talbanken": "sv", "UD_Dutch-LassySmall": "nl", "UD_Chinese-GSD": "zh"}
 
 
+def short_name(treebank: str, lang: str) -> str:
+    """``es_gsd`` of ``UD_Spanish-GSD``."""
+    return f"{lang}_{treebank.rpartition('-')[2].lower()}"
+
+
 def key(sentence: Sentence) -> str:
     """The words, case-folded."""
     return " ".join(t.text.casefold() for t in sentence.tokens)
@@ -53,15 +58,15 @@ def kept_aside(text: str) -> bool:
 
 def simplified(sentence: Sentence, converter: OpenCC) -> Sentence:
     """A copy in simplified characters (word by word: the number of words stays)."""
-    copy = Sentence(tokens=[], comments=[])
+    copy = Sentence(tokens=[], comments=list(sentence.comments))
     for token in sentence.tokens:
         copy.tokens.append(replace(token, text=converter.convert(token.text)))
     return copy
 
 
-def plain(sentence: Sentence, *, older: bool = False) -> Sentence:
+def plain(sentence: Sentence, treebank: str, *, older: bool = False) -> Sentence:
     """Words, universal tags, universal features, trees and multiword tokens only; of an older release no features and trees."""
-    sentence.comments = []
+    sentence.comments = [f"# treebank = {treebank}"]
     sentence.empty_nodes = []
     for token in sentence.tokens:
         token.lemma = token.xpos = token.deps = token.misc = token.entity = None
@@ -123,9 +128,13 @@ class Collection:
         for row in self.index:
             if row["split"] == "test" or not FREE.match(row["licence"]):
                 continue
-            lang, sentences = row["iso"], [plain(s) for s in self.read("ud", row["treebank"], row["split"])]
+            lang, named = row["iso"], short_name(row["treebank"], row["iso"])
+            sentences = [plain(s, named) for s in self.read("ud", row["treebank"], row["split"])]
             if row["treebank"] == "UD_Chinese-GSD":
-                sentences += [simplified(s, self.converter) for s in sentences]
+                others = [simplified(s, self.converter) for s in sentences]
+                for s in others:
+                    s.comments = ["# treebank = zh_gsdsimp"]
+                sentences += others
             for s in sentences:
                 aside = row["split"] == "dev" and kept_aside(key(s))
                 (self.dev if aside else self.train)[lang].append(s)
@@ -137,8 +146,9 @@ class Collection:
         for name, lang in OLDER.items():
             if not FREE.match(licence[name]):
                 continue
-            sentences = [plain(s, older=True) for s in self.read("ud-older", name, "train")]
-            if lang == "zh":
+            sentences = [plain(s, f"{short_name(name, lang)}1", older=True) for s in self.read("ud-older", name, "train")]
+            if lang == "zh":  # every second one, in both scripts: eight times as many as of today's release would be too many
+                sentences = sentences[::2]
                 sentences += [simplified(s, self.converter) for s in sentences]
             reconcile(sentences, self.train[lang])
             self.train[lang] += sentences

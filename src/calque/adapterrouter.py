@@ -116,9 +116,10 @@ def adapters_for(
     """
     if wanted is None:
         return None
+    from calque.conventions import Following
     from calque.runtime.router import Router
 
-    if isinstance(tagger, Router):
+    if isinstance(tagger.tagger if isinstance(tagger, Following) else tagger, Router):
         raise CalqueError(
             "a table of routes says itself which adapters a language goes through: leave the adapters out, or give one of its "
             "models"

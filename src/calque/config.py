@@ -44,6 +44,7 @@ class ModelConfig:
     # Options of the word features beside the encoder (models/mixer.py, wordforms.py); empty when it has none.
     word_features: dict[str, Any] = field(default_factory=dict)
     language_token: bool = False  # the name of a sentence's language stands before it, where it is known (pieces.py)
+    treebanks: list[str] = field(default_factory=list)  # that it is told by name where a user wants it (conventions.py): es_gsd
     layer_mix: bool = False  # each head reads its own learnt mean over the encoder's layers (models/layermix.py)
     languages: list[str] = field(default_factory=list)
     licence: str = ""

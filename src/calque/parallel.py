@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from calque.adapterrouter import Choose, Otherwise, adapters_for
 from calque.analysis import Analysis
+from calque.conventions import following
 from calque.cutting import name_words
 from calque.document import Sentence, Token
 from calque.errors import CalqueError
@@ -69,6 +70,7 @@ class _Job(NamedTuple):
     otherwise: Otherwise
     lang: str | None
     words: bool
+    treebank: str | None
 
 
 def annotate_parallel(
@@ -82,6 +84,7 @@ def annotate_parallel(
     lang: str | None = None,
     backend: Backend = "auto",
     name_languages: bool = False,
+    treebank: str | None = None,
     batch_words: int = WINDOW_WORDS,
 ) -> Generator[Sentence]:
     """As :func:`calque.pipeline.annotate`, the work shared by several processes; same sentences, same order, same labels.
@@ -99,12 +102,13 @@ def annotate_parallel(
     :param lang: of sentences that name no language, for ``auto``.
     :param backend: how a model that is named is run, as for :func:`calque.pipeline.load`.
     :param name_languages: also name the words' languages in sentences that mix some (:func:`calque.cutting.name_words`).
+    :param treebank: whose conventions the labels follow (:func:`calque.conventions.following`).
     :param batch_words: words handed to a worker at a time.
     :raises CalqueError: for fewer than one worker, and for a worker that was killed; else as ``annotate`` and ``load`` do.
     """
     if workers < 1:
         raise CalqueError(f"{workers} workers cannot do anything: give 1 or more, at most as many as there are processors")
-    job = _Job(_travelling(model), backend, tasks, adapters, otherwise, lang, name_languages)
+    job = _Job(_travelling(model), backend, tasks, adapters, otherwise, lang, name_languages, treebank)
     if workers == 1:
         return _alone(sentences, job, batch_words)
     try:
@@ -129,6 +133,7 @@ def _opened(job: _Job) -> tuple[Tagger, Choose | None]:
     else:
         tagger = job.model
     check_tasks(tagger, job.tasks)
+    tagger = following(tagger, job.treebank) if job.treebank else tagger
     return tagger, adapters_for(tagger, job.adapters, otherwise=job.otherwise, lang=job.lang)
 
 

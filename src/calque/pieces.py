@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from calque.conventions import language_of
 from calque.errors import ModelError
 from calque.vocabularies import Vocabularies
 from calque.wordforms import HIDDEN, SLOTS, WordForms
@@ -36,7 +37,7 @@ Pooling = Literal["letters", "mean", "first"]
 POOLINGS: tuple[Pooling, ...] = ("letters", "mean", "first")
 NEW_POOLING: Pooling = "letters"  # where no head has been trained yet
 MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
-LEAD_PIECES = 6  # that the name of a language may take
+LEAD_PIECES = 6  # that the name of a language or treebank may take
 WORDS_KEPT = 50_000  # whose pieces are remembered: text repeats itself, and cutting costs more than looking up
 FIRST_CONTROL, FIRST_BYTE = 256, 290  # characters that stand for bytes 0 to 32 and 127, and for the first beyond ASCII
 MAX_CHARACTERS_A_WORD = 1000  # far more than 32 pieces hold: a megabyte of base64 is not worth tokenising whole
@@ -53,7 +54,7 @@ class Row:
     keep: tuple[int, int]  # words of this window [from, to) whose output counts, relative to first_word
     features: NDArray[np.int32] | None = None  # of the words' forms, ``[words, SLOTS]``, for models that read them
     whole: bool = False  # a text as one "word": the mean over its pieces, whatever the model's rule of pooling
-    lead: tuple[int, ...] = ()  # pieces before the first word that name the language, for models that are told it
+    lead: tuple[int, ...] = ()  # pieces before the first word that name the language or treebank, for models that are told it
 
     @property
     def words(self) -> int:
@@ -93,6 +94,7 @@ class WordPieces:
     :param forms: hashes the words' forms, for models that read their features.
     :param own: vocabularies of single languages, for encoders that have them.
     :param named: put the name of a sentence's language before its words, where it is known (``--language-token``).
+    :param treebanks: those whose names are put before the words of their sentences (``--treebank-token``): ``es_gsd``.
     :raises ModelError: when the tokenizer cannot serve (no padding or unknown piece, window too small).
     """
 
@@ -105,6 +107,7 @@ class WordPieces:
         forms: WordForms | None = None,
         own: Vocabularies | None = None,
         named: bool = False,
+        treebanks: Collection[str] = (),
     ) -> None:
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -116,6 +119,7 @@ class WordPieces:
         self.max_length = max_length
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.named = named
+        self.treebanks = frozenset(treebanks)
         if self.room < 8:
             raise ModelError(f"a window of {max_length} pieces is too small: give --max-length 16 or more")
         self.unknown_id = _first_id(tokenizer, "<unk>", "[UNK]", "<pad>", "[PAD]")
@@ -127,21 +131,31 @@ class WordPieces:
     @property
     def room(self) -> int:
         """Pieces of a window that words may take."""
-        return self.max_length - len(self.prefix) - len(self.suffix) - (LEAD_PIECES if self.named else 0)
+        return self.max_length - len(self.prefix) - len(self.suffix) - (LEAD_PIECES if self.told else 0)
+
+    @property
+    def told(self) -> bool:
+        """Whether the model is told a sentence's language or treebank."""
+        return self.named or bool(self.treebanks)
 
     def lead(self, lang: str | None) -> tuple[int, ...]:
-        """Pieces that name a language in English, with ``:`` after it; none where it is not known, or the model is not told it.
+        """Pieces that name a treebank (``GSD`` of ``es_gsd``), or a language in English, with ``:`` after it.
 
-        Words of the vocabulary that is there, since a new one would have no vector that pre-training has learnt.
+        None where it is not known, or the model is not told it. They are words of the vocabulary that is there, since a new one
+        would have no vector that pre-training has learnt.
         """
-        if not self.named or lang is None:
+        if lang is None or not (self.named or lang in self.treebanks):
             return ()
         if lang not in self._leads:
-            title = _title(lang)
-            text = f"{' ' if self.space else ''}{title}:"
-            ids = self._pieces(self.tokenizer.encode(text, add_special_tokens=False).ids) if title else []
-            self._leads[lang] = tuple(_fit(ids, self.unknown_id, LEAD_PIECES)) if ids else ()
+            name, title = lang.partition("_")[2], _title(language_of(lang))
+            spelt = [f"{name.upper()}:", f"{name}:", name] if lang in self.treebanks else [f"{title}:"] if title else []
+            found = [self._lead(text) for text in spelt]
+            self._leads[lang] = next((ids for ids in found if self.unknown_id not in ids), found[0] if found else ())
         return self._leads[lang]
+
+    def _lead(self, text: str) -> tuple[int, ...]:
+        ids = self._pieces(self.tokenizer.encode(f"{' ' if self.space else ''}{text}", add_special_tokens=False).ids)
+        return tuple(_fit(ids, self.unknown_id, LEAD_PIECES)) if ids else ()
 
     def pad_with(self, pad_id: int) -> None:
         """Pad with this piece: an encoder's configuration may name another one than the tokenizer does."""
@@ -186,7 +200,8 @@ class WordPieces:
         """Cut sentences into pieces and windows.
 
         :param first: the number given to the first sentence.
-        :param langs: the language of each sentence, for encoders with vocabularies by language, and for ``formed``.
+        :param langs: the language of each sentence, for encoders with vocabularies by language, and for ``formed``; or its
+            treebank (``es_gsd``), for models that are told it.
         :param formed: the languages whose words' forms the model has learnt; in others forms are hidden from it, since what an
             ending means in one language misleads in the next. None are, where there are none or a sentence's is not known; nor
             in Nynorsk, where Norwegian is among them.
@@ -195,7 +210,9 @@ class WordPieces:
             self._known = {}  # a new one, so that another thread's reference to the old one stays good
         kept = self._known
         short = [[word if len(word) <= MAX_CHARACTERS_A_WORD else _clip(word) for word in words] for words in sentences]
-        named: Sequence[str | None] = langs if self.own is not None and langs is not None else [None] * len(short)
+        given: Sequence[str | None] = langs if langs is not None else [None] * len(short)
+        plain = [lang if lang is None else language_of(lang) for lang in given]
+        named = plain if self.own is not None else [None] * len(short)
         fresh: dict[str | None, dict[str, None]] = {}
         for lang, words in zip(named, short, strict=True):
             known = kept.setdefault(lang, {})
@@ -208,8 +225,7 @@ class WordPieces:
             encoded = tokenizer.encode_batch([lead + (word.strip() or word) for word in new], add_special_tokens=False)
             kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
         rows: list[Row] = []
-        given: Sequence[str | None] = langs if langs is not None else [None] * len(short)
-        strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in given]
+        strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in plain]
         for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
             forms = self.forms(words) if self.forms is not None and not strange[number - first] else None
             known, lead_in = kept[lang], self.lead(given[number - first])
@@ -231,10 +247,11 @@ class WordPieces:
         lead = " " if self.space else ""
         rows: list[Row] = []
         for number, text in enumerate(texts):
-            own = self.own.tokenizer(langs[number]) if self.own is not None and langs is not None else None
+            lang = langs[number] if langs is not None else None
+            own = self.own.tokenizer(lang and language_of(lang)) if self.own is not None else None
             encoded = (own or self.tokenizer).encode(lead + text.strip(), add_special_tokens=False)
             ids = [self.unknown_id if i in self.controls else i for i in encoded.ids] or [self.unknown_id]
-            lead_in = self.lead(langs[number]) if langs is not None else ()
+            lead_in = self.lead(lang)
             for start in range(0, len(ids), self.room):
                 part = np.array(ids[start : start + self.room], dtype=np.int32)
                 rows.append(Row(first + number, 0, part, np.zeros(1, dtype=np.int32), (0, 1), whole=True, lead=lead_in))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_chec
 from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
 from calque.analysis import Analysis, Tagged, Tree
 from calque.config import is_routes
+from calque.conventions import following
 from calque.cutting import AUTO, cut
 from calque.document import Document, Sentence
 from calque.errors import CalqueError, ModelError
@@ -99,6 +100,7 @@ def parse(  # type: ignore[overload-overlap] # a string is a sequence of strings
     tasks: str | Sequence[str] | None = None,
     adapters: Adapters = None,
     otherwise: Otherwise = "nearest",
+    treebank: str | Sequence[str] | None = None,
 ) -> Document: ...
 @overload
 def parse(
@@ -109,6 +111,7 @@ def parse(
     tasks: str | Sequence[str] | None = None,
     adapters: Adapters = None,
     otherwise: Otherwise = "nearest",
+    treebank: str | Sequence[str] | None = None,
 ) -> list[Document]: ...
 def parse(
     text: str | Sequence[str],
@@ -118,6 +121,7 @@ def parse(
     tasks: str | Sequence[str] | None = None,
     adapters: Adapters = None,
     otherwise: Otherwise = "nearest",
+    treebank: str | Sequence[str] | None = None,
 ) -> Document | list[Document]:
     """Analyse text: sentences, words with character offsets, and what the model knows of them (tags, features, trees, entities).
 
@@ -129,8 +133,10 @@ def parse(
     :param adapters: of the model: a name or stack for all (``es``, ``es,pos``), ``auto`` for those of each sentence's language,
         or a list with one for each text (None: none); by default what the model goes through by itself.
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
+    :param treebank: whose conventions the labels follow in its language (``es_gsd``), or several, of a language one each; of
+        those that the model was told by name in training. By default none: what the treebanks of a language have in common.
     :returns: a document, or a list of them for a list of texts.
-    :raises CalqueError: for an unknown language, model, task or adapter, or a model without a head for words.
+    :raises CalqueError: for an unknown language, model, task, adapter or treebank, or a model without a head for words.
     """
     one = isinstance(text, str)
     texts: Sequence[str] = [text] if isinstance(text, str) else text
@@ -139,6 +145,7 @@ def parse(
         raise CalqueError(f"{len(texts)} texts but {len(langs)} languages: give one language for all, or one for each")
     tagger = as_tagger(model)
     check_tasks(tagger, tasks)
+    tagger = following(tagger, treebank) if treebank else tagger
     documents = [cut(t, lang=code) for t, code in zip(texts, langs, strict=True)]
     choose = by_text(tagger, adapters, [d.sentences for d in documents], otherwise=otherwise)
     for _ in annotate((s for d in documents for s in d.sentences), tagger, tasks=tasks, choose=choose):

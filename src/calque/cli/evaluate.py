@@ -64,6 +64,12 @@ def evaluate_command(
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="Bootstrap resamples behind each interval.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resamples.")] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first sentences of each file.")] = None,
+    treebank: Annotated[
+        str,
+        typer.Option(
+            "--treebank", metavar="es_gsd", help="Label as this treebank does: auto (by a file's name), none, or one it knows."
+        ),
+    ] = "auto",
     adapters: AdapterNames = None,
     otherwise: ForOthers = Otherwise.nearest,
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run: auto, onnx or torch.")] = Backend.auto,
@@ -105,6 +111,7 @@ def evaluate_command(
                 backend=backend.value,
                 adapters=adapters,
                 otherwise=otherwise.value,
+                treebank=treebank,
                 progress=progress,
                 **common,
             )

@@ -93,6 +93,12 @@ def parse_command(
         str | None,
         typer.Option("--tasks", metavar="pos,ner", help="Do these of the model's tasks alone.", show_default="all it has"),
     ] = None,
+    treebank: Annotated[
+        str | None,
+        typer.Option(
+            "--treebank", metavar="es_gsd", help="Label as this treebank does, of those that the model knows.", show_default=False
+        ),
+    ] = None,
     adapters: AdapterNames = None,
     otherwise: ForOthers = Otherwise.nearest,
     backend: Annotated[Backend, typer.Option("--backend", help="How the model is run.")] = Backend.auto,
@@ -122,7 +128,7 @@ def parse_command(
         raise typer.BadParameter("--workers is for --input FILE: a TEXT is analysed in one process")
     if text is not None and not text.strip():
         raise DataError("the text is empty: give some words, or a file with --input FILE")
-    tagger, lang = _prepare(model, backend, lang, tasks)
+    tagger, lang = _prepare(model, backend, lang, tasks, treebank)
     from calque.adapterrouter import adapters_for
     from calque.pipeline import annotate
 
@@ -144,6 +150,7 @@ def parse_command(
         label = partial(
             annotate_parallel, model=model, workers=workers, tasks=tasks, adapters=adapters, otherwise=otherwise.value,
             lang=None if lang == "auto" else lang, backend=backend.value, name_languages=not pretokenized and lang == "auto",
+            treebank=treebank,
         )  # fmt: skip
     named = workers == 1  # else the workers name words' languages: it takes longer than all the rest that is done here
     # closed at once whatever happens: workers must not outlive an error of the writer
@@ -165,15 +172,16 @@ def _style(output: Path | None, usual: Format) -> Format:
     return SUFFIXES.get(names[-1] if names else "", Format.conllu)
 
 
-def _prepare(model: str | None, backend: Backend, lang: str, tasks: str | None) -> tuple[Tagger, str]:
+def _prepare(model: str | None, backend: Backend, lang: str, tasks: str | None, treebank: str | None) -> tuple[Tagger, str]:
     """The model and the language's code; what is wrong with either is said before any text is read."""
+    from calque.conventions import following
     from calque.cutting import language_code
     from calque.pipeline import check_tasks, load
 
     code = language_code(lang) or "auto"
     tagger: Tagger = load(model, backend=backend.value)
     check_tasks(tagger, tasks)
-    return tagger, code
+    return (following(tagger, treebank) if treebank else tagger), code
 
 
 def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, tasks: str | None, choose: Choose | None) -> Document:

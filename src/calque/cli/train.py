@@ -111,6 +111,13 @@ def train_command(
             "--language-token/--no-language-token", help="Tell the encoder the language of each sentence, against confusion."
         ),
     ] = None,
+    treebank_token: Annotated[
+        bool | None,
+        typer.Option(
+            "--treebank-token/--no-treebank-token",
+            help="Tell the encoder the treebank of each sentence, for treebanks that label differently (es_gsd-ud-train.conllu).",
+        ),
+    ] = None,
     layer_mix: Annotated[
         bool | None,
         typer.Option("--layer-mix/--no-layer-mix", help="Each head reads its own learnt mean over all layers, not the last."),
@@ -204,6 +211,7 @@ def train_command(
         recase=recase,
         code_switch=code_switch,
         language_token=language_token,
+        treebank_token=treebank_token,
         layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,

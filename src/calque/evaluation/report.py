@@ -7,6 +7,8 @@ Choices and trade-offs
   a large file weighs more than a small one. The macro average over languages weighs every language the same.
 - What the run took (seconds, words a second) is shown on the terminal and left out of the JSON, so that the same model, files
   and seed give the same bytes.
+- A model that was told treebanks by name in training is told a file's own, where its name says which: peers have a model for each
+  treebank, and one chooses among them in the same way. What it does untold is a matter of an option.
 - One file that cannot be measured (no gold tags, no sentences) stops the evaluation: a table with a silent hole is worse.
 """
 
@@ -18,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from calque.conventions import following, treebank_of, treebanks_of
 from calque.errors import DataError, FormatError, ModelError
 from calque.evaluation.counting import ACCURACY as ACCURACY
 from calque.evaluation.counting import ACCURACY_NO_MWT as ACCURACY_NO_MWT
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 FilePath = str | Path
 Files = Mapping[str, FilePath | Sequence[FilePath]]
+BY_NAME, UNTOLD = "auto", "none"  # how the treebank of a file is told
 Progress = Callable[[str, int, int], None]  # file, sentences so far, words so far
 
 
@@ -54,6 +58,7 @@ class Result:
     interval: Interval
     words: int
     sentences: int
+    treebank: str | None = None  # that the model was told the file is of
 
 
 @dataclass(slots=True)
@@ -116,6 +121,8 @@ class Evaluation:
     def to_json_dict(self, *, per_tag: bool = False, confusion: bool = False) -> dict[str, Any]:
         """``{"model": …, "results": [{"language", "file", "task", "metric", "value", "interval", "words", "sentences"}, …]}``.
 
+        A result whose file's treebank the model was told has ``treebank`` too.
+
         Two languages or more add ``macro``, a score by metric. Values are fractions of 1.
 
         :param per_tag: add ``per_tag``: by language, a list of scores by tag; likewise ``per_relation`` and ``per_type``,
@@ -157,6 +164,7 @@ def evaluate(
     backend: Backend = "auto",
     adapters: str | None = None,
     otherwise: Otherwise = "nearest",
+    treebank: str = BY_NAME,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on gold files: CoNLL-U, and for entities what :func:`calque.formats.entities.read_entities` reads.
@@ -173,6 +181,9 @@ def evaluate(
     :param backend: how a model given by name is run: ``auto``, ``onnx`` or ``torch``.
     :param adapters: of the model: names, or ``auto`` for those of each file's language (:mod:`calque.adapterrouter`).
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
+    :param treebank: whose conventions the model is told to follow, of those that it knows: ``auto``, each file's own where its
+        name says which (as a tool with a model for each treebank would be chosen), ``none``, or names (``es_gsd``). What was told
+        is in each result, and in ``notes``.
     :param progress: called after each batch with the file, and its sentences and words so far.
     :raises DataError: when there is no file, a file is missing, or has no sentences or no gold labels.
     :raises FormatError: when a file is malformed and ``on_error`` is ``raise``.
@@ -194,19 +205,23 @@ def evaluate(
     for language, paths in wanted.items():
         for path in paths:
             begin = time.perf_counter()
+            told, names = _told(tagger, path, treebank)
             counters = _measure(
-                tagger, path, language, known, evaluation,
+                told, path, language, known, evaluation,
                 batch_words=batch_words, limit=limit, on_error=on_error, progress=progress,
                 choose=adapters_for(tagger, adapters, otherwise=otherwise, lang=language),
             )  # fmt: skip
             evaluation.seconds += time.perf_counter() - begin
             _check_counted(path, counters, known, all_of_them=chosen is not None)
             by_language.setdefault(language, []).append(counters)
-            evaluation.results += _results(language, path, counters, evaluation, resamples=resamples, seed=seed)
+            evaluation.results += _results(language, path, counters, evaluation, resamples=resamples, seed=seed, treebank=names)
         whole = {task: pooled(task, [c[task] for c in by_language[language]]) for task in known}
         evaluation.counts[language] = {task: counter for task, counter in whole.items() if not counter.empty()}
         if len(paths) > 1:
             evaluation.results += _results(language, None, whole, evaluation, resamples=resamples, seed=seed)
+    if own := list(dict.fromkeys(r.treebank for r in evaluation.results if r.treebank)):
+        shown = f"{', '.join(own[:5])}{' …' if len(own) > 5 else ''}"
+        evaluation.notes.append(f"the model is told the treebank: {shown} (with  --treebank none  it is not)")
     if len(wanted) > 1:
         for task, metric in dict.fromkeys((r.task, r.metric) for r in evaluation.results):
             of = {lang: own[task] for lang, own in evaluation.counts.items() if task in own}
@@ -215,7 +230,18 @@ def evaluate(
 
 
 def _plain(of: Result | Score) -> dict[str, Any]:
-    return asdict(of) | {"interval": list(of.interval)}
+    plain = asdict(of) | {"interval": list(of.interval)}
+    if plain.get("treebank", "") is None:  # the key is there where something was told
+        del plain["treebank"]
+    return plain
+
+
+def _told(tagger: Tagger, path: str, treebank: str) -> tuple[Tagger, str | None]:
+    """The tagger as a file is to be labelled by it, and the treebank that it is told."""
+    if treebank == BY_NAME:
+        found = treebank_of(path) if path != "-" else None
+        treebank = found if found is not None and found in treebanks_of(tagger) else UNTOLD
+    return (tagger, None) if treebank == UNTOLD else (following(tagger, treebank), treebank)
 
 
 def _check_numbers(*, resamples: int, batch_words: int, limit: int | None) -> None:
@@ -348,13 +374,20 @@ def _batches(sentences: Iterator[Sentence], batch_words: int, limit: int | None)
 
 
 def _results(
-    language: str, path: str | None, counters: Mapping[str, Counter], evaluation: Evaluation, *, resamples: int, seed: int
+    language: str,
+    path: str | None,
+    counters: Mapping[str, Counter],
+    evaluation: Evaluation,
+    *,
+    resamples: int,
+    seed: int,
+    treebank: str | None = None,
 ) -> Iterator[Result]:
     for task, counter in counters.items():
         if counter.empty():
             continue
         found = dict(counter.scores(resamples=resamples, seed=seed, name=language))
         for metric, score in found.items():
-            yield Result(language, path, task, metric, score.value, score.interval, score.words, score.sentences)
+            yield Result(language, path, task, metric, score.value, score.interval, score.words, score.sentences, treebank)
         if task == "pos" and ACCURACY_NO_MWT not in found:
             evaluation.notes.append(f"{path or language}: every sentence has a multiword token, so there is no {ACCURACY_NO_MWT}")

@@ -61,7 +61,7 @@ class Model(Running):
             self.layermix = nn.ModuleDict({task: LayerMix(len(encoder.layers)) for task in self.config.tasks})
         self._adapters: Adapters | None = None
         encoder.pieces.forms = None
-        encoder.pieces.named = self.config.language_token
+        encoder.pieces.named, encoder.pieces.treebanks = self.config.language_token, frozenset(self.config.treebanks)
         if self.config.word_features:
             self._mix()
         self.heads = nn.ModuleDict()
@@ -196,6 +196,11 @@ class Model(Running):
     def set_language_token(self, wanted: bool) -> None:
         """Tell the encoder the language of each sentence, by its name before the words, or do not."""
         self.config.language_token = self.encoder.pieces.named = wanted
+
+    def set_treebanks(self, names: Sequence[str]) -> None:
+        """Tell the encoder the treebank of a sentence, by its name before the words, for these (``es_gsd``)."""
+        self.config.treebanks = sorted(set(names))
+        self.encoder.pieces.treebanks = frozenset(names)
 
     def _mix(self) -> WordMixer:
         options = self.config.word_features

@@ -48,6 +48,11 @@ class Running(Adapted, Embedding):
         return list(dict.fromkeys([*self.heads, *tasks_of(self.some_adapters)]))
 
     @property
+    def treebanks(self) -> list[str]:
+        """Those it was told by name in training, whose conventions it follows where it is told so again: ``es_gsd``."""
+        return self.config.treebanks
+
+    @property
     def by_language(self) -> bool:
         """Whether the language of a sentence matters: :meth:`analyse` then wants ``langs``.
 
@@ -55,7 +60,7 @@ class Running(Adapted, Embedding):
         where the encoder is told the language.
         """
         pieces = self.encoder.pieces
-        return pieces.own is not None or pieces.named or (pieces.forms is not None and bool(self.config.formed))
+        return pieces.own is not None or pieces.told or (pieces.forms is not None and bool(self.config.formed))
 
     def tag(
         self,

@@ -83,6 +83,11 @@ class Router:
         first, *others = self._routes.values()
         return tuple(task for task in first.tasks if all(task in route.tasks for route in others))
 
+    @property
+    def treebanks(self) -> list[str]:
+        """Those that some of its models were told by name in training (:mod:`calque.conventions`)."""
+        return sorted({name for source in self._sources() for name in source.facts.treebanks})
+
     def route(self, lang: str | None) -> Route:
         """The route that a language takes.
 
@@ -177,10 +182,13 @@ class Router:
         return list(dict.fromkeys(route.source for route in self._routes.values()))
 
     def _find(self, lang: str | None) -> tuple[str | None, Route]:
-        """The code of a language and its route."""
+        """The code of a language (or its treebank, as it was given) and its route."""
         found = self._known.get(lang)
         if found is None:
-            found = self._known[lang] = self._look_up(lang)
+            found = self._look_up(lang)
+            if lang is not None and lang in found[1].source.facts.treebanks:
+                found = lang, found[1]
+            self._known[lang] = found
         return found
 
     def _look_up(self, lang: str | None) -> tuple[str | None, Route]:

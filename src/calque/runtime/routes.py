@@ -41,6 +41,7 @@ class Facts:
     adapters: Mapping[str, AdapterConfig] = field(default_factory=dict)
     layout: SlotLayout | None = None  # of an exported graph
     exported: bool = False
+    treebanks: tuple[str, ...] = ()  # that it was told by name in training
 
 
 class Source:
@@ -290,7 +291,7 @@ def _facts_of_folder(folder: Path, name: str, backend: Backend) -> Facts:
     adapters: dict[str, AdapterConfig] = {}
     if layout is not None or not exported:
         adapters = {made.name: made for made in map(AdapterConfig.from_folder, adapters_in(folder).values())}
-    return Facts(_heads(config.tasks), adapters, layout, exported)
+    return Facts(_heads(config.tasks), adapters, layout, exported, tuple(config.treebanks))
 
 
 def _layout(config: ModelConfig, folder: Path) -> SlotLayout | None:
@@ -313,9 +314,9 @@ def _facts_of(tagger: Any) -> Facts:
     adapters: Mapping[str, AdapterConfig] = getattr(tagger, "adapter_configs", {})
     if isinstance(tagger, OnnxModel):
         layout = tagger.adapters.layout if tagger.adapters is not None else None
-        return Facts(_heads(tagger.config.tasks), adapters, layout, exported=True)
+        return Facts(_heads(tagger.config.tasks), adapters, layout, exported=True, treebanks=tuple(tagger.treebanks))
     if isinstance(config, ModelConfig):
-        return Facts(_heads(config.tasks), adapters)
+        return Facts(_heads(config.tasks), adapters, treebanks=tuple(config.treebanks))
     able = tagger.tasks if callable(getattr(tagger, "analyse", None)) else [task for task in tagger.tasks if task == "pos"]
     return Facts({task: task not in TASKS or TASKS[task].kind not in OF_TEXTS for task in able}, adapters)
 

@@ -95,6 +95,7 @@ class OnnxModel(Embedding):
         at = folder / str(_shared(config)["encoder"]) if _shared(config) else folder
         pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling=pooling)
         pieces.forms, pieces.named = forms_of(config.word_features, folder), config.language_token
+        pieces.treebanks = frozenset(config.treebanks)
         pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
         slots = _onnx_section(config).get("adapters")
         adapters = ExportedAdapters.from_folder(folder, slots) if isinstance(slots, dict) else None
@@ -119,14 +120,19 @@ class OnnxModel(Embedding):
         return f"OnnxModel({str(self.folder)!r}, tasks={list(self.tasks)})"
 
     @property
+    def treebanks(self) -> list[str]:
+        """Those it was told by name in training, whose conventions it follows where it is told so again: ``es_gsd``."""
+        return self.config.treebanks
+
+    @property
     def by_language(self) -> bool:
         """Whether the language of a sentence matters: :meth:`analyse` then wants ``langs``.
 
         It does where words are cut by the vocabulary of their language, where word features are hidden in strange ones, and
-        where the encoder is told the language.
+        where the encoder is told the language or the treebank.
         """
         pieces = self.pieces
-        return pieces.own is not None or pieces.named or (pieces.forms is not None and bool(self.config.formed))
+        return pieces.own is not None or pieces.told or (pieces.forms is not None and bool(self.config.formed))
 
     def tag(
         self,

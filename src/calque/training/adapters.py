@@ -46,8 +46,8 @@ from calque.training.report import Report
 
 On = Wanted | Mapping[str, Wanted]
 _ENCODER_ONLY = (
-    "freeze_backbone", "cache", "cache_limit", "language_token", "layer_mix", "word_features", "lexical_warmup", "keep_start",
-    "freeze_embeddings",
+    "freeze_backbone", "cache", "cache_limit", "language_token", "treebank_token", "layer_mix", "word_features", "lexical_warmup",
+    "keep_start", "freeze_embeddings",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from calque.config import TaskConfig
+from calque.conventions import treebank_in, treebank_of
 from calque.document import Sentence
 from calque.errors import DataError, FormatError
 from calque.formats.classification import read_texts
@@ -45,6 +46,7 @@ class LabelledSentence:
 
     words: list[str]
     gold: Gold
+    treebank: str | None = None  # by a comment or the name of its file: es_gsd
 
 
 @dataclass(slots=True)
@@ -130,7 +132,7 @@ def _read_file(
     if _holds_texts(path, tasks):
         return _texts(path, tasks, several, skip_errors, skipped)
     found: list[LabelledSentence] = []
-    seen = 0
+    seen, treebank = 0, treebank_of(path)
     for sentence in _sentences(path, language, tasks, mapping, skip_errors, skipped):
         seen += 1
         gold = gold_of(sentence, tasks)
@@ -141,9 +143,9 @@ def _read_file(
                 raise error
             skipped.append(error)
         elif gold:
-            found.append(LabelledSentence([t.text for t in sentence.tokens], gold))
+            found.append(LabelledSentence([t.text for t in sentence.tokens], gold, treebank_in(sentence.comments) or treebank))
     if "feats" in tasks and all(set(s.gold.get("feats", ())) <= {"_"} for s in found):
-        found = [LabelledSentence(s.words, {t: g for t, g in s.gold.items() if t != "feats"}) for s in found]
+        found = [replace(s, gold={t: g for t, g in s.gold.items() if t != "feats"}) for s in found]
         found = [s for s in found if s.gold]
     if not seen:
         raise DataError(f"{path}: no sentences here: is this the right file, and is it CoNLL-U?")
@@ -289,7 +291,8 @@ def _rows(sentences: Sequence[LabelledSentence], first: int, language: str, piec
         found += [replace(row, sentence=first + texts[number]) for number, row in begins.items()]
     if len(texts) < len(sentences):
         rest = sorted(set(range(len(sentences))) - set(texts))
-        rows = pieces.rows([sentences[i].words for i in rest], langs=[language] * len(rest))
+        langs = [name if (name := sentences[i].treebank) in pieces.treebanks else language for i in rest]
+        rows = pieces.rows([sentences[i].words for i in rest], langs=langs)
         found += [replace(row, sentence=first + rest[row.sentence]) for row in rows]
     return sorted(found, key=lambda row: (row.sentence, row.first_word))
 

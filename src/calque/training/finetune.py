@@ -79,6 +79,7 @@ def fine_tune(
     code_switch: float | None = None,
     lexicons: Mapping[str, str | Path] | None = None,
     language_token: bool | None = None,
+    treebank_token: bool | None = None,
     layer_mix: bool | None = None,
     word_features: bool | None = None,
     feature_dropout: float = 0.1,
@@ -134,6 +135,9 @@ def fine_tune(
         ``word TAB translation [TAB weight]``), each into one of their languages; by default one, without lexicons none.
     :param language_token: put the name of a sentence's language before it, where it is known (hidden from a tenth of the training
         sentences); by default as the model has it. For many languages in one model that get confused.
+    :param treebank_token: put the name of a sentence's treebank before it, where the name of its file says which
+        (``es_gsd-ud-train.conllu``; hidden from two fifths of the training sentences); by default as the model has it. For
+        treebanks that label differently (:mod:`calque.conventions`).
     :param layer_mix: each head reads its own learnt mean over the encoder's layers (False: the last one); by default as the model
         does.
     :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
@@ -184,6 +188,7 @@ def fine_tune(
         recase=recase,
         code_switch=code_switch,
         language_token=language_token,
+        treebank_token=treebank_token,
         layer_mix=layer_mix,
         word_features=word_features,
         feature_dropout=feature_dropout,

@@ -69,6 +69,7 @@ class Options:
     recase: float = 0.0  # part of the sentences that is also shown with other capitals
     code_switch: float | None = None  # copies in words of the lexicons, over sentences; None: 1 where there are lexicons
     language_token: bool | None = None  # the name of a sentence's language stands before it; None: as the model has it
+    treebank_token: bool | None = None  # the name of its treebank, where the file's name says it; None: as the model has it
     layer_mix: bool | None = None  # each head reads its own learnt mean over the layers; None: as the model has it
     word_features: bool | None = None  # hashed forms and affixes beside the encoder; None: as the model has them
     feature_dropout: float = 0.1  # part of the words whose features are hidden in training (see training.batches.Hiding)

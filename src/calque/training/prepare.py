@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from calque.config import TaskConfig
+from calque.conventions import language_of
 from calque.errors import FormatError, TrainingError
 from calque.models.adapters import Setup
 from calque.models.heads import Head, grown, make_head
@@ -40,6 +41,7 @@ from calque.training.progress import Reporter
 from calque.training.report import Report
 
 NAMES_HIDDEN = 0.1  # of the training sentences: the name of their language, which in use is not always known
+TREEBANKS_HIDDEN = 0.4  # the same of treebanks: most text in use is of none
 
 
 @dataclass(slots=True)
@@ -190,7 +192,8 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
 
 def _hiding(start: Start, options: Options) -> Hiding:
     """What training hides. A frozen encoder cannot learn to do without the name of a language."""
-    names = NAMES_HIDDEN if start.pieces.named and not options.freeze_backbone and start.adapter is None else 0.0
+    often = TREEBANKS_HIDDEN if start.pieces.treebanks else NAMES_HIDDEN
+    names = often if start.pieces.told and not options.freeze_backbone and start.adapter is None else 0.0
     features, piece = _features_hidden(start, options), mask_piece(start.pieces)
     return Hiding(options.word_dropout, options.piece_dropout, features, piece, names)
 
@@ -202,7 +205,10 @@ def window_pieces(model: Model, wanted: int | None) -> WordPieces:
         raise TrainingError(f"--max-length {wanted}: this encoder reads {own.max_length} pieces at most")
     if wanted is None or wanted == own.max_length:
         return own
-    pieces = WordPieces(own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms, own=own.own, named=own.named)
+    pieces = WordPieces(
+        own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms, own=own.own, named=own.named,
+        treebanks=own.treebanks,
+    )  # fmt: skip
     pieces.pad_id = own.pad_id
     return pieces
 
@@ -254,6 +260,7 @@ def prepare_data(
     taught = teaching.teach(
         options.teacher, (treebanks, held, sources), folder, device=start.device, precision=precision, reporter=reporter
     )
+    _tell_treebanks(start, treebanks, options, reporter)
     heads = start.fit(treebanks, options, reporter, size=taught.vectors.shape[1] if taught is not None else None)
     index = taught.index if taught is not None else None
     if taught is not None:
@@ -266,6 +273,29 @@ def prepare_data(
         prepared.warnings.append(f"{len(skipped)} malformed sentences were left out: {shown}{' …' if len(skipped) > 3 else ''}")
         reporter.warn(prepared.warnings[-1])
     return prepared
+
+
+def _tell_treebanks(start: Start, treebanks: Treebanks, options: Options, reporter: Reporter) -> None:
+    """Settle which treebanks the model is told by name: those of the training data beside those that it knows."""
+    if options.treebank_token is False or not (options.treebank_token or start.pieces.treebanks):
+        names: set[str] = set()
+    else:
+        named = {s.treebank for sentences in treebanks.sentences.values() for s in sentences if s.treebank is not None}
+        names = named | start.pieces.treebanks
+        if options.treebank_token and not named:
+            raise TrainingError(
+                "--treebank-token tells the treebank by the name of its file, and no training file is named so: name them as "
+                "Universal Dependencies do (es_gsd-ud-train.conllu)"
+            )
+    if names != start.pieces.treebanks:
+        start.model.set_treebanks(sorted(names))
+        start.pieces.treebanks = frozenset(names)
+        reporter.say(f"{len(names):,} treebanks are told by name" if names else "treebanks are no longer told by name")
+        alike: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+        for name in sorted(names):
+            alike.setdefault((language_of(name), start.pieces.lead(name)), []).append(name)
+        for same in (found for found in alike.values() if len(found) > 1):
+            reporter.warn(f"{' and '.join(same)} are cut into the same pieces by this vocabulary, and cannot be told apart")
 
 
 def _switch(
