@@ -98,6 +98,7 @@ def scores_of(found: Evaluation) -> list[dict[str, Any]]:
     for result in found.to_json_dict()["results"]:
         path = Path(result["file"]) if result["file"] else None
         named = "UNER " * bool(path and path.suffixes[0] == ".iob2") + (path.parent.name + " test" if path else "all files")
+        named += ", told" * ("treebank" in result)
         interval = [round(v, 5) for v in result["interval"]]
         scores.append({**result, "file": named, "value": round(result["value"], 5), "interval": interval})
     return scores
@@ -108,21 +109,32 @@ def measure(
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
     """Every figure of the model's languages, and the means over languages with much training data.
 
+    Once as of any text, and once more told the treebank where the model knows it ("told"; means: with ``.told``).
+
     :param own: training sentences of each language.
     :param entities: the model finds them too.
     """
     scores: list[dict[str, Any]] = []
     means: dict[str, dict[str, Any]] = {}
-    for made, of_entities in ((treebank_files(data), False), *([(entity_files(data), True)] * entities)):
+    rounds = [(treebank_files(data), False, "none"), *([(entity_files(data), True, "none")] * entities)]
+    if ModelConfig.from_folder(folder).treebanks:
+        rounds.append((treebank_files(data), False, "auto"))
+    for made, of_entities, told in rounds:
         files = {lang: paths for lang, paths in sorted(made.items()) if lang in own}
-        found = evaluate(str(folder), files, tasks="ner" if of_entities else None, on_error="skip", limit=limit)
-        scores += [score for score in scores_of(found) if (score["task"] == "ner") == of_entities]
+        tasks = "ner" if of_entities else None
+        found = evaluate(str(folder), files, tasks=tasks, on_error="skip", limit=limit, treebank=told)
+        mine = [score for score in scores_of(found) if (score["task"] == "ner") == of_entities]
+        scores += [score for score in mine if told == "none" or "treebank" in score]
         enough = {lang: counters for lang, counters in found.counts.items() if own[lang] >= LEAST}
         for task, metric in dict.fromkeys((r.task, r.metric) for r in found.results if (r.task == "ner") == of_entities):
             counters: dict[str, Counter] = {lang: counted[task] for lang, counted in enough.items() if task in counted}
             mean = macro(task, metric, counters, resamples=1000, seed=0)
             interval = [round(v, 5) for v in mean.interval]
-            means[metric] = {"languages": len(counters), "value": round(mean.value, 5), "interval": interval}
+            means[metric + ".told" * (told == "auto")] = {
+                "languages": len(counters),
+                "value": round(mean.value, 5),
+                "interval": interval,
+            }
     return scores, means
 
 

@@ -26,6 +26,10 @@ def test_a_form_that_two_treebanks_label_otherwise_is_named(case):
     assert between.evidence["forms"] == [{"form": "que", "there": "SCONJ", "here": "PRON", "words": 12}]
     assert "que (SCONJ, not PRON)" in between.told
     assert between.remedies[0].command == "calque evaluate models/toy es=es-1.conllu --confusion"
+    told = between.remedies[-1].command
+    assert told.startswith("calque train pos --model ")
+    assert told.endswith("--treebank-token --output DIR")
+    assert told.count("--train es=") == 2
 
 
 def test_a_form_that_the_model_always_labels_otherwise_is_named_with_its_part_of_the_errors(case):

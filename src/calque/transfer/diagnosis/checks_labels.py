@@ -157,7 +157,7 @@ def _between(case: Case, one: Sample, other: Sample) -> Finding:
     }  # fmt: skip
     return Finding(
         check="label mismatch", status=status, told=told, language=other.language, file=other.file, evidence=evidence,
-        remedies=() if status == "ok" else _agree(case, other),
+        remedies=() if status == "ok" else (*_agree(case, other), _apart(case, one, other)),
     )  # fmt: skip
 
 
@@ -189,6 +189,14 @@ def _agree(case: Case, sample: Sample) -> tuple[Remedy, ...]:
         command = f"calque train ner --model {case.start} --train {language}=FILE --label-map default --output DIR"
         found.insert(1, Remedy("give types of entities the names of your data while reading", command))
     return tuple(found)
+
+
+def _apart(case: Case, one: Sample, other: Sample) -> Remedy:
+    both = f"--train {one.argument} --train {other.argument}"
+    return Remedy(
+        "train on both and tell the model which is which (files named as treebanks are: es_gsd-ud-train.conllu)",
+        f"calque train {case.task} --model {case.start} {both} --treebank-token --output DIR",
+    )
 
 
 def few_labels(case: Case) -> list[Finding]:
