@@ -122,13 +122,13 @@ def able(args: argparse.Namespace, pythons: dict[str, str]) -> list[tuple[str, s
     return [(peer, what) for peer in pythons for what in PEERS[peer].what if peer != "calque" or what not in lacking]
 
 
-def table(lines: list[dict[str, object]]) -> str:
-    """Medians with the slowest and the fastest round, and beside them the ratio to calque's."""
+def table(lines: list[dict[str, object]], base: str = "calque") -> str:
+    """Medians with the slowest and the fastest round, and beside them the ratio to one peer's."""
     by: dict[tuple[str, str], list[dict[str, float]]] = {}
     for line in lines:
         by.setdefault((str(line["peer"]), str(line["what"])), []).append(line)  # type: ignore[arg-type]
     peers = list(dict.fromkeys(peer for peer, _ in by))
-    heads = " | ".join(f"{HEADINGS[what]}, words/s | to calque" for what in WHAT)
+    heads = " | ".join(f"{HEADINGS[what]}, words/s | to {base}" for what in WHAT)
     rows = [f"| | threads | {heads} | start-up, s | peak, MB |", "|---|--:|" + "--:|" * (2 * len(WHAT) + 2)]
 
     def speeds(peer: str, what: str) -> list[float]:
@@ -137,7 +137,7 @@ def table(lines: list[dict[str, object]]) -> str:
     for peer in peers:
         cells = []
         for what in WHAT:
-            own, ours = speeds(peer, what), speeds("calque", what)
+            own, ours = speeds(peer, what), speeds(base, what)
             shown = f"{statistics.median(own):,.0f} ({min(own):,.0f}–{max(own):,.0f})" if own else "–"
             ratio = f"{statistics.median(own) / statistics.median(ours):.2f}" if own and ours else "–"
             cells += [shown, ratio]
