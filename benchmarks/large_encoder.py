@@ -2,12 +2,12 @@
 
     python benchmarks/large_encoder.py --input es_ancora-ud-test.conllu --work runs/large --threads 2
 
-The encoder has XLM-R base's twelve layers of 768 and random weights (``--layers``, ``--width`` for other sizes), and the vocabulary
-of ``--tokenizer``: speed depends on neither the weights nor, but for a lookup, the vocabulary. A head for part-of-speech tags
-stands on it. calque runs its own export in float32 and in 8 bits (every matrix but the head's, rows of embeddings; whether 8 bits
-agree with float has no meaning with random weights, and is measured on trained models by ``calque export`` and
-``benchmarks/agreement.py``); the pipeline labels the same sentences in float32 (``benchmarks/peers/transformers_peer.py``). Each is
-a process of its own, in turn, ``--rounds`` times.
+The encoder has XLM-R base's twelve layers of 768 and random weights (``--layers``, ``--width`` for other sizes), and the
+vocabulary of ``--tokenizer``: speed depends on neither the weights nor, but for a lookup, the vocabulary. A head for tags stands
+on it. calque runs its own export in float32 and in 8 bits (every matrix but the head's, rows of embeddings; whether 8 bits agree
+with float has no meaning with random weights, and is measured on trained models by ``calque export`` and
+``benchmarks/agreement.py``); the pipeline labels the same sentences in float32 (``benchmarks/peers/transformers_peer.py``). Each
+is a process of its own, in turn, ``--rounds`` times.
 """
 
 from __future__ import annotations
