@@ -59,6 +59,7 @@ class Described:
     window: int | None = None  # pieces
     tasks: dict[str, list[str]] = field(default_factory=dict)  # head → labels
     languages: list[str] | int = field(default_factory=list)  # codes, or how many
+    treebanks: list[str] = field(default_factory=list)  # that it follows where it is told so (conventions.py)
     data: list[dict[str, Any]] = field(default_factory=list)
     scores: list[dict[str, Any]] = field(default_factory=list)
     onnx: dict[str, Any] = field(default_factory=dict)
@@ -165,6 +166,7 @@ def _describe_folder(folder: Path, name: str, where: str) -> Described:
     told.licence, told.base, told.pooling, told.window = config.licence, config.base, config.pooling, config.max_length
     told.tasks = {task: list(made.labels) for task, made in config.tasks.items()}
     told.languages, told.scores = list(config.languages), list(config.scores)
+    told.treebanks = list(config.treebanks)
     data = config.provenance.get("data")
     told.data = [item if isinstance(item, dict) else {"name": str(item)} for item in data] if isinstance(data, list) else []
     told.provenance = {key: value for key, value in config.provenance.items() if key != "data"}

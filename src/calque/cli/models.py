@@ -126,6 +126,7 @@ def _facts(told: Described) -> list[tuple[str, str]]:
             "languages",
             (f"{len(languages)}: {' '.join(languages)}" if languages else "") if isinstance(languages, list) else str(languages),
         ),
+        ("treebanks", f"{len(told.treebanks)} known by name: {' '.join(told.treebanks)}" if told.treebanks else ""),
         ("window", f"{told.window} pieces, pooled to words by {told.pooling}" if told.window else ""),
         ("onnx", onnx),
         *((f"head {task}", f"{len(labels):,} labels: {_shortened(labels)}") for task, labels in told.tasks.items()),
