@@ -201,6 +201,7 @@ class Model(Running):
         """Tell the encoder the treebank of a sentence, by its name before the words, for these (``es_gsd``)."""
         self.config.treebanks = sorted(set(names))
         self.encoder.pieces.treebanks = frozenset(names)
+        self.encoder.pieces.forget()  # how a name was told until now
 
     def _mix(self) -> WordMixer:
         options = self.config.word_features
