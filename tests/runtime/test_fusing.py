@@ -35,6 +35,7 @@ def test_encoders_built_as_bert_have_one_node_for_attention_and_one_for_a_gelu(
     assert found.count("BiasGelu") >= 2
     assert "Softmax" not in found
     assert "Erf" not in found
+    assert OnnxModel.from_folder(tmp_path / "out").config.extra["onnx"]["fused"] is True
 
 
 @pytest.mark.parametrize("family", ["t5", "modernbert"])
@@ -42,6 +43,18 @@ def test_another_kind_of_attention_stays(make_model: Make, tmp_path: Path, famil
     export(make_model(family), tmp_path / "out", quantise="none")
     assert "MultiHeadAttention" not in kinds(tmp_path / "out")
     assert "Softmax" in kinds(tmp_path / "out")
+    assert OnnxModel.from_folder(tmp_path / "out").config.extra["onnx"]["fused"] is False
+
+
+def test_a_graph_that_is_opened_as_it_is_gives_what_an_optimised_one_gives(
+    make_model: Make, tmp_path: Path, sentences: list[list[str]]
+) -> None:
+    export(make_model("xlm-roberta", num_hidden_layers=3), tmp_path / "out", quantise="int8")
+    fused, usual = (OnnxModel.from_folder(tmp_path / "out") for _ in range(2))
+    usual.config.extra["onnx"]["fused"] = False
+    for one, other in zip(fused.tag(sentences), usual.tag(sentences), strict=True):
+        assert one.labels == other.labels
+        assert np.allclose(one.scores, other.scores, atol=1e-5)
 
 
 def test_the_means_of_all_tasks_are_one_product(make_model: Make, tmp_path: Path, sentences: list[list[str]]) -> None:

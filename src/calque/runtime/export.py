@@ -28,6 +28,7 @@ from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pieces import budget_batches
 from calque.runtime.adapters import ExportedAdapters
 from calque.runtime.agreement import agreement, enough, ways_through
+from calque.runtime.fusing import wholly_fused
 from calque.runtime.session import ONNX_FILE, ONNX_FORMAT, RELATIONS_FILE, OnnxModel
 from calque.tasks import output_size, outputs_of
 
@@ -317,6 +318,7 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
         "agreement_by_task": {task: round(share, 5) for a in report.attempts[-1:] if a.enough for task, share in a.tasks.items()},
         "checked_words": report.words,
         "pad_id": model.encoder.pieces.pad_id,
+        "fused": wholly_fused(folder / ONNX_FILE, len(model.encoder.layers)),
     }
     from calque.models.card import model_card
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,18 @@ from numpy.typing import NDArray
 DOMAIN = "com.microsoft"
 LEAST_LAYERS = 3  # tensors of a sum that is worth a product
 SMALL = 4096  # numbers; constants up to this are worked out here
+
+
+def wholly_fused(path: Path, layers: int) -> bool:
+    """Whether the attention of every layer of a graph is one node, so that ONNX Runtime finds nothing to improve in it.
+
+    :param path: of the graph.
+    :param layers: how many it has.
+    """
+    from calque.runtime.quantise import import_onnx
+
+    graph = import_onnx().load(str(path), load_external_data=False).graph
+    return layers > 0 and [node.op_type for node in graph.node].count("MultiHeadAttention") == layers
 
 
 def fuse(onnx: Any, proto: Any) -> Counter[str]:

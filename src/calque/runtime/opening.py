@@ -4,7 +4,8 @@ Choices and trade-offs
 - Threads are set explicitly (``CALQUE_THREADS``, else the processors this process may use). ONNX Runtime's own default counts the
   machine's processors and pins threads to them, which fails noisily and slows down in containers.
 - Graphs are optimised when they are opened, not when they are written: that takes 20 to 40 ms for a small model, and the file
-  stays free of operators that only one version of ONNX Runtime knows.
+  stays free of operators that only one version of ONNX Runtime knows. One whose layers were all fused when it was written
+  (:mod:`calque.runtime.fusing`) gains nothing from it, and is opened as it is.
 - Threads do not spin while they wait: a service must not burn its processors between requests.
 - A table that the graph leaves out is used where its file is mapped, so that processes share its pages (:func:`open_session`).
 """
@@ -46,7 +47,12 @@ def usable_processors() -> int:
 
 
 def open_session(
-    path: Path, *, threads: int, tables: Mapping[str, NDArray[Any]] | None = None, beside: Path | None = None
+    path: Path,
+    *,
+    threads: int,
+    tables: Mapping[str, NDArray[Any]] | None = None,
+    beside: Path | None = None,
+    optimise: bool = True,
 ) -> InferenceSession:
     """An ONNX Runtime session on the CPU.
 
@@ -55,6 +61,7 @@ def open_session(
     :param tables: initial values that the graph leaves out (:mod:`calque.runtime.sharing`). They are not copied: the session
         returned keeps them.
     :param beside: the folder of the files that the graph names for them.
+    :param optimise: let ONNX Runtime improve the graph first.
     :raises ModelError: when the file is damaged or needs a newer ONNX Runtime.
     """
     import onnxruntime as ort
@@ -62,6 +69,8 @@ def open_session(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    if not optimise:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # what goes wrong is raised; warnings of the library say nothing to a user
     # every batch has another shape: a plan of memory made for one shape never serves again
     options.enable_mem_pattern = False

@@ -324,7 +324,10 @@ class OnnxModel(Embedding):
                     shared = _shared(self.config)
                     tables = shared_tables(self.folder, shared) if shared else {}
                     beside = self.folder / str(shared["encoder"]) if shared else None
-                    self._session = open_session(self.folder / ONNX_FILE, threads=self.threads, tables=tables, beside=beside)
+                    fused = bool(_onnx_section(self.config).get("fused"))
+                    self._session = open_session(
+                        self.folder / ONNX_FILE, threads=self.threads, tables=tables, beside=beside, optimise=not fused
+                    )
                     slots = [one.name for one in self.adapters.layout.inputs()] if self.adapters is not None else []
                     inputs = [*inputs_of(features=bool(self.config.word_features)), *slots]
                     outputs = [name for task, made in self.config.tasks.items() for name in outputs_of(task, made.kind)]
