@@ -6,8 +6,9 @@ Choices and trade-offs
   treebanks") need not guess.
 - Names are Universal Dependencies' own, language and treebank in small letters: ``es_gsd``. They go wherever the language of a
   sentence goes; what knows nothing of treebanks reads the language in front.
-- The name is told in pieces of the vocabulary that is there, as a language's is (:mod:`calque.pieces`): no new weights, no new
-  input of the exported graph, and no cost where none is told.
+- A model with word features has the treebank as one of them (:mod:`calque.wordforms`), which costs nothing. Another is told its
+  name before the words, in pieces of the vocabulary that is there, as a language's is (:mod:`calque.pieces`): no new weights, and
+  no cost where none is told. Neither adds an input to the exported graph.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from tokenizers import Tokenizer
 from calque.conventions import language_of
 from calque.errors import ModelError
 from calque.vocabularies import Vocabularies
-from calque.wordforms import HIDDEN, SLOTS, WordForms
+from calque.wordforms import HIDDEN, WordForms
 
 Pooling = Literal["letters", "mean", "first"]
 POOLINGS: tuple[Pooling, ...] = ("letters", "mean", "first")
@@ -52,7 +52,7 @@ class Row:
     ids: NDArray[np.int32]
     starts: NDArray[np.int32]
     keep: tuple[int, int]  # words of this window [from, to) whose output counts, relative to first_word
-    features: NDArray[np.int32] | None = None  # of the words' forms, ``[words, SLOTS]``, for models that read them
+    features: NDArray[np.int32] | None = None  # of the words' forms, ``[words, slots]``, for models that read them
     whole: bool = False  # a text as one "word": the mean over its pieces, whatever the model's rule of pooling
     lead: tuple[int, ...] = ()  # pieces before the first word that name the language or treebank, for models that are told it
 
@@ -67,7 +67,7 @@ class Batch:
     """Padded arrays for one forward pass.
 
     ``input_ids`` and ``attention_mask`` are int64 ``[rows, pieces]``, ``pooling`` is float32 ``[rows, words, pieces]``,
-    ``features`` int32 ``[rows, words, SLOTS]`` (None for models that read none).
+    ``features`` int32 ``[rows, words, slots]`` (None for models that read none).
     """
 
     input_ids: NDArray[np.int64]
@@ -131,7 +131,17 @@ class WordPieces:
     @property
     def room(self) -> int:
         """Pieces of a window that words may take."""
-        return self.max_length - len(self.prefix) - len(self.suffix) - (LEAD_PIECES if self.told else 0)
+        return self.max_length - len(self.prefix) - len(self.suffix) - (LEAD_PIECES if self.leads else 0)
+
+    @property
+    def leads(self) -> bool:
+        """Whether something may stand before the words."""
+        return self.named or bool(self.treebanks and not self._by_feature)
+
+    @property
+    def _by_feature(self) -> bool:
+        """Whether the treebank is told as a feature of each word."""
+        return self.forms is not None and bool(self.forms.treebanks)
 
     @property
     def told(self) -> bool:
@@ -144,11 +154,12 @@ class WordPieces:
         None where it is not known, or the model is not told it. They are words of the vocabulary that is there, since a new one
         would have no vector that pre-training has learnt.
         """
-        if lang is None or not (self.named or lang in self.treebanks):
+        by_name = lang in self.treebanks and not self._by_feature
+        if lang is None or not (self.named or by_name):
             return ()
         if lang not in self._leads:
             name, title = lang.partition("_")[2], _title(language_of(lang))
-            spelt = [f"{name.upper()}:", f"{name}:", name] if lang in self.treebanks else [f"{title}:"] if title else []
+            spelt = [f"{name.upper()}:", f"{name}:", name] if by_name else [f"{title}:"] if title else []
             found = [self._lead(text) for text in spelt]
             self._leads[lang] = next((ids for ids in found if self.unknown_id not in ids), found[0] if found else ())
         return self._leads[lang]
@@ -227,8 +238,9 @@ class WordPieces:
         rows: list[Row] = []
         strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in plain]
         for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
-            forms = self.forms(words) if self.forms is not None and not strange[number - first] else None
-            known, lead_in = kept[lang], self.lead(given[number - first])
+            told = given[number - first]
+            forms = self.forms(words, told) if self.forms is not None and not strange[number - first] else None
+            known, lead_in = kept[lang], self.lead(told)
             rows.extend(_windows(number, [known[word] for word in words], self.room, forms, lead_in))
         return rows
 
@@ -268,7 +280,8 @@ class WordPieces:
         input_ids = np.full((len(rows), width), self.pad_id, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         weights = np.zeros((len(rows), words, width), dtype=np.float32)
-        features = np.full((len(rows), words, SLOTS), HIDDEN, dtype=np.int32) if self.forms is not None else None
+        slots = self.forms.slots if self.forms is not None else 0
+        features = np.full((len(rows), words, slots), HIDDEN, dtype=np.int32) if slots else None
         for i, row in enumerate(rows):
             line = [*self.prefix, *row.lead, *row.ids.tolist(), *self.suffix]
             begin = len(self.prefix) + len(row.lead)

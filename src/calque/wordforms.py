@@ -8,6 +8,9 @@ Choices and trade-offs
   Features that fall on one row are told apart by the others of the word.
 - CRC-32 of the text: the same on every machine and Python. Digits become 0 and letters lower case; the shape keeps what that
   loses. The language is not hashed along: it is not known in mixed text, and the neighbours show it.
+- The treebank whose conventions are to be followed (:mod:`calque.conventions`) is a feature of every word of its sentences, with
+  a row of its own: it costs nothing, where a name in the encoder's pieces makes each sentence longer, and tells as much
+  (``docs/lab.md``).
 - Row 0 is never hashed to: it stands for padding, for what is hidden in training, and for the forms of languages that a model has
   not learnt: there the encoder knows better by itself (12 to 17 points for Hungarian, Basque or Hindi; ``docs/lab.md``).
 """
@@ -41,33 +44,49 @@ class WordForms:
     """Numbers of the features of words.
 
     :param rows: of the table that they are looked up in; the numbers are below this.
+    :param treebanks: names of treebanks that have a row of their own after these, in this order.
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, treebanks: Sequence[str] = ()) -> None:
         if rows < 2:
             raise ValueError(f"a table of {rows} rows holds no features")
         self.rows = rows
+        self.treebanks = {name: rows + i for i, name in enumerate(treebanks)}
+        self.slots = SLOTS + bool(treebanks)
         self._known: dict[str, NDArray[np.int32]] = {}
 
-    def __call__(self, words: Sequence[str]) -> NDArray[np.int32]:
-        """Features of words: ``[words, SLOTS]``; the first slot is the form."""
+    def __call__(self, words: Sequence[str], treebank: str | None = None) -> NDArray[np.int32]:
+        """Features of words: ``[words, slots]``; the first slot is the form, the one after the others the treebank.
+
+        :param treebank: whose conventions are to be followed, where the table has a row for it.
+        """
         if len(self._known) > FORMS_KEPT:
             self._known = {}  # a new one, so that another thread's reference to the old one stays good
         known = self._known
-        out = np.empty((len(words), SLOTS), dtype=np.int32)
+        out = np.full((len(words), self.slots), self.treebanks.get(treebank or "", HIDDEN), dtype=np.int32)
         for i, word in enumerate(words):
             numbers = known.get(word)
             if numbers is None:
                 hashed = [zlib.crc32(f.encode("utf-8", "surrogatepass")) % (self.rows - 1) + 1 for f in features(word)]
                 numbers = known[word] = np.array(hashed, dtype=np.int32)
-            out[i] = numbers
+            out[i, :SLOTS] = numbers
         return out
 
 
-def forms_of(options: Mapping[str, Any], where: object) -> WordForms | None:
+def untold(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The same features without the treebank."""
+    if numbers.shape[-1] == SLOTS:
+        return numbers
+    copy = numbers.copy()
+    copy[..., SLOTS:] = HIDDEN
+    return copy
+
+
+def forms_of(options: Mapping[str, Any], where: object, treebanks: Sequence[str] = ()) -> WordForms | None:
     """What hashes words for a model with these ``word_features`` in its config; None for a model without.
 
     :param where: the model, for messages.
+    :param treebanks: that the model knows by name; they have rows of the table where the options say so.
     :raises ModelError: when the options are damaged or of another version.
     """
     if not options:
@@ -75,9 +94,10 @@ def forms_of(options: Mapping[str, Any], where: object) -> WordForms | None:
     version, sizes = options.get("version"), [options.get(key) for key in ("rows", "dim", "layers")]
     if version != VERSION:
         raise ModelError(f"{where}: its word features are of version {version}, this calque has {VERSION}: pip install -U calque")
-    if not all(isinstance(size, int) and size > 0 for size in sizes) or sizes[0] == 1:
+    told = options.get("treebanks", 0)
+    if not all(isinstance(size, int) and size > 0 for size in sizes) or sizes[0] == 1 or told not in (0, len(treebanks)):
         raise ModelError(f"{where}/config.json: 'word_features' is damaged: save or download the model again")
-    return WordForms(options["rows"])
+    return WordForms(options["rows"], treebanks if told else ())
 
 
 def features(word: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from calque.errors import TrainingError
 from calque.evaluation import evaluate
 from calque.models import Model
 from calque.training import fine_tune
+from calque.training.batches import Hiding, collate
+from calque.training.mixtures import generator
+from calque.wordforms import HIDDEN, SLOTS
 
 WORDS = ["el", "gato", "ve", "un", "perro", "the", "cat", "sees", "a", "dog"]
 TAGS = {"es_gato": "NOUN", "es_perro": "VERB"}  # of the same words
@@ -37,9 +41,10 @@ def trained(encoder: Path | Model, files: object, **options: object) -> Model:
     return fine_tune(encoder, files, validation="none", progress=False, **options)
 
 
-@pytest.fixture(scope="module")
-def told(encoder: Path, files: dict[str, list[Path]]) -> Model:
-    return trained(encoder, files, treebank_token=True)
+@pytest.fixture(scope="module", params=[False, True], ids=["before the words", "as a feature"])
+def told(request: pytest.FixtureRequest, encoder: Path, files: dict[str, list[Path]]) -> Model:
+    """A model that is told; with word features the treebank is one of them."""
+    return trained(encoder, files, treebank_token=True, **({"word_features": True} if request.param else {}))
 
 
 def accuracies(model: object, files: dict[str, list[Path]], **options: object) -> list[float]:
@@ -105,6 +110,35 @@ def test_training_goes_on_as_the_model_was_unless_told_otherwise(
     third.write_bytes(files["es"][0].read_bytes())
     assert trained(told, {"es": third}, epochs=0.1).treebanks == ["es_dog", "es_gato", "es_perro"]
     assert trained(told, {"es": third}, epochs=0.1, treebank_token=False).treebanks == []
+
+
+def test_as_a_feature_of_each_word_it_makes_no_sentence_longer(told: Model, encoder: Path) -> None:
+    pieces = told.encoder.pieces
+    if pieces.forms is None:
+        pytest.skip("a name before the words")
+    named, other = pieces.rows([WORDS[:5]] * 2, langs=["es_gato", "es"])
+    assert len(named.lead) == len(other.lead) == 0
+    assert pieces.room == Model.load(encoder).encoder.pieces.room
+    assert named.features is not None
+    assert other.features is not None
+    assert (named.features[:, :SLOTS] == other.features[:, :SLOTS]).all()
+    assert set(named.features[:, SLOTS:].ravel()) == {pieces.forms.treebanks["es_gato"]}
+    assert set(other.features[:, SLOTS:].ravel()) == {HIDDEN}
+    batch = collate([named] * 400, [{}] * 400, pieces, hiding=Hiding(features=1.0, names=0.4), rng=generator(0, "hide", 0)).batch
+    assert batch.features is not None
+    assert np.mean(batch.features[:, 0, SLOTS] == HIDDEN) == pytest.approx(0.4, abs=0.07)
+    assert (batch.features[..., SLOTS].max(axis=1) == batch.features[..., SLOTS].min(axis=1)).all()
+
+
+def test_more_treebanks_leave_what_it_knows_of_others(told: Model, files: dict[str, list[Path]]) -> None:
+    model = copy.deepcopy(told)
+    before = accuracies(model, files)
+    model.set_treebanks(["es_dog", "es_gato", "es_perro"])
+    assert accuracies(model, files) == before
+    model.set_treebanks(["es_gato", "es_perro"])
+    assert accuracies(model, files) == before
+    model.set_treebanks([])
+    assert sum(accuracies(model, files)) == pytest.approx(1.0)
 
 
 def test_files_that_name_no_treebank_are_refused(encoder: Path, files: dict[str, list[Path]], tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def train_command(
         bool | None,
         typer.Option(
             "--treebank-token/--no-treebank-token",
-            help="Tell the encoder the treebank of each sentence, for treebanks that label differently (es_gsd-ud-train.conllu).",
+            help="Tell the model the treebank of each sentence, for treebanks that label differently (es_gsd-ud-train.conllu).",
         ),
     ] = None,
     layer_mix: Annotated[

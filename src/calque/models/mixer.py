@@ -50,18 +50,20 @@ class WordMixer(nn.Module):
     """Features of words, the encoder's vectors and the neighbours, as one vector a word.
 
     :param hidden_size: width of the encoder's vectors, and of what comes out.
-    :param options: ``rows`` and ``dim`` of the table of hashed features, ``layers`` of :class:`Neighbours`.
+    :param options: ``rows`` and ``dim`` of the table of hashed features, ``layers`` of :class:`Neighbours`, and how many
+        ``treebanks`` have a row of their own after the hashed ones.
     """
 
     def __init__(self, hidden_size: int, options: Mapping[str, Any]) -> None:
         super().__init__()
         rows, dim, layers = (int(options.get(key, DEFAULTS[key])) for key in ("rows", "dim", "layers"))
-        self.table = nn.Embedding(rows, dim, padding_idx=HIDDEN)
+        self.hashed, treebanks = rows, int(options.get("treebanks", 0))
+        self.table = nn.Embedding(rows + treebanks, dim, padding_idx=HIDDEN)
         nn.init.normal_(self.table.weight, std=0.1)
         with torch.no_grad():
             self.table.weight[HIDDEN].zero_()
         self.dropout = SharedDropout(DROPOUT)
-        self.from_forms = nn.Linear(SLOTS * dim, hidden_size)
+        self.from_forms = nn.Linear((SLOTS + bool(treebanks)) * dim, hidden_size)
         self.encoder_norm = nn.LayerNorm(hidden_size)
         self.from_encoder = nn.Linear(hidden_size, hidden_size, bias=False)
         nn.init.zeros_(self.from_encoder.weight)
@@ -75,11 +77,27 @@ class WordMixer(nn.Module):
         """Whether the encoder has any say yet."""
         return bool(self.from_encoder.weight.any())
 
+    def take(self, other: WordMixer, rows: Mapping[int, int]) -> None:
+        """Take another's weights, which differs in its treebanks alone. What it has not learnt has no effect at first.
+
+        :param rows: of treebanks that both know: this one's row → the other's.
+        """
+        learnt = dict(other.state_dict())
+        table, forms = learnt.pop("table.weight"), learnt.pop("from_forms.weight")
+        self.load_state_dict(learnt, strict=False)
+        with torch.no_grad():
+            self.table.weight[: self.hashed] = table[: self.hashed]
+            for mine, theirs in rows.items():
+                self.table.weight[mine] = table[theirs]
+            width = min(forms.shape[1], self.from_forms.in_features)
+            self.from_forms.weight.zero_()
+            self.from_forms.weight[:, :width] = forms[:, :width]
+
     def forward(self, vectors: Tensor | None, features: Tensor, mask: Tensor) -> Tensor:
         """Mix.
 
         :param vectors: of the encoder, ``[B, W, H]``; None leaves it out.
-        :param features: int32 or int64 ``[B, W, SLOTS]``, from :class:`calque.wordforms.WordForms`.
+        :param features: int32 or int64 ``[B, W, slots]``, from :class:`calque.wordforms.WordForms`.
         :param mask: ``[B, W]``, 0 where padded.
         :returns: ``[B, W, H]``.
         """

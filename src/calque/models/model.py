@@ -123,7 +123,7 @@ class Model(Running):
             longest = min(config.max_length, linked.pieces.max_length)
             pieces = WordPieces(linked.pieces.tokenizer, max_length=longest, pooling=pooling, own=linked.pieces.own)
             encoder = Encoder(linked.backbone, pieces, name=linked.name, repo=linked.repo, revision=linked.revision)
-        forms_of(config.word_features, path)  # refuses what this calque does not know
+        forms_of(config.word_features, path, config.treebanks)  # refuses what this calque does not know
         model = cls(encoder, config)
         parts = {"heads": model.heads if config.tasks else None, "mixer": model.mixer, "layermix": model.layermix}
         for what, module in parts.items():
@@ -176,7 +176,8 @@ class Model(Running):
 
         :param options: ``rows`` and ``dim`` of the table, ``layers`` of convolutions, where not the defaults.
         """
-        self.config.word_features = {"version": VERSION, **DEFAULTS, **options}
+        told = {"treebanks": len(self.config.treebanks)} if self.config.treebanks else {}
+        self.config.word_features = {"version": VERSION, **DEFAULTS, **told, **options}
         return self._mix()
 
     def drop_word_features(self) -> None:
@@ -198,15 +199,27 @@ class Model(Running):
         self.config.language_token = self.encoder.pieces.named = wanted
 
     def set_treebanks(self, names: Sequence[str]) -> None:
-        """Tell the encoder the treebank of a sentence, by its name before the words, for these (``es_gsd``)."""
+        """Tell the model the treebank of a sentence, for these (``es_gsd``); what it has learnt of some of them stays.
+
+        A model with word features has it as a feature of every word, another as a name before the words.
+        """
+        before, mixer = self.encoder.pieces.forms, self.mixer
         self.config.treebanks = sorted(set(names))
         self.encoder.pieces.treebanks = frozenset(names)
         self.encoder.pieces.forget()  # how a name was told until now
+        if mixer is None or before is None:
+            return
+        rest = {key: value for key, value in self.config.word_features.items() if key != "treebanks"}
+        self.config.word_features = {**rest, "treebanks": len(self.config.treebanks)} if names else rest
+        made, after = self._mix(), self.encoder.pieces.forms
+        assert after is not None  # noqa: S101 - it has word features
+        made.take(mixer, {row: before.treebanks[name] for name, row in after.treebanks.items() if name in before.treebanks})
+        made.train(mixer.training)
 
     def _mix(self) -> WordMixer:
         options = self.config.word_features
         self.mixer = WordMixer(self.encoder.hidden_size, options).to(self.device)
-        self.encoder.pieces.forms = forms_of(options, self.config.name)
+        self.encoder.pieces.forms = forms_of(options, self.config.name, self.config.treebanks)
         return self.mixer
 
     def forward(

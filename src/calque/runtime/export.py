@@ -218,6 +218,7 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
         work / "float",
         vocabulary=pieces.tokenizer.get_vocab_size(with_added_tokens=True),
         features=pieces.forms.rows if pieces.forms is not None else 0,
+        slots=pieces.forms.slots if pieces.forms is not None else 0,
         extras=extras,
     )
     _write_relations(model, graph.parent)

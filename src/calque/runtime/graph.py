@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-4  # of logits, relative to the largest where that is above 1
 SHAPES = ((3, 5, 12), (1, 1, 3), (2, 7, 40), (1, 30, 60))  # rows, words, pieces; the first one is traced
 OPSET = 17
-Bounds = tuple[int, int]  # numbers of pieces and of word features are below these; no features: 0
+Bounds = tuple[int, int, int]  # numbers of pieces and of word features are below these (no features: 0); features of a word
 EXPORTERS = ("traced", "dynamo")
 ONE_FILE_BYTES = 1_800_000_000  # protobuf's limit is 2 GiB
 
@@ -54,6 +54,7 @@ def to_onnx(
     *,
     vocabulary: int,
     features: int = 0,
+    slots: int = SLOTS,
     extras: Sequence[Extra] = (),
 ) -> tuple[Path, str, float]:
     """Write the float graph of a model.
@@ -63,6 +64,7 @@ def to_onnx(
     :param folder: where ``model.onnx`` goes.
     :param vocabulary: piece numbers are below this.
     :param features: numbers of word features are below this; 0 for a model that reads none.
+    :param slots: features of a word.
     :param extras: further inputs; only the older exporter takes them.
     :returns: the file, which exporter made it, and the largest difference of a logit.
     :raises ModelError: when no exporter makes a graph that computes the same.
@@ -103,7 +105,7 @@ def to_onnx(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ONNX_FILE
     names = list(outputs)
-    bounds = (vocabulary, features)
+    bounds = (vocabulary, features, slots)
     failures: list[str] = []
     with _ready(model):
         graph: torch.nn.Module = (Graph() if extras else Plain()).eval()
@@ -244,7 +246,7 @@ def _inputs(rows: int, words: int, pieces: int, bounds: Bounds) -> tuple[torch.T
     inputs = (ids, mask, pooling / pooling.sum(dim=2, keepdim=True))
     if not bounds[1]:
         return inputs
-    return *inputs, torch.randint(0, bounds[1], (rows, words, SLOTS), generator=generator, dtype=torch.int32)
+    return *inputs, torch.randint(0, bounds[1], (rows, words, bounds[2]), generator=generator, dtype=torch.int32)
 
 
 def _bytes(graph: torch.nn.Module) -> int:

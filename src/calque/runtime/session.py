@@ -94,7 +94,8 @@ class OnnxModel(Embedding):
         pooling = pooling_named(config.pooling, folder)
         at = folder / str(_shared(config)["encoder"]) if _shared(config) else folder
         pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling=pooling)
-        pieces.forms, pieces.named = forms_of(config.word_features, folder), config.language_token
+        pieces.forms = forms_of(config.word_features, folder, config.treebanks)
+        pieces.named = config.language_token
         pieces.treebanks = frozenset(config.treebanks)
         pieces.pad_id = int(_onnx_section(config).get("pad_id", pieces.pad_id))  # the encoder's own; some count positions by it
         slots = _onnx_section(config).get("adapters")

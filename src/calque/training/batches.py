@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from calque.pieces import Batch, Row, WordPieces
 from calque.training.gold import IGNORED, Numbers
 from calque.training.mixtures import epoch_sizes, epoch_slice, generator
-from calque.wordforms import HIDDEN
+from calque.wordforms import HIDDEN, SLOTS, untold
 
 CHUNK = 40  # batches sorted together
 NOISE = 0.1  # of a row's length, when sorting
@@ -55,7 +55,7 @@ class Hiding:
     pieces: float = 0.0
     features: float = 0.0  # of the words: of half of them the whole form only, of a quarter all, alone or in a whole sentence
     piece_id: int = 0  # what stands for hidden ones
-    names: float = 0.0  # of the rows: the name of their language
+    names: float = 0.0  # of the rows: the name of their language or treebank
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def collate(
     """Pad rows, labels and vectors; hide words, pieces and names when told to (``rng`` is then needed)."""
     if hiding is not None and rng is not None and hiding.names:
         gone = rng.random(len(rows)) < hiding.names
-        rows = [replace(row, lead=()) if hidden else row for row, hidden in zip(rows, gone.tolist(), strict=True)]
+        rows = [_unnamed(row) if hidden else row for row, hidden in zip(rows, gone.tolist(), strict=True)]
     batch = pieces.batch(rows)
     width = batch.pooling.shape[1]
     padded: dict[str, NDArray[np.int64]] = {}
@@ -159,6 +159,11 @@ def collate(
         _hide(batch, rows, pieces, hiding, rng)
     kept = _padded(vectors, width) if vectors is not None else None
     return LabelledBatch(batch, padded, np.array([row.words for row in rows]), int(counted.sum()), kept)
+
+
+def _unnamed(row: Row) -> Row:
+    """A row whose language and treebank are not told."""
+    return replace(row, lead=(), features=None if row.features is None else untold(row.features))
 
 
 def batch_of(
@@ -220,7 +225,7 @@ def _hide(batch: Batch, rows: Sequence[Row], pieces: WordPieces, hiding: Hiding,
     there = np.arange(batch.features.shape[1]) < counts[:, None]
     known = batch.features[there]
     known[draw < hiding.features, 0] = HIDDEN
-    known[hidden_words | (draw < hiding.features / 4)] = HIDDEN
+    known[hidden_words | (draw < hiding.features / 4), :SLOTS] = HIDDEN  # the treebank is no feature of the word's form
     batch.features[there] = known
 
 

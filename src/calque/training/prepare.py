@@ -191,9 +191,10 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
 
 
 def _hiding(start: Start, options: Options) -> Hiding:
-    """What training hides. A frozen encoder cannot learn to do without the name of a language."""
+    """What training hides. A frozen encoder cannot learn to do without a name before the words."""
     often = TREEBANKS_HIDDEN if start.pieces.treebanks else NAMES_HIDDEN
-    names = often if start.pieces.told and not options.freeze_backbone and start.adapter is None else 0.0
+    frozen = options.freeze_backbone and start.pieces.leads
+    names = often if start.pieces.told and not frozen and start.adapter is None else 0.0
     features, piece = _features_hidden(start, options), mask_piece(start.pieces)
     return Hiding(options.word_dropout, options.piece_dropout, features, piece, names)
 
