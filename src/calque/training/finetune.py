@@ -135,8 +135,8 @@ def fine_tune(
         ``word TAB translation [TAB weight]``), each into one of their languages; by default one, without lexicons none.
     :param language_token: put the name of a sentence's language before it, where it is known (hidden from a tenth of the training
         sentences); by default as the model has it. For many languages in one model that get confused.
-    :param treebank_token: tell the model a sentence's treebank, where the name of its file (``es_gsd-ud-train.conllu``) or a comment
-        of it says which; hidden from two fifths of the training sentences; by default as the model has it. For treebanks that
+    :param treebank_token: tell the model a sentence's treebank, where the name of its file (``es_gsd-ud-train.conllu``) or a
+        comment of it says which; hidden from two fifths of the training sentences; by default as the model has it. For treebanks that
         label differently (:mod:`calque.conventions`).
     :param layer_mix: each head reads its own learnt mean over the encoder's layers (False: the last one); by default as the model
         does.
