@@ -136,8 +136,8 @@ def fine_tune(
     :param language_token: put the name of a sentence's language before it, where it is known (hidden from a tenth of the training
         sentences); by default as the model has it. For many languages in one model that get confused.
     :param treebank_token: tell the model a sentence's treebank, where the name of its file (``es_gsd-ud-train.conllu``) or a
-        comment of it says which; hidden from two fifths of the training sentences; by default as the model has it. For treebanks that
-        label differently (:mod:`calque.conventions`).
+        comment of it says which; hidden from two fifths of the training sentences; by default as the model has it. For treebanks
+        that label differently (:mod:`calque.conventions`).
     :param layer_mix: each head reads its own learnt mean over the encoder's layers (False: the last one); by default as the model
         does.
     :param word_features: add hashed forms and affixes of words beside the encoder (False: take them away); a model that has them
