@@ -59,10 +59,7 @@ def main() -> None:
             run("default/train.py", *told, "--encoder", start, "--alone", "0")
         else:
             run("default/train.py", *told, "--encoder", args.output / "mini")
-    settled = default / "settled"
-    if not settled.exists():
-        run("default/settle.py", "--work", default, "--model", default / "model", "--output", settled)
-    finish = ["--data", args.data, "--work", default, "--model", settled, "--encoder", args.output / "mini"]
+    finish = ["--data", args.data, "--work", default, "--encoder", args.output / "mini"]
     run("default/finish.py", *finish, "--output", args.output / "default")
 
 
