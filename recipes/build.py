@@ -56,10 +56,14 @@ def main() -> None:
         if args.from_default:
             start = default / "start"
             run("default/thaw.py", "--exported", args.output / "default", "--encoder", args.output / "mini", "--output", start)
-            run("default/train.py", *told, "--encoder", start, "--alone", "0")
+            run("default/train.py", *told, "--encoder", start, "--alone", "0", "--learning-rate", "1.5e-4")
         else:
             run("default/train.py", *told, "--encoder", args.output / "mini")
-    finish = ["--data", args.data, "--work", default, "--encoder", args.output / "mini"]
+    trained = default / ("mean" if args.from_default else "model")
+    if not trained.exists():
+        places = ["--before", default / "start", "--after", default / "model", "--output", trained]
+        run("default/average.py", *places)
+    finish = ["--data", args.data, "--work", default, "--model", trained, "--encoder", args.output / "mini"]
     run("default/finish.py", *finish, "--output", args.output / "default")
 
 
