@@ -5,8 +5,8 @@ Choices and trade-offs
   the same code. All heads that are asked for come out of one pass.
 - Sentences go through in chunks of :data:`CHUNK_WORDS`, batched by padded pieces, so memory depends on neither their number nor
   their lengths.
-- One call cuts, runs and decodes in turn. Threads with a window each, so that one is cut or decoded while another one runs, gave
-  nothing that could be measured (``docs/lab.md``); where the whole counts, processes share it (:mod:`calque.parallel`).
+- One call cuts, runs and decodes in turn; the runtime may make two calls at once (:mod:`calque.runtime.session`), and where the
+  whole counts, processes share it (:mod:`calque.parallel`).
 - Where a sentence was cut into windows, each word's scores are those of the window that kept it. Entities are decoded over the
   whole sentence. So are trees: pairs that no window saw together have no score and are taken only where nothing else is left.
 - A "sentence" of more than :data:`TREE_WORDS` words has no tree worth its square of scores: it is parsed part by part, the roots

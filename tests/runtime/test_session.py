@@ -185,3 +185,46 @@ def test_a_wrong_number_of_threads_is_an_error(monkeypatch: pytest.MonkeyPatch, 
 def test_a_model_without_vectors_of_texts_says_so(lexicon_model: Path) -> None:
     with pytest.raises(ModelError, match=r"no vectors of texts.*--model mini"):
         OnnxModel.from_folder(lexicon_model).embed(["el gato"])
+
+
+@pytest.mark.parametrize(
+    ("lengths", "parts"),
+    [
+        ([], 1),
+        ([0, 0], 1),
+        ([5] * 10, 1),
+        ([1] * (2 * session.LANE_WORDS - 1), 1),
+        ([1] * (2 * session.LANE_WORDS), 2),
+        ([5, 3 * session.LANE_WORDS], 1),
+        ([3 * session.LANE_WORDS, 5], 2),
+        ([session.LANE_WORDS, 0, session.LANE_WORDS], 2),
+    ],
+)
+def test_lanes_hold_every_sentence_once_and_few_words_go_through_together(lengths: list[int], parts: int) -> None:
+    sentences = [["a"] * n for n in lengths]
+    lanes = session._lanes(sentences)
+    assert len(lanes) == parts
+    assert [words for lane in lanes for words in sentences[lane]] == sentences
+
+
+def test_two_lanes_say_what_one_says_and_stay_in_order(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = [["el", "gato", "azul"][: 1 + i % 3] for i in range(3000)]
+    langs = [("es", "en", None)[i % 3] for i in range(3000)]
+    one, two = (OnnxModel.from_folder(lexicon_model, threads=n) for n in (1, 2))
+    threads = set()
+    real = two._run_rows
+
+    def watched(*given: Any) -> Any:
+        threads.add(threading.get_ident())
+        return real(*given)
+
+    monkeypatch.setattr(two, "_run_rows", watched)
+    assert two.tag(sentences, langs=langs) == one.tag(sentences, langs=langs)
+    assert len(threads) == 2
+
+
+def test_what_goes_wrong_in_a_lane_is_raised(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = OnnxModel.from_folder(lexicon_model, threads=2)
+    monkeypatch.setattr(model, "_run_rows", lambda *given: (_ for _ in ()).throw(ModelError("no memory")))
+    with pytest.raises(ModelError, match="no memory"):
+        model.tag([["el", "gato"]] * 3000)
