@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from calque.runtime.session import OnnxModel
 
 DEFAULT = "default"
-WINDOW_WORDS = 4096
+WINDOW_WORDS = 8192
 _COLUMNS = {"feats": "feats", "lemma": "lemma", "ner": "entity"}
 
 Backend = Literal["auto", "onnx", "torch"]
