@@ -136,7 +136,7 @@ def thaw(exported: Path, encoder: Path) -> Model:
         found |= {f"heads.{name}": value.astype(np.float32) for name, value in load_file(exported / RELATIONS_FILE).items()}
     model = Model.load(str(encoder), heads=False)
     model.config.treebanks = list(config.treebanks)
-    model.add_word_features(**{k: v for k, v in config.word_features.items() if k != "version"})
+    model.add_word_features(**{"treebanks": 0} | {k: v for k, v in config.word_features.items() if k != "version"})
     for task, made in config.tasks.items():
         model.add_head(task, made.labels, made.kind, **made.options)
     model.set_layer_mix(True)
