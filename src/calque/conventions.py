@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NAMES = "Universal Dependencies name theirs (es_gsd-ud-train.conllu)"
 
-_UD_FILE = re.compile(r"([a-z]{2,3})_([A-Za-z0-9]+)-ud-")
+UD_FILE = re.compile(r"([a-z]{2,3})_([A-Za-z0-9]+)-ud-")
 _COMMENT = re.compile(r"#\s*treebank\s*=\s*([A-Za-z]{2,3}_[A-Za-z0-9]+)\s*")
 _UD_FOLDER = re.compile(r"UD_(\w+)-([A-Za-z0-9]+)")
 
@@ -39,7 +39,7 @@ def treebank_of(path: str | Path) -> str | None:
     ('es_gsd', 'es_gsd', None)
     """
     path = Path(path)
-    if found := _UD_FILE.match(path.name):
+    if found := UD_FILE.match(path.name):
         return f"{found[1]}_{found[2]}".lower()
     if found := _UD_FOLDER.fullmatch(path.absolute().parent.name):
         from calque.languages import LanguageError, normalize

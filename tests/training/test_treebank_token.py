@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from calque.errors import TrainingError
 from calque.evaluation import evaluate
@@ -156,3 +157,29 @@ def test_names_that_the_vocabulary_cannot_tell_apart_are_said_to_be_so(
         path.write_bytes(other.read_bytes())
     fine_tune(encoder, {"es": strange}, validation="none", epochs=0.1, treebank_token=True)
     assert "es_zzqj and es_zzqk are cut into the same pieces" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("options", [{}, {"max_length": 32}])
+def test_as_a_feature_names_need_not_differ_in_pieces_and_a_smaller_window_is_told_too(
+    encoder: Path, files: dict[str, list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str], options: dict[str, int]
+) -> None:
+    strange = [tmp_path / f"es_{name}-ud-train.conllu" for name in ("zzqj", "zzqk")]
+    for path, other in zip(strange, files["es"], strict=True):
+        path.write_bytes(other.read_bytes())
+    told = {"treebank_token": True, "word_features": True, **options}
+    model = fine_tune(encoder, {"es": strange}, validation="none", epochs=0.1, **told)
+    assert model.treebanks == ["es_zzqj", "es_zzqk"]
+    assert "told apart" not in capsys.readouterr().err
+    accuracies(model, {"es": strange})
+
+
+def test_an_adapter_leaves_the_treebanks_of_the_model_below_it(told: Model, files: dict[str, list[Path]], tmp_path: Path) -> None:
+    third = tmp_path / "es_dog-ud-train.conllu"
+    third.write_bytes(files["es"][0].read_bytes())
+    model = copy.deepcopy(told)
+    before = {name: p.clone() for name, p in model.named_parameters()}
+    model.add_adapter("es", adapter_size=4)
+    model.train_adapter("es", {"es": third}, task="pos", validation="none", epochs=0.1, progress=False)
+    assert model.treebanks == ["es_gato", "es_perro"]
+    after = dict(model.named_parameters())
+    assert all(torch.equal(p, after[name]) for name, p in before.items() if name in after and "heads" not in name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from calque.conventions import UD_FILE
 from calque.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ AdapterNames = Annotated[
 ForOthers = Annotated[Otherwise, typer.Option("--otherwise", help="With auto: for a language that has no adapter.")]
 
 UNDETERMINED = "und"  # ISO 639's own code for a language nobody named
-_UD_FILE = re.compile(r"([a-z]{2,3})_[A-Za-z0-9]+-ud-")
 _LANGUAGE = re.compile(r"[^\W\d_][\w .'()-]{0,39}")
 
 
@@ -71,7 +71,7 @@ def _split(item: str) -> tuple[str, str]:
         from calque.languages import normalize
 
         return normalize(lang), path
-    found = _UD_FILE.match(Path(item).name)
+    found = UD_FILE.match(Path(item).name)
     return (found[1] if found else UNDETERMINED), item
 
 

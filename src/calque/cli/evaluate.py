@@ -172,15 +172,10 @@ def _is_treebank(argument: str) -> bool:
 
 def _language_of_folder(path: Path) -> str | None:
     """``es`` of ``UD_Spanish-GSD/test.conllu``."""
-    folder = path.absolute().parent.name
-    if not folder.startswith("UD_") or "-" not in folder:
-        return None
-    from calque.languages import normalize
+    from calque.conventions import language_of, treebank_of
 
-    try:
-        return normalize(folder[3:].rsplit("-", 1)[0].replace("_", " "))
-    except CalqueError:
-        return None
+    found = treebank_of(path)
+    return found and language_of(found)
 
 
 @contextmanager

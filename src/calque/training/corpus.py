@@ -12,14 +12,13 @@ Choices and trade-offs
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from calque.config import TaskConfig
-from calque.conventions import treebank_in, treebank_of
+from calque.conventions import UD_FILE, treebank_in, treebank_of
 from calque.document import Sentence
 from calque.errors import DataError, FormatError
 from calque.formats.classification import read_texts
@@ -37,7 +36,6 @@ from calque.training.mixtures import draw, generator, keep_aside
 Files = Mapping[str, Sequence[Path]]
 Data = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]]
 TEXT_SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl")
-_UD_FILE = re.compile(r"([a-z]{2,3})_[A-Za-z0-9]+-ud-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def as_files(data: Data, what: str) -> dict[str, list[Path]]:
             files.setdefault(language, []).extend([Path(paths)] if isinstance(paths, str | Path) else [Path(p) for p in paths])
     else:
         for path in [data] if isinstance(data, str | Path) else data:
-            found = _UD_FILE.match(Path(path).name)
+            found = UD_FILE.match(Path(path).name)
             files.setdefault(found[1] if found else "und", []).append(Path(path))
     if not files or not all(files.values()):
         raise DataError(f"no files for {what}: give at least one CoNLL-U file a language")

@@ -277,7 +277,12 @@ def prepare_data(
 
 
 def _tell_treebanks(start: Start, treebanks: Treebanks, options: Options, reporter: Reporter) -> None:
-    """Settle which treebanks the model is told by name: those of the training data beside those that it knows."""
+    """Settle which treebanks the model is told by name: those of the training data beside those that it knows.
+
+    An adapter's training leaves the model below it as it is.
+    """
+    if start.adapter is not None:
+        return
     if options.treebank_token is False or not (options.treebank_token or start.pieces.treebanks):
         names: set[str] = set()
     else:
@@ -290,10 +295,10 @@ def _tell_treebanks(start: Start, treebanks: Treebanks, options: Options, report
             )
     if names != start.pieces.treebanks:
         start.model.set_treebanks(sorted(names))
-        start.pieces.treebanks = frozenset(names)
+        start.pieces.treebanks, start.pieces.forms = frozenset(names), start.model.encoder.pieces.forms
         reporter.say(f"{len(names):,} treebanks are told by name" if names else "treebanks are no longer told by name")
         alike: dict[tuple[str, tuple[int, ...]], list[str]] = {}
-        for name in sorted(names):
+        for name in sorted(names if start.pieces.leads else ()):
             alike.setdefault((language_of(name), start.pieces.lead(name)), []).append(name)
         for same in (found for found in alike.values() if len(found) > 1):
             reporter.warn(f"{' and '.join(same)} are cut into the same pieces by this vocabulary, and cannot be told apart")
