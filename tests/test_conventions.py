@@ -88,6 +88,16 @@ def test_an_unknown_treebank_is_refused_with_those_that_are_known(wanted: str, m
         following(Echo(), wanted)
 
 
+def test_a_treebank_of_another_language_than_the_text_is_refused_with_those_of_its_own() -> None:
+    message = "the text is of es, no_nynorsk is followed in no alone: of its language the model knows es_ancora, es_gsd"
+    with pytest.raises(ModelError, match=message):
+        calque.parse("el gato", lang="Spanish", model=Echo(), treebank="no_nynorsk")
+    with pytest.raises(ModelError, match="the text is of de, el, .* leave the treebank out"):
+        following(Echo(), "es_gsd", langs=["el", "de"])
+    for langs in (["auto"], ["el", "auto"], ["nn"], ["no", "el"], []):  # what may be of its language
+        assert isinstance(following(Echo(), "no_nynorsk", langs=langs), Following)
+
+
 def test_a_model_that_was_told_none_says_how_to_tell_it() -> None:
     plain = Echo()
     plain.treebanks = ()

@@ -8,7 +8,8 @@ sentence's treebank, ``es_gsd``), and ``sources.json`` (treebanks, licences, sen
 Choices and trade-offs
 - Licences: CC0, public domain, CC BY, CC BY-SA. No NC, no GPL or LGPL-LR.
 - A tenth of every dev file is kept aside for model selection; the rest trains, since the train files of many languages are
-  not at hand. Which tenth is decided by a hash of the words, so that the same sentence in two treebanks falls on one side.
+  not at hand. Which tenth is decided by a hash of the words, so that the same sentence in two treebanks falls on one side
+  (Chinese ones compared in simplified characters: GSD and GSDSimp are one text in two scripts).
 - A sentence whose case-folded words also stand in any test file of the language never trains, nor one kept aside.
 - Releases of UD 1 (``ud-older``) write CONJ for CCONJ and tag copulas as verbs: a form whose most frequent tag differs from
   the language's newer files is left without a tag there (training skips such words). Their trees and features follow other rules
@@ -46,9 +47,10 @@ def short_name(treebank: str, lang: str) -> str:
     return f"{lang}_{treebank.rpartition('-')[2].lower()}"
 
 
-def key(sentence: Sentence) -> str:
-    """The words, case-folded."""
-    return " ".join(t.text.casefold() for t in sentence.tokens)
+def key(sentence: Sentence, converter: OpenCC | None = None) -> str:
+    """The words, case-folded; with a converter in simplified characters, so that a sentence is the same one in both scripts."""
+    words = " ".join(t.text.casefold() for t in sentence.tokens)
+    return str(converter.convert(words)) if converter else words
 
 
 def kept_aside(text: str) -> bool:
@@ -114,7 +116,12 @@ class Collection:
         self.used: list[dict[str, object]] = []
         for row in self.index:
             if row["split"] == "test":
-                self.banned[row["iso"]].update(key(s) for s in self.read("ud", row["treebank"], "test"))
+                test = self.read("ud", row["treebank"], "test")
+                self.banned[row["iso"]].update(self.key(s, row["iso"]) for s in test)
+
+    def key(self, sentence: Sentence, lang: str) -> str:
+        """What tells a sentence from another one of its language."""
+        return key(sentence, self.converter if lang == "zh" else None)
 
     def read(self, folder: str, treebank: str, split: str) -> list[Sentence]:
         return list(read_conllu(self.data / folder / treebank / f"{split}.conllu.xz", on_error="skip", skipped=[]))
@@ -136,7 +143,7 @@ class Collection:
                     s.comments = ["# treebank = zh_gsdsimp"]
                 sentences += others
             for s in sentences:
-                aside = row["split"] == "dev" and kept_aside(key(s))
+                aside = row["split"] == "dev" and kept_aside(self.key(s, lang))
                 (self.dev if aside else self.train)[lang].append(s)
             self.note(row["treebank"], lang, row["split"], row["licence"], len(sentences))
 
@@ -163,16 +170,16 @@ class Collection:
 
     def split(self, lang: str) -> tuple[list[Sentence], list[Sentence]]:
         """What trains and what validates, without test sentences and very short repetitions."""
-        aside = {key(s) for s in self.dev[lang]}
+        aside = {self.key(s, lang) for s in self.dev[lang]}
         seen: set[str] = set()
         kept = []
         for s in self.train[lang]:
-            k = key(s)
+            k = self.key(s, lang)
             short = k in seen and len(s.tokens) < 4
             if not (short or k in self.banned[lang] or k in aside) and any(t.upos for t in s.tokens):
                 seen.add(k)
                 kept.append(s)
-        valid = [s for s in self.dev[lang] if key(s) not in self.banned[lang] and any(t.upos for t in s.tokens)]
+        valid = [s for s in self.dev[lang] if self.key(s, lang) not in self.banned[lang] and any(t.upos for t in s.tokens)]
         if valid:
             return kept, valid
         # languages with a train file only: hold out a twentieth

@@ -14,7 +14,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from calque.analysis import Analysis, Tagged, Tree
     from calque.pipeline import Tagger
 
+AUTO = "auto"  # a language that is still to be found out
 NAMES = "Universal Dependencies name theirs (es_gsd-ud-train.conllu)"
 
 UD_FILE = re.compile(r"([a-z]{2,3})_([A-Za-z0-9]+)-ud-")
@@ -68,13 +69,15 @@ def language_of(name: str) -> str:
     return name.partition("_")[0]
 
 
-def following(tagger: Tagger, treebank: str | Sequence[str]) -> Tagger:
+def following(tagger: Tagger, treebank: str | Sequence[str], *, langs: Sequence[str] = ()) -> Tagger:
     """A tagger that follows the conventions of treebanks in the sentences of their languages.
 
     :param tagger: a model that was told treebanks in training (``calque train --treebank-token``), as the embedded default was,
         or a router over such.
     :param treebank: a name (``es_gsd``) or several, of a language one each; also with commas.
-    :raises ModelError: for a treebank that the model was not told, with those of the language; for two of one language.
+    :param langs: what the sentences are in, where that is known; ``auto`` may be any.
+    :raises ModelError: for a treebank that the model was not told, with those of the language; for two of one language; where
+        all are of languages that no sentence is in.
     """
     given = treebank.split(",") if isinstance(treebank, str) else treebank
     known = treebanks_of(tagger)
@@ -84,7 +87,18 @@ def following(tagger: Tagger, treebank: str | Sequence[str]) -> Tagger:
         other = chosen.setdefault(language_of(name), name)
         if other != name:
             raise ModelError(f"{other} and {name} are both of {language_of(name)}: a sentence follows one treebank")
+    ours = {language_of(lang) for lang in langs}
+    if chosen and ours and AUTO not in ours and chosen.keys().isdisjoint(ours | {_wider(lang) for lang in ours}):
+        texts, only = ", ".join(sorted(ours)), ", ".join(chosen)
+        raise ModelError(
+            f"the text is of {texts}, {', '.join(chosen.values())} is followed in {only} alone: {_offer(ours, known)}"
+        )
     return Following(tagger, chosen) if chosen else tagger
+
+
+def _offer(langs: Collection[str], known: Sequence[str]) -> str:
+    mine = [name for name in known if language_of(name) in langs]
+    return f"of its language the model knows {', '.join(mine)}" if mine else "leave the treebank out"
 
 
 def treebanks_of(tagger: object) -> Sequence[str]:

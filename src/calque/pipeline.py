@@ -18,7 +18,7 @@ from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
 from calque.analysis import Analysis, Tagged, Tree
 from calque.config import is_routes
 from calque.conventions import following
-from calque.cutting import AUTO, cut
+from calque.cutting import AUTO, cut, language_code
 from calque.document import Document, Sentence
 from calque.errors import CalqueError, ModelError
 
@@ -145,7 +145,8 @@ def parse(
         raise CalqueError(f"{len(texts)} texts but {len(langs)} languages: give one language for all, or one for each")
     tagger = as_tagger(model)
     check_tasks(tagger, tasks)
-    tagger = following(tagger, treebank) if treebank else tagger
+    if treebank:
+        tagger = following(tagger, treebank, langs=[language_code(name) or AUTO for name in langs])
     documents = [cut(t, lang=code) for t, code in zip(texts, langs, strict=True)]
     choose = by_text(tagger, adapters, [d.sentences for d in documents], otherwise=otherwise)
     for _ in annotate((s for d in documents for s in d.sentences), tagger, tasks=tasks, choose=choose):

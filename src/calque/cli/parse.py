@@ -181,7 +181,7 @@ def _prepare(model: str | None, backend: Backend, lang: str, tasks: str | None, 
     code = language_code(lang) or "auto"
     tagger: Tagger = load(model, backend=backend.value)
     check_tasks(tagger, tasks)
-    return (following(tagger, treebank) if treebank else tagger), code
+    return (following(tagger, treebank, langs=[code]) if treebank else tagger), code
 
 
 def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, tasks: str | None, choose: Choose | None) -> Document:

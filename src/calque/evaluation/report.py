@@ -205,7 +205,7 @@ def evaluate(
     for language, paths in wanted.items():
         for path in paths:
             begin = time.perf_counter()
-            told, names = _told(tagger, path, treebank)
+            told, names = _told(tagger, path, treebank, list(wanted))
             counters = _measure(
                 told, path, language, known, evaluation,
                 batch_words=batch_words, limit=limit, on_error=on_error, progress=progress,
@@ -236,12 +236,14 @@ def _plain(of: Result | Score) -> dict[str, Any]:
     return plain
 
 
-def _told(tagger: Tagger, path: str, treebank: str) -> tuple[Tagger, str | None]:
+def _told(tagger: Tagger, path: str, treebank: str, langs: Sequence[str]) -> tuple[Tagger, str | None]:
     """The tagger as a file is to be labelled by it, and the treebank that it is told."""
-    if treebank == BY_NAME:
-        found = treebank_of(path) if path != "-" else None
-        treebank = found if found is not None and found in treebanks_of(tagger) else UNTOLD
-    return (tagger, None) if treebank == UNTOLD else (following(tagger, treebank), treebank)
+    if treebank == UNTOLD:
+        return tagger, None
+    if treebank != BY_NAME:
+        return following(tagger, treebank, langs=langs), treebank
+    found = treebank_of(path) if path != "-" else None
+    return (following(tagger, found), found) if found is not None and found in treebanks_of(tagger) else (tagger, None)
 
 
 def _check_numbers(*, resamples: int, batch_words: int, limit: int | None) -> None:
