@@ -30,11 +30,12 @@ def main() -> None:
     """Run all steps in order."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with text/, ud/ and labelled/")
-    parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 5 GB")
+    parser.add_argument("--work", type=Path, default=Path("build"), help="intermediate files, some 25 GB")
     parser.add_argument("--output", type=Path, default=HERE.parent / "src" / "calque" / "bundled")
     parser.add_argument("--packages", type=Path, required=True, help="folder where the teacher's packages are unpacked")
     parser.add_argument("--pretrain-minutes", type=float, default=30)
     parser.add_argument("--train-minutes", type=float, default=200)
+    parser.add_argument("--settle-minutes", type=float, default=42, help="of what stands on the encoder, alone; 0 leaves it out")
     parser.add_argument("--from-default", action="store_true", help="go on from the default that is there, in place of from mini")
     args = parser.parse_args()
     mini, default = args.work / "mini", args.work / "default"
@@ -63,6 +64,11 @@ def main() -> None:
     if not trained.exists():
         places = ["--before", default / "start", "--after", default / "model", "--output", trained]
         run("default/average.py", *places)
+    if args.settle_minutes:
+        before, trained = trained, default / "settled"
+        if not trained.exists():
+            told = ["--work", default, "--encoder", before, "--minutes", str(args.settle_minutes), "--learning-rate", "1e-4"]
+            run("default/train.py", *told, "--alone", "0", "--frozen", "--output", trained)
     finish = ["--data", args.data, "--work", default, "--model", trained, "--encoder", args.output / "mini"]
     run("default/finish.py", *finish, "--output", args.output / "default")
 

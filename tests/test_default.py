@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,11 @@ def test_all_of_it_without_pytorch() -> None:
 
 def test_what_ships_is_small() -> None:
     assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 60_000_000
+
+
+def test_the_card_names_what_each_task_learnt_from_with_its_licence() -> None:
+    card = calque.load().config.provenance["data"]
+    assert all(source["licence"] and not {"NC", "ND"} & set(re.findall(r"[A-Z]+", source["licence"])) for source in card)
+    names = [source["name"] for source in card]
+    for of in ("UD_", "UNER ", "tatoeba"):  # tags and trees, entities, vectors of texts
+        assert any(name.startswith(of) for name in names), of

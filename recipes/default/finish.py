@@ -150,6 +150,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first sentences of each test file, for a trial")
     args = parser.parse_args()
     model = args.model or args.work / "model"
+    sources = json.loads((args.work / "sources.json").read_text(encoding="utf-8"))
+    kinds = {made.kind for made in ModelConfig.from_folder(model).tasks.values()}
+    for kind, part, step in (("entities", "entities", "names"), ("vectors", "pairs", "pairs")):
+        if kind in kinds and not sources.get(part):
+            parser.error(f"{args.work / 'sources.json'} names no {part}, which the card must: run recipes/default/{step}.py")
     if any(made.kind == "vectors" for made in ModelConfig.from_folder(model).tasks.values()):
         calibrate(model, args.data)
     check = []
@@ -161,7 +166,6 @@ def main() -> None:
     report = export(model, args.output, quantise=args.quantise, check=check)
     print(report, flush=True)
     share(args.output, args.encoder, place=os.path.relpath(args.encoder, args.output))
-    sources = json.loads((args.work / "sources.json").read_text(encoding="utf-8"))
     config = ModelConfig.from_folder(args.output)
     own = {lang: r["train"] for lang, r in sources["languages"].items()}
     scores, means = measure(args.output, args.data, own, limit=args.limit, entities="ner" in config.tasks)

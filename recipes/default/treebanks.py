@@ -211,8 +211,10 @@ def main() -> None:
                 token.deprel = str(token.deprel).partition(":")[0]
             text = "".join(format_sentence(s) for s in sentences)
             (args.work / f"{lang}.{part}.conllu").write_text(text, encoding="utf-8", newline="\n")
-    sources = {"treebanks": collection.used, "languages": report}
-    (args.work / "sources.json").write_text(json.dumps(sources, indent=1), encoding="utf-8")
+    path = args.work / "sources.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # what names.py and pairs.py noted
+    sources = before | {"treebanks": collection.used, "languages": report}
+    path.write_text(json.dumps(sources, indent=1), encoding="utf-8")
     sentences, words = (sum(r[name] for r in report.values()) for name in ("train", "words"))
     print(f"{len(report)} languages, {sentences:,} sentences, {words:,} words")
     print({k: (v["train"], v["validation"], v["dropped"]) for k, v in report.items()})
