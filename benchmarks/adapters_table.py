@@ -130,11 +130,28 @@ def accuracy(model: Any, path: Path, adapters: str | None) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> None:
     """All steps that are not done."""
+    data, work, log = args.data, args.work, Log(args.work)
+    english = {name: data / "ud" / "UD_English-EWT" / f"{name}.conllu.xz" for name in ("train", "dev", "test")}
+    if not args.only_full:
+        by_adapters(data, work, english, log, args)
+    if not args.no_full:
+        for lang, seed, files in draws(data, work):
+            whole(lang, seed, files, english, log, args)
+
+
+def draws(data: Path, work: Path) -> Iterator[tuple[str, int, tuple[Path, Path]]]:
+    """Each language's training and test file, once for each draw: all languages' first draws first."""
+    for seed in range(DRAWS):
+        for lang, (train, test) in SETS.items():
+            if train:
+                yield lang, seed, (treebank(data, work, lang, train), treebank(data, work, lang, test))
+
+
+def by_adapters(data: Path, work: Path, english: dict[str, Path], log: Log, args: argparse.Namespace) -> None:
+    """The steps that leave the encoder frozen."""
     from calque.models import Model
 
-    data, work, log = args.data, args.work, Log(args.work)
     texts = write_texts(data, work, args.words)
-    english = {name: data / "ud" / "UD_English-EWT" / f"{name}.conllu.xz" for name in ("train", "dev", "test")}
     folder = work / "model"
     model = Model.load(folder) if folder.exists() else Model.load("mini")
     if "languages" not in log.found:
@@ -153,12 +170,8 @@ def run(args: argparse.Namespace) -> None:
         if f"zero {lang}" not in log.found:
             path = treebank(data, work, lang, test)
             log.add(f"zero {lang}", plain=accuracy(model, path, "pos"), language=accuracy(model, path, f"{lang},pos-en"))
-    for lang, (train, test) in SETS.items():
-        for seed in range(DRAWS if train else 0):
-            files = (treebank(data, work, lang, train), treebank(data, work, lang, test))
-            few_shot(model, lang, seed, files, log, args)
-            if not args.no_full:
-                whole(lang, seed, files, english, log, args)
+    for lang, seed, files in draws(data, work):
+        few_shot(model, lang, seed, files, log, args)
     log.add("source after", **accuracy(model, english["test"], "pos"))
 
 
@@ -239,7 +252,9 @@ def main() -> None:
     parser.add_argument(
         "--english", type=Path, help="the English model that whole fine-tuning starts from; by default trained here"
     )
-    parser.add_argument("--no-full", action="store_true", help="leave whole fine-tuning out")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--no-full", action="store_true", help="leave whole fine-tuning out")
+    parts.add_argument("--only-full", action="store_true", help="nothing but whole fine-tuning; may run beside --no-full")
     parser.add_argument("--report", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)

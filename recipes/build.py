@@ -67,8 +67,8 @@ def main() -> None:
     if args.settle_minutes:
         before, trained = trained, default / "settled"
         if not trained.exists():
-            told = ["--work", default, "--encoder", before, "--minutes", str(args.settle_minutes), "--learning-rate", "1e-4"]
-            run("default/train.py", *told, "--alone", "0", "--frozen", "--output", trained)
+            told = ["--work", default, "--encoder", before, "--minutes", str(args.settle_minutes)]
+            run("default/train.py", *told, "--frozen", "--output", trained)
     finish = ["--data", args.data, "--work", default, "--model", trained, "--encoder", args.output / "mini"]
     run("default/finish.py", *finish, "--output", args.output / "default")
 

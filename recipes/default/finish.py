@@ -155,7 +155,7 @@ def main() -> None:
     for kind, part, step in (("entities", "entities", "names"), ("vectors", "pairs", "pairs")):
         if kind in kinds and not sources.get(part):
             parser.error(f"{args.work / 'sources.json'} names no {part}, which the card must: run recipes/default/{step}.py")
-    if any(made.kind == "vectors" for made in ModelConfig.from_folder(model).tasks.values()):
+    if "vectors" in kinds:
         calibrate(model, args.data)
     check = []
     for path in sorted(args.work.glob("*.dev.conllu")):

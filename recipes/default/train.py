@@ -1,7 +1,8 @@
 """Train the embedded default on top of the encoder: tags, features, trees, entities and sentence vectors, in one run.
 
     python recipes/default/train.py --work build/default --encoder src/calque/bundled/mini --teacher build/teacher --minutes 150
-    python recipes/default/train.py --work build/default --encoder build/default/mean --frozen --minutes 42 --output build/settled
+    python recipes/default/train.py --work build/default --encoder build/default/model --minutes 42 --frozen \\
+        --output build/default/settled
 
 Choices and trade-offs
 - One encoder for all tasks, each with its own mean over the layers; every sentence trains what its file is labelled with.
@@ -16,8 +17,8 @@ Choices and trade-offs
   by half.
 - The model is told the treebank of three sentences in five: those of one language label differently (calque/conventions.py).
 - Half as much again as the default rate for the encoder's width: millions of labelled words teach it more than forgetting costs.
-- What stands on the encoder learns more slowly than the encoder does, and six times as fast where the encoder says nothing new:
-  a second run (``--frozen``) trains it alone, on vectors that are kept (some 20 GB), of 6,000 sentences a language at most.
+- What stands on the encoder needs more passes than the encoder does. A second run (``--frozen``) gives it those alone, on vectors
+  that are kept on disk (some 20 GB), of 6,000 sentences a language at most: six times as many words a second.
 - A few words and pieces are hidden: rare words of small treebanks must be read from their surroundings. No dropout inside the
   encoder: the data is seen once or twice, and on a processor dropout costs speed (random numbers; no fused attention).
 """
@@ -66,8 +67,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=150)
     parser.add_argument("--tasks", help=f"by default {TASKS}; with --frozen those of words")
     parser.add_argument("--output", type=Path, help="by default WORK/model")
-    parser.add_argument("--alone", type=float, default=0.2, help="part of the run in which word features train alone")
-    parser.add_argument("--learning-rate", default="2e-4")
+    parser.add_argument("--alone", type=float, help="part of the run in which word features train alone: 0.2; with --frozen 0")
+    parser.add_argument("--learning-rate", help="by default 2e-4; with --frozen 1e-4")
     parser.add_argument("--frozen", action="store_true", help="the encoder stays as it is, and what it says is kept on disk")
     parser.add_argument("--options", default="", help="more options of calque train")
     args = parser.parse_args()
@@ -78,6 +79,8 @@ def main() -> None:
     patterns = ["*.train.conllu"] * bool({"pos", "feats", "dep"} & set(tasks))
     patterns += ["*.names.train.iob2"] * ("ner" in tasks) + ["*.pairs.tsv"] * ("embed" in tasks)
     train = by_language(work, tuple(patterns))
+    if not train:
+        parser.error(f"{work} has no {' or '.join(patterns)}: treebanks.py, names.py and pairs.py beside this script write them")
     dev = by_language(work, tuple(p.replace("train", "dev") for p in patterns if "pairs" not in p))
     command = [sys.executable, "-m", "calque", "train", ",".join(tasks), "--model", args.encoder]
     command += ["--output", str(args.output or work / "model")]
@@ -90,10 +93,12 @@ def main() -> None:
                 command += ["--validation", f"{lang}={path}"]
     command += ["--mix", shares(train, FACTORS), "--epochs", "30", "--max-minutes", str(args.minutes)]
     command += ["--patience", "0", "--eval-limit", "30"]
-    command += ["--learning-rate", args.learning_rate, "--head-factor", "8", "--batch-words", "900"]
+    rate = args.learning_rate or ("1e-4" if args.frozen else "2e-4")
+    command += ["--learning-rate", rate, "--head-factor", "8", "--batch-words", "900"]
     command += ["--warmup", "0.05", "--schedule", "cosine"]
     command += ["--dropout", "0", "--word-dropout", "0.04", "--piece-dropout", "0.02", "--layer-mix", "--treebank-token"]
-    command += ["--word-features", "--feature-dropout", "0.3", "--lexical-warmup", str(args.alone)]
+    alone = args.alone if args.alone is not None else 0 if args.frozen else 0.2
+    command += ["--word-features", "--feature-dropout", "0.3", "--lexical-warmup", str(alone)]
     if "embed" in tasks:
         command += ["--teacher", args.teacher]
     if args.frozen:

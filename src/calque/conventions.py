@@ -19,13 +19,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calque.cutting import AUTO
 from calque.errors import ModelError
 
 if TYPE_CHECKING:
     from calque.analysis import Analysis, Tagged, Tree
     from calque.pipeline import Tagger
 
-AUTO = "auto"  # a language that is still to be found out
 NAMES = "Universal Dependencies name theirs (es_gsd-ud-train.conllu)"
 
 UD_FILE = re.compile(r"([a-z]{2,3})_([A-Za-z0-9]+)-ud-")

@@ -35,12 +35,13 @@ from calque.models.model import Model
 from calque.models.treehead import TreeHead
 from calque.training.checkpoints import weights_digest
 from calque.training.corpus import Data
+from calque.training.decisions import explain, new_report, prepare_run
 from calque.training.device import choose_device
 from calque.training.finetune import choose, measure_source, run_folder
 from calque.training.loop import Run, train
 from calque.training.optimiser import set_dropout
 from calque.training.options import Options, default_epochs
-from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, window_pieces
+from calque.training.prepare import Prepared, Start, prepare_data, window_pieces
 from calque.training.progress import Reporter
 from calque.training.report import Report
 

@@ -27,12 +27,13 @@ from calque.tasks import OF_TEXTS, TASKS
 from calque.training import keeping
 from calque.training.checkpoints import State, load_average
 from calque.training.corpus import Data
+from calque.training.decisions import explain, new_report, prepare_run
 from calque.training.folders import check_cache, check_output, finish_log, training_folder
 from calque.training.loop import Run, Scores, mean_accuracy, score, train
 from calque.training.optimiser import freeze, trainable
 from calque.training.options import Device, Options, Precision, Schedule, default_epochs, without_place
 from calque.training.options import label_map as read_map
-from calque.training.prepare import Prepared, Start, explain, new_report, prepare_data, prepare_run, start_from
+from calque.training.prepare import Prepared, Start, prepare_data, start_from
 from calque.training.progress import Reporter
 from calque.training.report import Report, Result, forgetting
 from calque.training.vectorcache import keep_vectors

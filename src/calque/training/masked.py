@@ -24,9 +24,9 @@ from calque.models.masked import MaskedHead
 from calque.models.model import Model
 from calque.pieces import Row, WordPieces
 from calque.training.batches import Corpus, inference_batches
+from calque.training.decisions import mask_piece
 from calque.training.device import Chosen, autocast
 from calque.training.mixtures import generator
-from calque.training.prepare import mask_piece
 
 NEGATIVES = 4096  # pieces beside the batch's own that a guess can go to
 SPECIAL = 200  # special pieces stand below this; a mask at the end of a vocabulary says nothing of where its pieces begin
