@@ -5,7 +5,9 @@
 The encoder has random weights (speed does not depend on them), 12 layers of 768 and 250,002 pieces; the sentences are those that
 ``calque export`` checks itself with (fifty languages). The same batches go through every way in turn, round by round; reported
 are medians, and ratios of ways within a round. ``peft``: LoRA of the same rank (64) in one matrix a layer, which is as many
-numbers as a bottleneck of 64, mixed by its ``adapter_names``. ``--onnx`` also exports both encoders' graph (a gigabyte, minutes).
+numbers as a bottleneck of 64, mixed by its ``adapter_names``. ``--onnx`` also exports the model (minutes), runs the same padded
+batch through its graph (``onnx-int8``) and the same sentences as a user gives them (``tag-int8``: cut into pieces, sorted into
+windows by length, labelled).
 """
 
 from __future__ import annotations
@@ -157,7 +159,11 @@ def onnx_ways(model: Model, work: Path, sentences: list[list[str]], threads: int
         "one language": [("a3",)] * rows,
         "16 languages": [(f"a{row % LANGUAGES}",) for row in range(rows)],
     }
-    return {f"calque onnx-int8 {name}": lambda s=s: exported._run_rows(cut, ["pos_logits"], s) for name, s in setups.items()}
+    ways: dict[str, Callable[[], object]] = {}
+    for name, chosen in setups.items():
+        ways[f"calque onnx-int8 {name}"] = lambda s=chosen: exported._run_rows(cut, ["pos_logits"], s)
+        ways[f"calque tag-int8 {name}"] = lambda s=chosen: exported.tag(sentences, adapters=s)
+    return ways
 
 
 def peft_ways(layers: int, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, Callable[[], object]]:

@@ -125,6 +125,8 @@ class ExportedAdapters:
         if stacked is None or any(name not in stacked[0] for setup in setups for name in setup):
             stacked = self._stacked = self._stack()
         numbers, stacks = stacked
+        if len(set(setups)) == 1:  # one row stands for all, and its weights are not copied for each
+            setups = setups[:1]
         index = np.zeros((len(setups), self.layout.levels), dtype=np.int64)
         for row, setup in enumerate(setups):
             index[row, : len(setup)] = [numbers[name] for name in setup]

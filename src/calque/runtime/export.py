@@ -300,9 +300,11 @@ def _with_slots(model: Model, work: Path) -> tuple[Slotted, list[Extra], Exporte
         def make(rows: int) -> torch.Tensor:
             shape = one.shape(3, 4, 5, rows)
             generator = torch.Generator().manual_seed(len(one.name))
-            if one.name == "adapter_index":
-                return torch.randint(0, 4, shape, generator=generator)
-            return 0.1 * torch.randn(shape, generator=generator)
+            if one.name == "adapter_index":  # levels that no row asks for are another path through the graph
+                return torch.randint(0, 4, shape, generator=generator) * (torch.arange(shape[1]) < rows - 1)
+            stack = 0.1 * torch.randn(shape, generator=generator)
+            stack.select(one.dims.index("adapters"), 0).zero_()  # number 0 is none
+            return stack
 
         return Extra(one.name, make, {axis: d for axis, d in enumerate(one.dims) if isinstance(d, str)})
 

@@ -17,16 +17,15 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-DOMAIN = "com.microsoft"
+from calque.runtime.levels import skip_levels
+from calque.runtime.nodes import DOMAIN, Graph
+
 LEAST_LAYERS = 3  # tensors of a sum that is worth a product
-SMALL = 4096  # numbers; constants up to this are worked out here
 
 
 def wholly_fused(path: Path, layers: int) -> bool:
@@ -46,140 +45,17 @@ def fuse(onnx: Any, proto: Any) -> Counter[str]:
 
     :param onnx: the package.
     :param proto: a graph whose matrices may be in 8 bits already.
-    :returns: how many there are of each: ``attention``, ``gelus``, ``means``.
+    :returns: how many there are of each: ``attention``, ``gelus``, ``means``, and ``levels`` of
+        adapters that are skipped where none is asked for (:mod:`calque.runtime.levels`).
     """
-    graph = _Graph(onnx, proto)
-    made = Counter(attention=_attention(graph), gelus=_gelus(graph), means=_means(graph))
+    graph = Graph(onnx, proto)
+    made = Counter(attention=_attention(graph), gelus=_gelus(graph), means=_means(graph), levels=skip_levels(graph))
     if made.total():
         graph.write()
     return made
 
 
-class _Graph:
-    """A graph that nodes are taken from and put into."""
-
-    def __init__(self, onnx: Any, proto: Any) -> None:
-        self.onnx, self.proto = onnx, proto
-        self.nodes = list(proto.graph.node)
-        self.outputs = {o.name for o in proto.graph.output}
-        self.stored = {i.name: i for i in proto.graph.initializer}
-        self._known: dict[str, NDArray[Any] | None] = {}
-        self._index()
-
-    def _index(self) -> None:
-        self.maker = {name: node for node in self.nodes for name in node.output}
-        self.readers: dict[str, list[Any]] = {}
-        for node in self.nodes:
-            for name in node.input:
-                self.readers.setdefault(name, []).append(node)
-
-    def of_kind(self, kind: str) -> list[Any]:
-        """The nodes of an operator."""
-        return [node for node in self.nodes if node.op_type == kind]
-
-    def reader(self, name: str, kind: str) -> Any | None:
-        """The node that reads a tensor which nothing else does, where it is of that kind."""
-        found = self.readers.get(name, [])
-        return found[0] if len(found) == 1 and name not in self.outputs and found[0].op_type == kind else None
-
-    def made_by(self, name: str, kind: str) -> Any | None:
-        """The node of that kind which makes a tensor for one reader alone."""
-        node = self.maker.get(name)
-        alone = len(self.readers.get(name, [])) == 1 and name not in self.outputs
-        return node if node is not None and node.op_type == kind and alone else None
-
-    def attribute(self, node: Any, name: str) -> Any:
-        """The value of an attribute, None where there is none."""
-        return next((self.onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), None)
-
-    def constant(self, name: str) -> NDArray[Any] | None:
-        """The value of a small constant, worked out where it takes a few steps."""
-        if name not in self._known:
-            self._known[name] = self._worked_out(name)
-        return self._known[name]
-
-    def _worked_out(self, name: str) -> NDArray[Any] | None:
-        if name in self.stored:
-            stored = self.stored[name]
-            outside = stored.data_location == self.onnx.TensorProto.EXTERNAL
-            large = np.prod(stored.dims, dtype=np.int64) > SMALL
-            return None if outside or large else np.asarray(self.onnx.numpy_helper.to_array(stored))
-        node = self.maker.get(name)
-        if node is None:
-            return None
-        if node.op_type == "Constant":
-            held = self.attribute(node, "value")
-            return None if held is None else np.asarray(self.onnx.numpy_helper.to_array(held))
-        given = self.constant(node.input[0]) if node.op_type in ("Cast", "Squeeze", "Split") else None
-        if given is None:
-            return None
-        if node.op_type == "Split":
-            parts = len(node.output)
-            return np.split(given, parts)[list(node.output).index(name)] if given.shape == (parts,) else None
-        return given.reshape(()) if given.size == 1 else None
-
-    def number(self, name: str) -> float | None:
-        """The value of a constant of one number."""
-        value = self.constant(name)
-        return float(value.reshape(())) if value is not None and value.size == 1 else None
-
-    def is_number(self, name: str, value: float) -> bool:
-        """Whether this is that constant."""
-        found = self.number(name)
-        return found is not None and abs(found - value) < 1e-6
-
-    def with_bias(self, node: Any) -> tuple[str, str] | None:
-        """Of a sum with a constant vector: the other part, and the vector."""
-        names = [self._same(name) for name in node.input]
-        vectors = [name in self.stored and len(self.stored[name].dims) == 1 for name in names]
-        if vectors.count(True) != 1:
-            return None
-        at = vectors.index(True)
-        return node.input[1 - at], names[at]
-
-    def _same(self, name: str) -> str:
-        """The constant that a name stands for: the exporter keeps equal ones once, and gives them their other names by nodes."""
-        node = self.maker.get(name)
-        return self._same(node.input[0]) if node is not None and node.op_type == "Identity" else name
-
-    def put(self, new: list[Any], *, old: Iterable[Any], after: Iterable[str] = ()) -> None:
-        """Put nodes in the place of the last of the old ones, or right after those that make what they read."""
-        gone = {id(node) for node in old}
-        made = set(after)
-        places = [i for i, n in enumerate(self.nodes) if (made.intersection(n.output) if made else id(n) in gone)]
-        at = max(places, default=-1) + 1
-        self.nodes[at:at] = new
-        self.nodes = [node for node in self.nodes if id(node) not in gone]
-        self._index()
-
-    def node(self, kind: str, inputs: list[str], outputs: list[str], *, domain: str = "", **attributes: Any) -> Any:
-        """A new node, called by what it makes."""
-        return self.onnx.helper.make_node(kind, inputs, outputs, name=f"{outputs[0]}_{kind}", domain=domain, **attributes)
-
-    def store(self, name: str, value: NDArray[Any]) -> str:
-        """A new constant."""
-        self.proto.graph.initializer.append(self.onnx.numpy_helper.from_array(value, name))
-        return name
-
-    def write(self) -> None:
-        """Write the nodes back, without those whose results nothing reads now."""
-        needed = set(self.outputs)
-        kept: list[Any] = []
-        for node in reversed(self.nodes):
-            if needed.intersection(node.output):
-                kept.append(node)
-                needed.update(node.input)
-        graph = self.proto.graph
-        used = [i for i in graph.initializer if i.name in needed]
-        for field, values in ((graph.node, reversed(kept)), (graph.initializer, used), (graph.value_info, ())):
-            values = list(values)
-            del field[:]
-            field.extend(values)
-        if all(known.domain != DOMAIN for known in self.proto.opset_import):
-            self.proto.opset_import.append(self.onnx.helper.make_opsetid(DOMAIN, 1))
-
-
-def _gelus(graph: _Graph) -> int:
+def _gelus(graph: Graph) -> int:
     """``x (1 + erf(x / √2)) / 2`` of ``x = product + bias``."""
     count = 0
     for erf in graph.of_kind("Erf"):
@@ -213,12 +89,12 @@ class _Heads(NamedTuple):
     nodes: list[Any]
 
 
-def _attention(graph: _Graph) -> int:
+def _attention(graph: Graph) -> int:
     """Softmax attention of queries, keys and values that have a bias each, with a mask that is added."""
     return sum(_attention_around(graph, softmax) for softmax in graph.of_kind("Softmax"))
 
 
-def _attention_around(graph: _Graph, softmax: Any) -> int:
+def _attention_around(graph: Graph, softmax: Any) -> int:
     masked, over = graph.made_by(softmax.input[0], "Add"), graph.reader(softmax.output[0], "MatMul")
     scaled = graph.made_by(masked.input[0], "Mul") if masked is not None else None
     product = graph.made_by(scaled.input[0], "MatMul") if scaled is not None else None
@@ -248,7 +124,7 @@ def _attention_around(graph: _Graph, softmax: Any) -> int:
     return 1
 
 
-def _heads_of(graph: _Graph, name: str, order: list[int]) -> _Heads | None:
+def _heads_of(graph: Graph, name: str, order: list[int]) -> _Heads | None:
     turned = graph.made_by(name, "Transpose")
     if turned is None or list(graph.attribute(turned, "perm") or []) != order:
         return None
@@ -262,7 +138,7 @@ def _heads_of(graph: _Graph, name: str, order: list[int]) -> _Heads | None:
     return _Heads(*parts, int(width), [turned, cut, biased]) if width is not None and width >= 1 else None
 
 
-def _means(graph: _Graph) -> int:
+def _means(graph: Graph) -> int:
     """Weighted sums of the same tensors, as one product."""
     groups: dict[tuple[str, ...], list[tuple[Any, dict[str, float], list[Any]]]] = {}
     for node in graph.of_kind("Mul"):
@@ -296,7 +172,7 @@ def _means(graph: _Graph) -> int:
     return sum(map(len, groups.values()))
 
 
-def _times(graph: _Graph, node: Any) -> tuple[str, float] | None:
+def _times(graph: Graph, node: Any) -> tuple[str, float] | None:
     """Of a product with one constant number: the other part, and the number."""
     for at in (0, 1):
         number = graph.number(node.input[at])
@@ -305,7 +181,7 @@ def _times(graph: _Graph, node: Any) -> tuple[str, float] | None:
     return None
 
 
-def _sum(graph: _Graph, name: str) -> tuple[dict[str, float], list[Any]]:
+def _sum(graph: Graph, name: str) -> tuple[dict[str, float], list[Any]]:
     """A tensor as a sum of others with constant weights, and the nodes that make it."""
     node = graph.maker.get(name)
     if node is not None and node.op_type == "Mul" and (parts := _times(graph, node)) is not None:

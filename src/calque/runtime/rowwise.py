@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.runtime.nodes import reads
+
 WEIGHT_LEVELS = 63.0  # 7 bits and a sign
 INPUT_LEVELS = 127.0
 _DOMAIN = "com.microsoft"
@@ -48,7 +50,7 @@ def quantise_products(onnx: Any, proto: Any, *, spared: set[str]) -> int:
             nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
-    used = {name for node in nodes for name in node.input}
+    used = {name for node in nodes for name in reads(node)}
     kept = [i for i in graph.initializer if i.name in used]
     del graph.initializer[:]
     graph.initializer.extend(kept)

@@ -6,6 +6,7 @@ import copy
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -60,6 +61,29 @@ def test_the_exported_model_says_what_the_model_says(kind, placement, make, sent
     for setups in (SETUPS, ["ca", "es", "ca,pos", None], [None] * 4):
         same(exported.tag(sentences, adapters=setups), model.tag(sentences, adapters=setups))
     same(exported.tag(sentences), model.tag(sentences))
+    nodes = [node.op_type for node in onnx.load(str(tmp_path / "out" / "model.onnx")).graph.node]
+    assert nodes.count("If") == 2 * len(exported.adapters.layout.sites)  # a level that no row asks for is not run
+
+
+def test_a_level_that_no_row_asks_for_is_not_run(make, sentences, tmp_path):
+    """Weights that are not numbers, in the second level alone, reach nothing."""
+    model = make()
+    export(model, tmp_path / "out", quantise="none")
+    exported = load(tmp_path / "out")
+    wanted = exported.tag(sentences, adapters="es")
+    feed = exported.adapters.feed
+
+    def spoilt(setups):
+        arrays = feed(setups)
+        used = {int(n) for n in arrays["adapter_index"][:, 0]}
+        up = arrays["adapter_up"].copy()
+        up[:, [n for n in range(up.shape[1]) if n not in used]] = np.nan
+        return {**arrays, "adapter_up": up}
+
+    exported.adapters.feed = spoilt  # number 0 is what rows without a second adapter would be given
+    same(exported.tag(sentences, adapters="es"), wanted)
+    spoilt_none = exported.tag(sentences, adapters=["es", "es,pos", None, "es"])
+    assert any(np.isnan(score) for tagged in spoilt_none for score in tagged.scores)  # beside rows that have one, it is run
 
 
 def test_a_model_whose_heads_all_come_with_adapters(make, sentences, tmp_path):
