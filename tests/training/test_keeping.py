@@ -10,7 +10,8 @@ import torch
 from calque.errors import TrainingError
 from calque.models.model import Model
 from calque.training import Options, fine_tune, run_training
-from calque.training.keeping import COST, PARTS, blend, keep_most, trained_weights
+from calque.training.keeping import COST, FEW_PART, FEW_WORDS, PARTS, blend, few_shot_part, keep_most, trained_weights
+from calque.training.options import SMALL_DATA
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def moved(model: Model, by: float) -> None:
 
 
 def far(model: Model, before: dict[str, torch.Tensor]) -> float:
-    return max(float((p.detach() - before[n]).abs().max()) for n, p in model.encoder.named_parameters())
+    return max(float((p.detach() - before[n]).abs().max()) for n, p in model.named_parameters() if n in before)
 
 
 def test_a_blend_lies_between_before_and_after(model):
@@ -50,7 +51,7 @@ def test_nothing_is_kept_where_all_of_it_costs_too_much(model):
     moved(model, 1.0)
     after = trained_weights(model)
     assert keep_most(model, before, 0.9, lambda: 0.9 - 2 * COST) == 0.0
-    assert all(torch.equal(p, after[n]) for n, p in model.encoder.named_parameters())
+    assert all(torch.equal(p, after[n]) for n, p in model.named_parameters())
 
 
 def test_the_most_that_is_tried_is_kept_where_it_costs_nothing(model):
@@ -85,7 +86,33 @@ def test_by_default_it_is_for_a_new_head_on_one_language_alone(encoder, treebank
     assert kept in told(encoder, one)
     assert kept not in told(encoder, one, keep_start=0.0)
     assert kept not in told(encoder, {**one, "es": treebanks["es"]})
-    assert kept not in told(tmp_path / "0", one)  # it has the head: the few-shot case
+    assert kept not in told(tmp_path / "0", one, keep_start=0.0)
+
+
+def test_few_sentences_on_top_of_a_trained_head_keep_half_of_all_weights(encoder, treebanks, tmp_path):
+    """The few-shot case; the weights as trained are halfway further from the start."""
+    start = fine_tune(encoder, {"en": treebanks["en"]}, output=tmp_path / "start", progress=False)
+    half = run_training(tmp_path / "start", {"es": treebanks["es"]}, Options(epochs=4))
+    whole = run_training(tmp_path / "start", {"es": treebanks["es"]}, Options(epochs=4, keep_start=0.0))
+    assert "with 50 % of the model's weights from before" in half.report.chosen
+    assert "from before" not in whole.report.chosen
+    ends = zip(start.named_parameters(), half.model.parameters(), whole.model.parameters(), strict=True)
+    for (name, before), kept, trained in ends:
+        torch.testing.assert_close(kept, torch.lerp(trained, before, FEW_PART), msg=name)
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds", "frozen", "part"),
+    [
+        (FEW_WORDS - 1, {"words"}, False, 0.5),
+        (FEW_WORDS, {"entities", "words"}, False, 0.2),
+        (SMALL_DATA, {"words"}, False, None),
+        (100, {"tree", "words"}, False, None),  # not measured for trees
+        (100, {"words"}, True, None),
+    ],
+)
+def test_the_part_goes_by_how_much_data_there_is(words, kinds, frozen, part):
+    assert few_shot_part(Options(freeze_backbone=frozen), kinds=kinds, words=words) == part
 
 
 def test_the_score_that_is_told_is_that_of_the_weights_that_are_kept(encoder, treebanks):
