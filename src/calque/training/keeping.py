@@ -7,9 +7,10 @@ Choices and trade-offs
 - How much, is decided on validation data of the language that was trained on, never on a target's: as much as costs it a fifth of
   a point at most. That is done where a new head is trained on one language, the zero-shot case.
 - A model that has the head already and goes on with a few hundred sentences of another language (few-shot) forgets what it knew
-  of the task and learns the draw by heart: there a fixed part of all its weights comes back, the head's too, half on less than
-  :data:`FEW_WORDS`, a fifth on less than thirty thousand words. With so few sentences kept aside, validation cannot say how much.
-  Measured on tags and entities (``docs/lab.md``), and done for these alone; elsewhere it must be asked for.
+  of the task and learns the draw by heart: on less than thirty thousand words a fixed part of all its weights comes back, the
+  head's too. A fifth; half for entities on less than :data:`FEW_WORDS`, which hold a few dozen of them. (Half of a tagger's helps
+  near languages more and takes from far ones.) With so few sentences kept aside, validation cannot say how much. Measured on
+  tags and entities (``docs/lab.md``), and done for these alone; elsewhere it must be asked for.
 - The price is a copy of the encoder's trained weights in memory, and an evaluation for each part that is tried.
 """
 
@@ -45,7 +46,7 @@ def few_shot_part(options: Options, *, kinds: Collection[str], words: int) -> fl
     """
     if options.freeze_backbone or not FEW_KINDS.issuperset(kinds) or words >= SMALL_DATA:
         return None
-    return FEW_PART if words < FEW_WORDS else SMALL_PART
+    return FEW_PART if words < FEW_WORDS and "entities" in kinds else SMALL_PART
 
 
 def trained_weights(model: Model, *, heads: bool = False) -> Weights:
