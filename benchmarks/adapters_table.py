@@ -221,25 +221,37 @@ def whole(lang: str, seed: int, files: tuple[Path, Path], english: dict[str, Pat
 def report(work: Path) -> None:
     """The table."""
     found = Log(work).found
-    print("| language | zero-shot | + language adapter | few-shot, whole | few-shot, adapter | seconds whole | seconds adapter |")
-    print("|---|--:|--:|--:|--:|--:|--:|")
+    kinds = ("full", "few")
+    heads = ["zero-shot", "+ language adapter", "few-shot, whole", "few-shot, adapter", "draws", "difference (paired)"]
+    heads += ["seconds whole", "seconds adapter", "English after, whole"]
+    print(f"| language | {' | '.join(heads)} |\n|---|{'--:|' * len(heads)}")
+    differences = []
     for lang in SETS:
         zero = found.get(f"zero {lang}")
         if zero is None:
             continue
         cells = [f"{100 * zero[k]['value']:.1f}" for k in ("plain", "language")]
-        for kind in ("full", "few"):
-            draws = [line for step, line in found.items() if step.startswith(f"{kind} {lang} ")]
-            values = [100 * d["value"] for d in draws]
+        lines = {kind: {s: found[step] for s in range(DRAWS) if (step := f"{kind} {lang} {s}") in found} for kind in kinds}
+        for kind in kinds:
+            values = [100 * line["value"] for line in lines[kind].values()]
             spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.1f}{spread}" if values else "–")
-        for kind in ("full", "few"):
-            walls = [line["wall"] for step, line in found.items() if step.startswith(f"{kind} {lang} ")]
+        both = sorted(lines["full"].keys() & lines["few"].keys())
+        paired = [100 * (lines["few"][s]["value"] - lines["full"][s]["value"]) for s in both]
+        differences += [statistics.mean(paired)] if paired else []
+        cells += [str(len(both)) if both else "–", f"{statistics.mean(paired):+.2f}" if paired else "–"]
+        for kind in kinds:
+            walls = [line["wall"] for line in lines[kind].values()]
             cells.append(f"{statistics.median(walls):.0f}" if walls else "–")
-        print(f"| {lang} | " + " | ".join(cells) + " |")
+        after = [100 * line["source"] for line in lines["full"].values()]
+        print(f"| {lang} | {' | '.join(cells)} | {f'{statistics.mean(after):.1f}' if after else '–'} |")
+    if differences:
+        print(f"adapter over whole, mean of {len(differences)} languages: {statistics.mean(differences):+.2f}")
     for step in ("source", "source after"):
         if step in found:
-            print(f"{step}: {100 * found[step]['value']:.3f}")
+            print(f"English by the English adapter ({step}): {100 * found[step]['value']:.3f}")
+    if "pos" in found:
+        print(f"parameters trained by an adapter: {found['pos']['parameters']:,}")
 
 
 def main() -> None:
