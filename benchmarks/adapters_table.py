@@ -213,7 +213,7 @@ def whole(lang: str, seed: int, files: tuple[Path, Path], english: dict[str, Pat
     if not start.exists():
         calque.fine_tune("mini", {"en": english["train"]}, validation={"en": english["dev"]}, output=start)
     began = time.monotonic()
-    tuned = calque.fine_tune(start, {lang: files[0]}, limit=LIMIT, seed=seed, progress=False)
+    tuned = calque.fine_tune(start, {lang: files[0]}, limit=LIMIT, seed=seed, keep_start=args.keep_start, progress=False)
     seconds = time.monotonic() - began
     log.add(step, **accuracy(tuned, files[1], None), wall=seconds, source=accuracy(tuned, english["test"], None)["value"])
 
@@ -264,6 +264,7 @@ def main() -> None:
     parser.add_argument(
         "--english", type=Path, help="the English model that whole fine-tuning starts from; by default trained here"
     )
+    parser.add_argument("--keep-start", type=float, help="of whole fine-tuning, as of calque train")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--no-full", action="store_true", help="leave whole fine-tuning out")
     parts.add_argument("--only-full", action="store_true", help="nothing but whole fine-tuning; may run beside --no-full")
@@ -271,6 +272,8 @@ def main() -> None:
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     if not args.report:
+        if args.data is None:
+            parser.error("--data is the folder of treebanks and text: give it, or --report to see what WORK holds")
         run(args)
     report(args.work)
 

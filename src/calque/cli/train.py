@@ -135,8 +135,8 @@ def train_command(
         float | None,
         typer.Option(
             help="Part of the encoder's weights from before that is averaged in at the end; by default, where a new head is "
-            "trained on one language, as much as costs it 0.2 points at most; where a model with the head goes on with little "
-            "data, a fifth (entities on less than 4,000 words: half). 0: none.",
+            "trained on one language, as much as costs it 0.2 points at most; where a model that finds entities goes on with "
+            "little data, a fifth of all weights (on less than 4,000 words half). 0: none.",
             show_default=False,
         ),
     ] = None,

@@ -148,8 +148,8 @@ def fine_tune(
     :param average: how many of the best evaluations' weights are averaged (kept only when not worse).
     :param keep_start: part of the encoder's weights from before that is averaged in at the end, which other languages gain by. By
         default, where a new head is trained on one language with validation data, as much as costs it 0.2 points at most; where a
-        model that has the head goes on with little data (tags and entities), a part of all its weights: a fifth on less than
-        30,000 words, half for entities on less than 4,000.
+        model that finds entities already goes on with little data, a part of all its weights: a fifth on less than 30,000 words,
+        half on less than 4,000.
     :param patience: evaluations without a better score before it stops early, by default 4; 0 never stops.
     :param eval_every: steps between evaluations; by default after each tenth of the run.
     :param eval_limit: validation sentences a language at each of them.
