@@ -2,7 +2,8 @@
 
     python benchmarks/graphs.py BEFORE AFTER --input es_ancora-ud-test.conllu --lang es --limit 150
 
-Rounds in turn in one process, on one thread; words a second are of processor time, and their ratio is the median over rounds.
+``--adapters a0 a1 …``: the sentences go through these in turn. Rounds in turn in one process, on one thread; words a second are of
+processor time, and their ratio is the median over rounds.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ def main() -> None:
     parser.add_argument("--input", type=Path, required=True)
     parser.add_argument("--lang")
     parser.add_argument("--limit", type=int, default=150, help="sentences")
+    parser.add_argument("--adapters", nargs="+", help="of the sentences, in turn")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     sentences = [s.words for s in islice(read_conllu(args.input), args.limit)]
     words, langs = sum(map(len, sentences)), [args.lang] * len(sentences)
+    adapters = [args.adapters[k % len(args.adapters)] for k in range(len(sentences))] if args.adapters else None
     opened: list[list[float]] = [[], []]
     speeds: list[list[float]] = [[], []]
     for _ in range(args.rounds):
@@ -45,11 +48,11 @@ def main() -> None:
             OnnxModel.from_folder(folder, threads=1).tag([["a"]])
             opened[k].append(1000 * (time.perf_counter() - began))
     models = [OnnxModel.from_folder(folder, threads=1) for folder in args.folders]
-    before, after = (labels(model.analyse(sentences, langs=langs)) for model in models)
+    before, after = (labels(model.analyse(sentences, langs=langs, adapters=adapters)) for model in models)
     for _ in range(args.rounds):
         for k, model in enumerate(models):
             began = time.process_time()
-            model.analyse(sentences, langs=langs)
+            model.analyse(sentences, langs=langs, adapters=adapters)
             speeds[k].append(words / (time.process_time() - began))
     print("| export | nodes | opened and one word, ms | words/s, one thread |\n|---|--:|--:|--:|")
     for folder, times, found in zip(args.folders, opened, speeds, strict=True):
