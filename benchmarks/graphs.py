@@ -2,8 +2,8 @@
 
     python benchmarks/graphs.py BEFORE AFTER --input es_ancora-ud-test.conllu --lang es --limit 150
 
-``--adapters a0 a1 …``: the sentences go through these in turn. Rounds in turn in one process, on one thread; words a second are of
-processor time, and their ratio is the median over rounds.
+``--adapters a0 a1 …``: the sentences go through these in turn. Rounds in turn in one process, on one thread; words a second are
+of processor time, and their ratio is the median over rounds.
 """
 
 from __future__ import annotations
