@@ -3,12 +3,13 @@
     python benchmarks/adapters_table.py --data ../shared/data --work runs/adapters --minutes 40
     python benchmarks/adapters_table.py --work runs/adapters --report
 
-Steps, each logged in WORK/log.jsonl and not run again: raw text of each language (sentences of test files left out); language
-adapters of all of them and of English in one run (``--minutes``); an English task adapter on the bare encoder (``pos``), and one
-on top of the English language adapter (``pos-en``); every test file by both; then, for each language that has 500 sentences
+Steps, each logged in WORK/log.jsonl and not run again: raw text and translations of each language (what shares a run of words
+with a test sentence is left out); language adapters of all of them and of English on the text in one run (``--minutes``), and of
+all but English on the translations in one run (``--align-minutes``); an English task adapter on the bare encoder (``pos``), and
+one on top of the English language adapter (``pos-en``); every test file by these; then, for each language that has 500 sentences
 which are not in a test file, five draws: the English task adapter trained further on them (``few``), and the English model
-fine-tuned as a whole (``full``). Test files, gold words, all words. The source is scored by the English task adapter before and
-after.
+fine-tuned as a whole (``full``), each as it comes and with a fifth of the weights from before averaged in (``kept``). Test files,
+gold words, all words. The source is scored by the English task adapter before and after.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ SETS = {
     "zu": ("zul/train", "zul/test"),
 }
 MASAKHA = {"ha", "yo", "zu"}
-DRAWS, LIMIT = 5, 500
+DRAWS, LIMIT, KEPT = 5, 500, 0.2
 
 
 class Log:
@@ -119,6 +120,27 @@ def write_texts(data: Path, work: Path, most: int) -> dict[str, Path]:
     return paths
 
 
+def write_pairs(data: Path, work: Path, most: int) -> dict[str, Path]:
+    """Sentences and their translations of each language, of the same corpora, a tab between."""
+    from calque.pretraining.text import collect, find_corpora, held_out_grams
+
+    tests = (treebank(data, work, lang, test) for lang, (_, test) in SETS.items())
+    held_out = held_out_grams(s for path in tests for s in words_of(path))
+    paths = {}
+    for lang in SETS:
+        path = paths[lang] = work / "pairs" / f"{lang}.tsv"
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        corpora = [c for c in find_corpora(data / "text" / "parallel", [lang]) if c.lang == lang and c.source is not None]
+        taken = collect(corpora, most, held_out=held_out, seed=0)
+        lines = ("\t".join(" ".join(x.split()) for x in (a, " ".join(words))) + "\n" for a, words in taken.sentences if a)
+        path.with_suffix(".part").write_text("".join(lines), encoding="utf-8")
+        path.with_suffix(".part").rename(path)
+        print(f"{lang}: {sum(taken.words.values()):,} words of translations", flush=True)
+    return paths
+
+
 def accuracy(model: Any, path: Path, adapters: str | None) -> dict[str, Any]:
     """UPOS accuracy on a file, with its interval."""
     from calque.evaluation.report import evaluate
@@ -132,16 +154,19 @@ def run(args: argparse.Namespace) -> None:
     """All steps that are not done."""
     data, work, log = args.data, args.work, Log(args.work)
     english = {name: data / "ud" / "UD_English-EWT" / f"{name}.conllu.xz" for name in ("train", "dev", "test")}
+    if args.only_aligned:
+        by_translations(data, work, log, args)
+        return
     if not args.only_full:
         by_adapters(data, work, english, log, args)
     if not args.no_full:
-        for lang, seed, files in draws(data, work):
+        for lang, seed, files in draws(data, work, args.draws):
             whole(lang, seed, files, english, log, args)
 
 
-def draws(data: Path, work: Path) -> Iterator[tuple[str, int, tuple[Path, Path]]]:
+def draws(data: Path, work: Path, seeds: list[int]) -> Iterator[tuple[str, int, tuple[Path, Path]]]:
     """Each language's training and test file, once for each draw: all languages' first draws first."""
-    for seed in range(DRAWS):
+    for seed in seeds:
         for lang, (train, test) in SETS.items():
             if train:
                 yield lang, seed, (treebank(data, work, lang, train), treebank(data, work, lang, test))
@@ -170,9 +195,32 @@ def by_adapters(data: Path, work: Path, english: dict[str, Path], log: Log, args
         if f"zero {lang}" not in log.found:
             path = treebank(data, work, lang, test)
             log.add(f"zero {lang}", plain=accuracy(model, path, "pos"), language=accuracy(model, path, f"{lang},pos-en"))
-    for lang, seed, files in draws(data, work):
+    by_translations(data, work, log, args)
+    for lang, seed, files in draws(data, work, args.draws):
         few_shot(model, lang, seed, files, log, args)
     log.add("source after", **accuracy(model, english["test"], "pos"))
+
+
+def by_translations(data: Path, work: Path, log: Log, args: argparse.Namespace) -> None:
+    """Language adapters on translations, under the English adapter that was trained without any."""
+    from calque.models import Model
+    from calque.pretraining.alignedadapters import PairOptions, align_language_adapters
+    from calque.training.progress import Reporter
+
+    pairs, folder = write_pairs(data, work, args.words), work / "aligned"
+    model = Model.load(folder if folder.exists() else work / "model")
+    names = {lang: f"{lang}-aligned" for lang in pairs}
+    if "aligned" not in log.found:
+        for name in names.values():
+            if name not in model.adapters:
+                model.add_adapter(name, adapter_size=args.size)
+        options = PairOptions(max_minutes=args.align_minutes, temperature=2.0, most_words=args.words)
+        with Reporter() as reporter:
+            told = align_language_adapters(model, names, pairs, options, output=folder, reporter=reporter)
+        log.add("aligned", **told.to_json_dict())
+    for lang, (_, test) in SETS.items():
+        if f"aligned {lang}" not in log.found:
+            log.add(f"aligned {lang}", **accuracy(model, treebank(data, work, lang, test), f"{names[lang]},pos"))
 
 
 def train_languages(model: Any, texts: dict[str, Path], folder: Path, log: Log, args: argparse.Namespace) -> None:
@@ -199,8 +247,22 @@ def few_shot(model: Any, lang: str, seed: int, files: tuple[Path, Path], log: Lo
     model.add_adapter("few", adapter_size=args.size)
     model.train_adapter("few", {lang: files[0]}, start="pos", limit=LIMIT, seed=seed, progress=False)
     seconds = time.monotonic() - began
-    log.add(step, **accuracy(model, files[1], "few"), wall=seconds, parameters=model.adapters.size("few"))
+    told = accuracy(model, files[1], "few")
+    keep_adapter(model, "pos", "few", KEPT)
+    kept = accuracy(model, files[1], "few")["value"]
+    log.add(step, **told, kept=kept, wall=seconds, parameters=model.adapters.size("few"))
     model.adapters.remove("few")
+
+
+def keep_adapter(model: Any, before: str, after: str, part: float) -> None:
+    """Average part of one adapter and its head into another that was trained from it."""
+    import torch
+
+    adapters = model.adapters
+    start = adapters.state(before)
+    adapters.set_weights(after, {name: torch.lerp(w, start[name], part) for name, w in adapters.state(after).items()})
+    head, other = adapters.head(after), adapters.head(before).state_dict()
+    head.load_state_dict({name: torch.lerp(w, other[name], part) for name, w in head.state_dict().items()})
 
 
 def whole(lang: str, seed: int, files: tuple[Path, Path], english: dict[str, Path], log: Log, args: argparse.Namespace) -> None:
@@ -213,40 +275,64 @@ def whole(lang: str, seed: int, files: tuple[Path, Path], english: dict[str, Pat
     if not start.exists():
         calque.fine_tune("mini", {"en": english["train"]}, validation={"en": english["dev"]}, output=start)
     began = time.monotonic()
-    tuned = calque.fine_tune(start, {lang: files[0]}, limit=LIMIT, seed=seed, keep_start=args.keep_start, progress=False)
+    tuned = calque.fine_tune(start, {lang: files[0]}, limit=LIMIT, seed=seed, progress=False)
     seconds = time.monotonic() - began
-    log.add(step, **accuracy(tuned, files[1], None), wall=seconds, source=accuracy(tuned, english["test"], None)["value"])
+    told, source = accuracy(tuned, files[1], None), accuracy(tuned, english["test"], None)["value"]
+    keep_whole(tuned, start, KEPT)
+    kept, source_kept = accuracy(tuned, files[1], None)["value"], accuracy(tuned, english["test"], None)["value"]
+    log.add(step, **told, kept=kept, wall=seconds, source=source, source_kept=source_kept)
+
+
+def keep_whole(model: Any, start: Path, part: float) -> None:
+    """Average part of the encoder that a model was trained from into its own, as ``calque train --keep-start`` does."""
+    from calque.models import Model
+    from calque.training.keeping import blend
+
+    before = {name: p.detach() for name, p in Model.load(start).named_parameters() if name.startswith("encoder.")}
+    blend(model, before, {name: p.detach().clone() for name, p in model.named_parameters()}, part)
 
 
 def report(work: Path) -> None:
     """The table."""
     found = Log(work).found
-    kinds = ("full", "few")
-    heads = ["zero-shot", "+ language adapter", "few-shot, whole", "few-shot, adapter", "draws", "difference (paired)"]
-    heads += ["seconds whole", "seconds adapter", "English after, whole"]
+    heads = [
+        "zero-shot",
+        "+ adapter by text",
+        "+ adapter by translations",
+        "whole",
+        "adapter",
+        "difference",
+        "whole, kept",
+        "adapter, kept",
+        "difference",
+    ]
+    heads += ["draws", "seconds whole", "seconds adapter", "English after, whole", "whole, kept"]
     print(f"| language | {' | '.join(heads)} |\n|---|{'--:|' * len(heads)}")
-    differences = []
+    differences: dict[str, list[float]] = {"value": [], "kept": []}
     for lang in SETS:
         zero = found.get(f"zero {lang}")
         if zero is None:
             continue
         cells = [f"{100 * zero[k]['value']:.1f}" for k in ("plain", "language")]
-        lines = {kind: {s: found[step] for s in range(DRAWS) if (step := f"{kind} {lang} {s}") in found} for kind in kinds}
-        for kind in kinds:
-            values = [100 * line["value"] for line in lines[kind].values()]
-            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.mean(values):.1f}{spread}" if values else "–")
-        both = sorted(lines["full"].keys() & lines["few"].keys())
-        paired = [100 * (lines["few"][s]["value"] - lines["full"][s]["value"]) for s in both]
-        differences += [statistics.mean(paired)] if paired else []
-        cells += [str(len(both)) if both else "–", f"{statistics.mean(paired):+.2f}" if paired else "–"]
-        for kind in kinds:
-            walls = [line["wall"] for line in lines[kind].values()]
-            cells.append(f"{statistics.median(walls):.0f}" if walls else "–")
-        after = [100 * line["source"] for line in lines["full"].values()]
-        print(f"| {lang} | {' | '.join(cells)} | {f'{statistics.mean(after):.1f}' if after else '–'} |")
-    if differences:
-        print(f"adapter over whole, mean of {len(differences)} languages: {statistics.mean(differences):+.2f}")
+        cells.append(f"{100 * line['value']:.1f}" if (line := found.get(f"aligned {lang}")) else "–")
+        full, few = (
+            {s: found[f"{kind} {lang} {s}"] for s in range(DRAWS) if f"{kind} {lang} {s}" in found} for kind in ("full", "few")
+        )
+        for what, told in differences.items():
+            both = sorted(s for s in full.keys() & few.keys() if what in full[s] and what in few[s])
+            cells += [spread([100 * lines[s][what] for s in both]) for lines in (full, few)]
+            paired = [100 * (few[s][what] - full[s][what]) for s in both]
+            cells.append(spread(paired, sign="+", digits=2))
+            told += [statistics.mean(paired)] if paired else []
+        both = sorted(full.keys() & few.keys())
+        cells.append(str(len(both)))
+        cells += [f"{statistics.median(line['wall'] for line in lines.values()):.0f}" if lines else "–" for lines in (full, few)]
+        cells += [spread([100 * full[s][what] for s in both]) for what in ("source", "source_kept")]
+        print(f"| {lang} | {' | '.join(cells)} |")
+    for what, told in differences.items():
+        if told:
+            name = f"adapter over whole{', each with a fifth kept' if what == 'kept' else ''}"
+            print(f"{name}, mean of {len(told)} languages: {statistics.mean(told):+.2f}")
     for step in ("source", "source after"):
         if step in found:
             print(f"English by the English adapter ({step}): {100 * found[step]['value']:.3f}")
@@ -254,20 +340,29 @@ def report(work: Path) -> None:
         print(f"parameters trained by an adapter: {found['pos']['parameters']:,}")
 
 
+def spread(values: list[float], *, sign: str = "", digits: int = 1) -> str:
+    """Mean and standard deviation."""
+    if not values:
+        return "–"
+    return f"{statistics.mean(values):{sign}.{digits}f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=40, help="of the language adapters' run")
-    parser.add_argument("--words", type=int, default=300_000, help="of raw text a language")
+    parser.add_argument("--align-minutes", type=float, default=40, help="of the run on translations")
+    parser.add_argument("--words", type=int, default=300_000, help="of raw text, and of translations, a language")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument(
         "--english", type=Path, help="the English model that whole fine-tuning starts from; by default trained here"
     )
-    parser.add_argument("--keep-start", type=float, help="of whole fine-tuning, as of calque train")
+    parser.add_argument("--draws", type=int, nargs="+", default=list(range(DRAWS)), help="seeds to run, in this order")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--no-full", action="store_true", help="leave whole fine-tuning out")
     parts.add_argument("--only-full", action="store_true", help="nothing but whole fine-tuning; may run beside --no-full")
+    parts.add_argument("--only-aligned", action="store_true", help="nothing but language adapters on translations")
     parser.add_argument("--report", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)

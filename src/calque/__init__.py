@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from calque.models.model import Model
     from calque.parallel import annotate_parallel
     from calque.pipeline import annotate, load, parse
+    from calque.pretraining.alignedadapters import align_adapter
     from calque.runtime.export import export
     from calque.runtime.router import Router
     from calque.runtime.session import OnnxModel
@@ -45,6 +46,7 @@ _HOME = {
     "Selection": "calque.transfer.selection",
     "Sentence": "calque.document",
     "Token": "calque.document",
+    "align_adapter": "calque.pretraining.alignedadapters",
     "annotate": "calque.pipeline",
     "annotate_parallel": "calque.parallel",
     "benchmark": "calque.evaluation.speed",
@@ -62,7 +64,7 @@ _HOME = {
     "train_adapter": "calque.training.adapting",
     "train_strategy": "calque.transfer.strategies",
 }
-_NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter"}
+_NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter", "align_adapter"}
 
 __all__ = [
     "CalqueError",
@@ -79,6 +81,7 @@ __all__ = [
     "Sentence",
     "Token",
     "__version__",
+    "align_adapter",
     "annotate",
     "annotate_parallel",
     "benchmark",

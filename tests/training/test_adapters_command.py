@@ -108,7 +108,7 @@ def test_out_to_adapterhub_and_back(folder, tmp_path):
         (("x", "--train", "{es}", "--text", "{text}"), "give either --train .* or --text"),
         (("x", "--model", "mini", "--text", "{text}"), "mini is not a folder .* give --output"),
         (("x", "--text", "{text}", "--limit", "5"), "--limit, .* are for labels"),
-        (("x,y", "--train", "{es}"), "several are trained at once on raw text only"),
+        (("x,y", "--train", "{es}"), "several are trained at once without labels only"),
         (("es,ca", "--text", "{text}"), "one a language and called as it is"),
         (("x", "--train", "{es}", "--on", "nn=none"), "no adapter 'none'"),
         (("x", "--train", "{es}", "--placement", "above"), "placement 'above'"),

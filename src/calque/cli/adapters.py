@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from calque.errors import CalqueError, TrainingError
 if TYPE_CHECKING:
     from calque.adapters import AdapterConfig
     from calque.models.model import Model
+    from calque.pretraining.alignedadapters import PairReport
     from calque.training.adapters import AdapterOutcome
     from calque.training.language_adapters import TextReport
 
@@ -19,11 +20,12 @@ adapters_app = typer.Typer(no_args_is_help=True, help="Small trainable layers fo
 
 ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="A model's folder.")]
 _FILES = "may be repeated"
+Kind = Literal["labels", "text", "pairs"]
 
 
 @adapters_app.command("train")
 def train_command(
-    names: Annotated[str, typer.Argument(metavar="NAME", help="Of the adapter; with --text also one a language: es,ca.")],
+    names: Annotated[str, typer.Argument(metavar="NAME", help="Of the adapter; without labels also one a language: es,ca.")],
     model: Annotated[str, typer.Option("--model", "-m", help="Encoder or calque model: a name, Hub id or folder.")] = "mini",
     output: Annotated[
         Path | None,
@@ -35,6 +37,13 @@ def train_command(
     text: Annotated[
         list[str] | None, typer.Option(metavar="LANG=FILE", help=f"Raw text, a sentence a line: a language adapter; {_FILES}.")
     ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LANG=FILE", help=f"Sentence of --source, tab, translation into LANG: a language adapter; {_FILES}."
+        ),
+    ] = None,
+    source: Annotated[str | None, typer.Option(metavar="LANG", help="Of the sentences of --pairs; en by default.")] = None,
     on: Annotated[
         list[str] | None,
         typer.Option(metavar="[LANG=]NAMES", help="Adapters under it, for all data or a language's: --on en=en --on es=es."),
@@ -56,9 +65,11 @@ def train_command(
     epochs: Annotated[float | None, typer.Option(help="Passes over the data; by default by its size.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="End by then, with a learning rate of zero by then.")] = None,
     limit: Annotated[int | None, typer.Option(help="Sentences of each language of --train, drawn with the seed.")] = None,
-    most_words: Annotated[int, typer.Option(help="Of each language of --text.")] = 2_000_000,
+    most_words: Annotated[int, typer.Option(help="Of each language of --text or --pairs.")] = 2_000_000,
     batch_words: Annotated[int | None, typer.Option(help="Words a batch; by default by the data.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak; by default 0.002, for --text 0.0005.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Peak; by default 0.002, with --text 0.0005, --pairs 0.001.")
+    ] = None,
     dropout: Annotated[
         float | None,
         typer.Option(help="Of the encoder's layers while --train runs; by default its own on little data, else none."),
@@ -73,7 +84,9 @@ def train_command(
 ) -> None:
     """Train an adapter; the encoder and all else stay as they are.
 
-    Language:  calque adapters train es --model mini --text es=es.txt --output m
+    Language:  calque adapters train gv --model mini --pairs gv=en-gv.tsv --output m
+
+    or:        calque adapters train es --model mini --text es=es.txt --output m
 
     Task:      calque adapters train pos --model m --train en=en.conllu --on en
 
@@ -83,19 +96,26 @@ def train_command(
     """
     from calque.cli._common import console, echo_json, parse_lang_files
 
-    if (train is None) == (text is None):
-        raise TrainingError("give either --train LANG=FILE (labels: a task adapter) or --text LANG=FILE (a language adapter)")
+    given_data = [x for x in (train, text, pairs) if x is not None]
+    if len(given_data) != 1:
+        raise TrainingError(
+            "give either --train LANG=FILE (labels: a task adapter), --pairs LANG=FILE (translations: a language adapter) "
+            "or --text LANG=FILE (raw text: a language adapter)"
+        )
+    if source is not None and pairs is None:
+        raise TrainingError("--source is the language that --pairs are translated from: leave it out without them")
     target = output or (Path(model) if Path(model).is_dir() and (Path(model) / "encoder").is_dir() else None)
     if target is None:
         raise TrainingError(f"{model} is not a folder that adapters can go into: give --output DIR for a model with them")
-    files = parse_lang_files(train or text or [])
+    kind: Kind = "labels" if train is not None else "text" if text is not None else "pairs"
+    files = parse_lang_files(given_data[0])
     options = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed, "device": device, "precision": precision}
     options |= {"licence": licence, "learning_rate": learning_rate, "batch_words": batch_words}
-    if text is None:
+    if kind == "labels":
         options |= {"task": task, "limit": limit, "dropout": dropout}
     elif limit is not None or dropout is not None or validation or start or task != "pos":
         of_labels = "--task, --limit, --dropout, --validation and --start"
-        raise TrainingError(f"{of_labels} are for labels (--train): leave them out with --text")
+        raise TrainingError(f"{of_labels} are for labels (--train): leave them out with --{kind}")
     else:
         options |= {"most_words": most_words}
     held: Any = "none" if validation == ["none"] else parse_lang_files(validation) if validation else None
@@ -106,14 +126,15 @@ def train_command(
     shape = {"adapter_size": adapter_size, "placement": placement, "activation": activation}
     loaded = Model.load(model)
     with Reporter(show=not quiet) as reporter:
-        wanted = _names(names, files, text is not None)
+        wanted = _names(names, files, kind != "labels")
         fresh = [n for n in dict.fromkeys(wanted.values()) if n not in loaded.adapters]
         for name in fresh:
-            inverse = text is not None if invertible is None else invertible
+            inverse = kind == "text" if invertible is None else invertible
             loaded.add_adapter(name, invertible=inverse, seed=seed, **cast("Any", shape))
         given = {key: value for key, value in options.items() if value is not None}
         common = {"on": _under(loaded, on), "output": target, "resume": resume, "reporter": reporter}
-        outcome = _run(loaded, wanted, files, text is not None, given, {**common, "validation": held, "start": start})
+        rest = {**common, "validation": held, "start": start, "source": source or "en"}
+        outcome = _run(loaded, wanted, files, kind, given, rest)
     plain = _told(loaded, wanted, outcome, target)
     if as_json:
         echo_json(plain)
@@ -122,20 +143,23 @@ def train_command(
 
 
 def _run(
-    model: Model, wanted: dict[str, str], files: dict[str, list[Path]], raw: bool, options: dict[str, Any], rest: dict[str, Any]
-) -> AdapterOutcome | TextReport:
-    if raw:
+    model: Model, wanted: dict[str, str], files: dict[str, list[Path]], kind: Kind, options: dict[str, Any], rest: dict[str, Any]
+) -> AdapterOutcome | TextReport | PairReport:
+    source, held, start = rest.pop("source"), rest.pop("validation"), rest.pop("start")
+    single = next(iter(wanted.values())) if len(set(wanted.values())) == 1 else wanted
+    if kind == "text":
         from calque.training.language_adapters import TextOptions, train_language_adapters
 
-        rest = {key: value for key, value in rest.items() if key not in ("validation", "start")}
-        names = set(wanted.values())
-        single = next(iter(names)) if len(names) == 1 else wanted
         return train_language_adapters(model, single, files, TextOptions(**options), **rest)
+    if kind == "pairs":
+        from calque.pretraining.alignedadapters import PairOptions, align_language_adapters
+
+        return align_language_adapters(model, single, files, PairOptions(**options), source=source, **rest)
     from calque.training.adapters import train_task_adapter
     from calque.training.options import Options
 
     name = next(iter(wanted.values()))
-    return train_task_adapter(model, name, files, Options(**options), **rest)
+    return train_task_adapter(model, name, files, Options(**options), validation=held, start=start, **rest)
 
 
 def _names(names: str, files: dict[str, list[Path]], raw: bool) -> dict[str, str]:
@@ -145,8 +169,8 @@ def _names(names: str, files: dict[str, list[Path]], raw: bool) -> dict[str, str
         return dict.fromkeys(files, given[0])
     if not raw or set(given) != set(files):
         raise TrainingError(
-            f"adapters {', '.join(given)}: several are trained at once on raw text only, one a language and called as it is "
-            f"(--text {' --text '.join(f'{n}=FILE' for n in given)})"
+            f"adapters {', '.join(given)}: several are trained at once without labels only, one a language and called as it "
+            f"is (--text {' --text '.join(f'{n}=FILE' for n in given)}, or --pairs)"
         )
     return {lang: lang for lang in files}
 
@@ -166,7 +190,9 @@ def _under(model: Model, on: list[str] | None) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _told(model: Model, wanted: dict[str, str], outcome: AdapterOutcome | TextReport, target: Path) -> dict[str, Any]:
+def _told(
+    model: Model, wanted: dict[str, str], outcome: AdapterOutcome | TextReport | PairReport, target: Path
+) -> dict[str, Any]:
     from calque.training.adapters import AdapterOutcome
 
     names = list(dict.fromkeys(wanted.values()))
@@ -183,6 +209,8 @@ def _print_trained(plain: dict[str, Any], console: Any) -> None:  # noqa: ANN401
         console.print(f"  {score['language']}: {score['value']:.2%} of {score['words']:,} validation words")
     for lang, (without, with_it) in plain.get("bits", {}).items():
         console.print(f"  {lang}: {without:.2f} bits a hidden piece without it, {with_it:.2f} with it")
+    for lang, (without, with_it) in plain.get("nearness", {}).items():
+        console.print(f"  {lang}: cosine of linked words {without:.3f} without it, {with_it:.3f} with it")
     console.print(f"  {plain['steps']:,} steps in {plain['seconds']:.0f} s")
 
 
@@ -373,6 +401,8 @@ def _score(config: AdapterConfig) -> str:
     for score in config.scores:
         if score.get("metric") == "bits":
             return f"{score['language']} {score['without']:.2f} → {score['value']:.2f} bits"
+        if score.get("metric") == "cosine":
+            return f"{score['language']} {score['without']:.3f} → {score['value']:.3f} cosine"
         return f"{score['language']} {100 * float(score['value']):.1f} %"
     return ""
 

@@ -135,6 +135,12 @@ class Adapted(nn.Module):
 
         return calque.train_adapter(self, name, data, **options)
 
+    def align_adapter(self, name: str, pairs: Data, **options: Any) -> AdapterConfig:
+        """Train a language adapter on translations, in place: see ``calque.align_adapter(self, name, pairs, …)``."""
+        import calque
+
+        return calque.align_adapter(self, name, pairs, **options)
+
     def use_adapter(self, name: Wanted) -> Setup:
         """Let this model go through an adapter (or a stack ``"es,pos"``) where a call does not say otherwise; None: through none.
 
