@@ -31,7 +31,9 @@ def test_what_was_registered_to_run_at_exit_runs_and_threads_end_first() -> None
         "atexit.register(lambda: print('at exit', flush=True)); "
         "threading.Thread(target=lambda: (time.sleep(0.3), print('thread', flush=True))).start()"
     )
-    assert run("--version", before=before, more="atexit, threading, time").stdout.splitlines()[-2:] == ["thread", "at exit"]
+    lines = run("--version", before=before, more="atexit, threading, time").stdout.splitlines()
+    assert "thread" in lines  # where the machine is slow, before the version
+    assert lines[-1] == "at exit"
 
 
 def test_a_reader_that_has_gone_is_no_error() -> None:

@@ -219,7 +219,9 @@ def test_the_command(english, pairs, tmp_path):
     assert "cosine of linked words" in call("train", "es", "-m", out, "--pairs", f"es={pairs}", "--epochs", 1, "-q")
     for arguments, message in (
         (("--pairs", f"es={pairs}", "--text", f"es={pairs}"), "give either --train .* --pairs .* or --text"),
-        (("--text", f"es={pairs}", "--source", "en"), "--source is the language"),
+        (("--text", f"es={pairs}", "--source", "en"), "--source, --anchor and --least-link are for translations"),
+        (("--train", f"es={pairs}", "--anchor", 0.1), "--source, --anchor and --least-link are for translations"),
+        (("--pairs", f"es={pairs}", "--anchor", 1), "--anchor 1: must be"),
         (("--pairs", f"es={pairs}", "--limit", 5), "--limit, .* leave them out with --pairs"),
     ):
         with pytest.raises(CalqueError, match=message):

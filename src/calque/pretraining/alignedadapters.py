@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from calque.adapters import AdapterConfig
-from calque.errors import TrainingError
+from calque.errors import DataError, TrainingError
 from calque.models.adapted import Adapted
 from calque.models.adapters import Setup, Wanted, routed
 from calque.models.model import Model
@@ -212,6 +212,10 @@ def _train(
         for some in ({lang: pairs for lang, (pairs, _) in read.items()}, aside)
     ]
     lesson, held = lessons
+    if not lesson.rows:
+        raise DataError(
+            f"no pair fits into {pieces.max_length} pieces on both sides: give a sentence a line, or a larger max_length"
+        )
     words = {c.language: c.words for c in lesson.corpora}
     epochs = options.epochs or min(10.0, max(1.0, SEEN * len(words) / max(1, sum(words.values()))))
     many = f"{len(words)} languages, " if len(words) > 1 else ""
@@ -228,7 +232,7 @@ def _train(
     reporter.close()
     report = PairReport(
         list(trained), {c.language: c.sentences for c in lesson.corpora}, words,
-        {lang: sum(len(p.links) for p in pairs) for lang, (pairs, _) in read.items()},
+        {lang: sum(len(own) for own, of in zip(lesson.links, lesson.languages, strict=True) if of == lang) for lang in words},
         {lang: (before[lang], after[lang]) for lang in after}, model.adapters.size(trained[0]), state.step, 0.0,
         state.words / max(1e-9, state.seconds),
     )  # fmt: skip

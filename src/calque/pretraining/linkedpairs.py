@@ -82,6 +82,7 @@ def read_linked(
         raise DataError(f"{named}: no sentence in {source} with a translation: give  sentence TAB translation  a line")
     if len(kept) < FEW:
         tell(f"{lang}: {len(kept):,} pairs are few: some thousands make links that can be relied on")
+    tell(f"{lang}: linking the words of {len(kept):,} pairs")
     links = Linker([there for _, there in kept], lang, least=least).links([here for here, _ in kept], source, range(len(kept)))
     pairs = [Pair(here, there, _best(found)) for (here, there), found in zip(kept, links, strict=True)]
     pairs = [pair for pair in pairs if pair.links]
