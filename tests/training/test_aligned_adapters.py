@@ -195,6 +195,14 @@ def test_what_is_wrong_is_said_and_the_model_is_as_it_was(english, tmp_path, tex
     assert "es" not in model.adapters
 
 
+def test_pairs_that_no_window_holds_are_an_error_that_names_the_language(english, pairs, tmp_path):
+    path = tmp_path / "long.tsv"
+    rows = [line.split("\t") for line in pairs.read_text(encoding="utf-8").splitlines()]
+    path.write_text("".join(f"{' '.join([a] * 4)}\t{' '.join([b] * 4)}\n" for a, b in rows), encoding="utf-8")
+    with pytest.raises(DataError, match="es: no pair fits into 16 pieces"):
+        Model.load(english).align_adapter("es", {"es": path}, progress=False, max_length=16)
+
+
 def test_the_command(english, pairs, tmp_path):
     from typer.testing import CliRunner
 

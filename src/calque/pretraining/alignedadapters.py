@@ -212,10 +212,12 @@ def _train(
         for some in ({lang: pairs for lang, (pairs, _) in read.items()}, aside)
     ]
     lesson, held = lessons
-    if not lesson.rows:
-        raise DataError(
-            f"no pair fits into {pieces.max_length} pieces on both sides: give a sentence a line, or a larger max_length"
-        )
+    for corpus in lesson.corpora:
+        if not corpus.rows:
+            raise DataError(
+                f"{corpus.language}: no pair fits into {pieces.max_length} pieces on both sides: give a sentence a line, "
+                "or a larger max_length"
+            )
     words = {c.language: c.words for c in lesson.corpora}
     epochs = options.epochs or min(10.0, max(1.0, SEEN * len(words) / max(1, sum(words.values()))))
     many = f"{len(words)} languages, " if len(words) > 1 else ""
