@@ -20,6 +20,7 @@ import lzma
 import statistics
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,48 +98,53 @@ def words_of(path: Path) -> Iterator[str]:
 
 
 def write_texts(data: Path, work: Path, most: int) -> dict[str, Path]:
-    """Raw text of each language, a sentence a line, without lines that share eight words in a row with a test sentence."""
-    from calque.pretraining.text import Corpus, collect, find_corpora, held_out_grams
+    """Raw text of each language, a sentence a line."""
+    from calque.pretraining.text import Corpus, find_corpora
 
-    tests = (treebank(data, work, lang, test) for lang, (_, test) in SETS.items())
-    english = data / "ud" / "UD_English-EWT" / "test.conllu.xz"
-    held_out = held_out_grams(s for path in (*tests, english) for s in words_of(path))
-    languages = ["en", *SETS]
-    corpora = find_corpora(data / "text" / "parallel", languages)
-    paths = {}
-    for lang in languages:
-        path = paths[lang] = work / "text" / f"{lang}.txt"
-        if path.exists():
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        raw = [Corpus(p.name.split(".")[0], lang, p) for p in sorted((data / "text" / "mono" / lang).glob("*.txt.xz"))]
-        mine = [Corpus(c.name, lang, c.path) for c in corpora if c.lang == lang]
-        taken = collect([*mine, *raw], most, held_out=held_out, seed=0)
-        path.with_suffix(".part").write_text("".join(" ".join(words) + "\n" for _, words in taken.sentences), encoding="utf-8")
-        path.with_suffix(".part").rename(path)
-        print(f"{lang}: {sum(taken.words.values()):,} words of text", flush=True)
-    return paths
+    corpora = find_corpora(data / "text" / "parallel", ["en", *SETS])
+    return {
+        lang: write(
+            work / "text" / f"{lang}.txt",
+            [Corpus(c.name, lang, c.path) for c in corpora if c.lang == lang]
+            + [Corpus(p.name.split(".")[0], lang, p) for p in sorted((data / "text" / "mono" / lang).glob("*.txt.xz"))],
+            data, work, most,
+        )
+        for lang in ("en", *SETS)
+    }  # fmt: skip
 
 
 def write_pairs(data: Path, work: Path, most: int) -> dict[str, Path]:
-    """Sentences and their translations of each language, of the same corpora, a tab between."""
-    from calque.pretraining.text import collect, find_corpora, held_out_grams
+    """English sentences and their translations into each language, a tab between, of the same corpora."""
+    from calque.pretraining.text import find_corpora
 
-    tests = (treebank(data, work, lang, test) for lang, (_, test) in SETS.items())
-    held_out = held_out_grams(s for path in tests for s in words_of(path))
-    paths = {}
-    for lang in SETS:
-        path = paths[lang] = work / "pairs" / f"{lang}.tsv"
-        if path.exists():
-            continue
+    corpora = [c for c in find_corpora(data / "text" / "parallel", list(SETS)) if c.source is not None]
+    return {
+        lang: write(work / "pairs" / f"{lang}.tsv", [c for c in corpora if c.lang == lang], data, work, most) for lang in SETS
+    }
+
+
+def write(path: Path, corpora: list[Any], data: Path, work: Path, most: int) -> Path:
+    """Lines of one language that share no eight words in a row with a test sentence; those with a translation after it."""
+    from calque.pretraining.text import collect
+
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        corpora = [c for c in find_corpora(data / "text" / "parallel", [lang]) if c.lang == lang and c.source is not None]
-        taken = collect(corpora, most, held_out=held_out, seed=0)
-        lines = ("\t".join(" ".join(x.split()) for x in (a, " ".join(words))) + "\n" for a, words in taken.sentences if a)
+        taken = collect(corpora, most, held_out=held_out(data, work), seed=0)
+        lines = ("\t".join(filter(None, (" ".join(a.split()), " ".join(words)))) + "\n" for a, words in taken.sentences)
         path.with_suffix(".part").write_text("".join(lines), encoding="utf-8")
         path.with_suffix(".part").rename(path)
-        print(f"{lang}: {sum(taken.words.values()):,} words of translations", flush=True)
-    return paths
+        print(f"{path.name}: {sum(taken.words.values()):,} words", flush=True)
+    return path
+
+
+@cache
+def held_out(data: Path, work: Path) -> set[int]:
+    """What no line may share with the test files."""
+    from calque.pretraining.text import held_out_grams
+
+    tests = [treebank(data, work, lang, test) for lang, (_, test) in SETS.items()]
+    english = data / "ud" / "UD_English-EWT" / "test.conllu.xz"
+    return held_out_grams(s for path in (*tests, english) for s in words_of(path))
 
 
 def accuracy(model: Any, path: Path, adapters: str | None) -> dict[str, Any]:
@@ -358,7 +364,9 @@ def main() -> None:
     parser.add_argument(
         "--english", type=Path, help="the English model that whole fine-tuning starts from; by default trained here"
     )
-    parser.add_argument("--draws", type=int, nargs="+", default=list(range(DRAWS)), help="seeds to run, in this order")
+    parser.add_argument(
+        "--draws", type=int, nargs="+", choices=range(DRAWS), default=list(range(DRAWS)), help="seeds to run, in this order"
+    )
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--no-full", action="store_true", help="leave whole fine-tuning out")
     parts.add_argument("--only-full", action="store_true", help="nothing but whole fine-tuning; may run beside --no-full")

@@ -184,6 +184,8 @@ def test_links_and_what_is_passed_over(tmp_path, pairs):
         ("the cat\tel gato\n", {"anchor": 1.0}, TrainingError, "--anchor 1: must be"),
         ("the cat\tel gato\n", {"hide": 0.1}, TrainingError, "no option 'hide' here"),
         ("the cat\tel gato\n", {"source": "es"}, TrainingError, "name the language of the first column"),
+        ("the cat\tel gato\n", {"source": "Spanish"}, TrainingError, "name the language of the first column"),
+        ("the cat\tel gato\n", {"source": "englisch"}, CalqueError, "englisch"),
     ],
 )
 def test_what_is_wrong_is_said_and_the_model_is_as_it_was(english, tmp_path, text, options, error, message):

@@ -18,7 +18,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,18 @@ from torch.nn import functional
 
 from calque.adapters import AdapterConfig
 from calque.errors import DataError, TrainingError
+from calque.languages import normalize
 from calque.models.adapted import Adapted
 from calque.models.adapters import Setup, Wanted, routed
 from calque.models.model import Model
 from calque.models.vectors import pooled
 from calque.pieces import Row, WordPieces
 from calque.pretraining.linkedpairs import Link, Pair, read_linked
+from calque.pretraining.objectives import distance
 from calque.training.adapterloop import AdapterLoop, LoopOptions, Ways, run_fingerprint
-from calque.training.adapterruns import Learnt, checked_names, take_aside, train_in_place, ways_of
+from calque.training.adapterruns import Learnt, RunReport, checked_names, take_aside, train_in_place, ways_of
 from calque.training.adapters import frozen
+from calque.training.adapting import added, under
 from calque.training.batches import Corpus, budget_of, inference_batches, lengths
 from calque.training.corpus import Data, as_files
 from calque.training.device import Chosen, autocast, choose_device, choose_precision
@@ -68,23 +71,12 @@ class PairOptions(LoopOptions):
         check_range("least-link", self.least_link, low=0, high=1)
 
 
-@dataclass(slots=True)
-class PairReport:
+@dataclass(slots=True, kw_only=True)
+class PairReport(RunReport):
     """What became of the adapters."""
 
-    adapters: list[str]
-    sentences: dict[str, int]  # a language, that were trained on
-    words: dict[str, int]
     links: dict[str, int]
     nearness: dict[str, tuple[float, float]]  # a language: mean cosine of linked words without the adapter, and with it
-    parameters: int  # of one adapter
-    steps: int
-    seconds: float
-    words_per_second: float
-
-    def to_json_dict(self) -> dict[str, Any]:
-        """Everything as JSON values."""
-        return {**asdict(self), "nearness": {k: [round(v, 4) for v in both] for k, both in self.nearness.items()}}
 
 
 def align_adapter(
@@ -116,28 +108,11 @@ def align_adapter(
     for option in options:
         if option not in known:
             raise TrainingError(f"adapter '{name}': no option '{option}' here (there are {', '.join(sorted(known))})")
-    fresh = name not in model.adapters
-    if fresh:
-        model.add_adapter(name, seed=int(options.get("seed", 0)))
-    try:
-        under = dict(on) if isinstance(on, Mapping) else {"*": on}
-        below: dict[str, Setup] = {lang: model.adapters.check(w) for lang, w in under.items() if w is not None}
-        with Reporter(show=progress) as reporter:
-            align_language_adapters(
-                model,
-                name,
-                pairs,
-                PairOptions(**options),
-                source=source,
-                on=below,
-                output=output,
-                resume=resume,
-                reporter=reporter,
-            )
-    except BaseException:
-        if fresh:
-            model.adapters.remove(name)
-        raise
+    with added(model, name, seed=int(options.get("seed", 0))), Reporter(show=progress) as reporter:
+        align_language_adapters(
+            model, name, pairs, PairOptions(**options),
+            source=source, on=under(model, on), output=output, resume=resume, reporter=reporter,
+        )  # fmt: skip
     return model.adapters.config(name)
 
 
@@ -166,6 +141,7 @@ def align_language_adapters(
     reporter = reporter if reporter is not None else Reporter(show=False)
     files = as_files(pairs, "pairs")
     of = checked_names(names, files, "translations")
+    source = normalize(source)
     if source in files:
         raise TrainingError(f"the translations are in {source}, as are the sentences: name the language of the first column")
     reports: list[PairReport] = []
@@ -215,8 +191,8 @@ def _train(
     for corpus in lesson.corpora:
         if not corpus.rows:
             raise DataError(
-                f"{corpus.language}: no pair fits into {pieces.max_length} pieces on both sides: give a sentence a line, "
-                "or a larger max_length"
+                f"{corpus.language}: no pair fits into {pieces.max_length} pieces on both sides: give shorter "
+                "sentences (in Python also a larger max_length)"
             )
     words = {c.language: c.words for c in lesson.corpora}
     epochs = options.epochs or min(10.0, max(1.0, SEEN * len(words) / max(1, sum(words.values()))))
@@ -233,10 +209,10 @@ def _train(
         before, after = held.nearness(ways.without), held.nearness(ways.setups)
     reporter.close()
     report = PairReport(
-        list(trained), {c.language: c.sentences for c in lesson.corpora}, words,
-        {lang: sum(len(own) for own, of in zip(lesson.links, lesson.languages, strict=True) if of == lang) for lang in words},
-        {lang: (before[lang], after[lang]) for lang in after}, model.adapters.size(trained[0]), state.step, 0.0,
-        state.words / max(1e-9, state.seconds),
+        adapters=list(trained), sentences={c.language: c.sentences for c in lesson.corpora}, words=words,
+        parameters=model.adapters.size(trained[0]), steps=state.step, words_per_second=state.words / max(1e-9, state.seconds),
+        links={lang: sum(len(p) for p, of in zip(lesson.links, lesson.languages, strict=True) if of == lang) for lang in words},
+        nearness={lang: (before[lang], after[lang]) for lang in after},
     )  # fmt: skip
     return report, data
 
@@ -292,11 +268,11 @@ class _Lesson:
             before = self._words(rows, [self.without[self.languages[k]] for k in numbers]) if self.anchor else []
         ours = self._words(rows, setups)
         row, source, target = self._places(numbers)
-        loss = torch.stack([_distance(a[row, target], b[row, source]) for a, b in zip(ours, theirs, strict=True)]).mean()
+        loss = torch.stack([distance(a[row, target], b[row, source]) for a, b in zip(ours, theirs, strict=True)]).mean()
         if not self.anchor:
             return loss
         there = torch.arange(ours[0].shape[1], device=self.device) < torch.tensor([[r.words] for r in rows], device=self.device)
-        held = torch.stack([_distance(a[there], b[there]) for a, b in zip(ours, before, strict=True)]).mean()
+        held = torch.stack([distance(a[there], b[there]) for a, b in zip(ours, before, strict=True)]).mean()
         return (1 - self.anchor) * loss + self.anchor * held
 
     def nearness(self, setups: Mapping[str, Setup]) -> dict[str, float]:
@@ -343,10 +319,3 @@ def _single(rows: Sequence[Row], count: int) -> list[Row | None]:
     for row in rows:
         found[row.sentence].append(row)
     return [some[0] if len(some) == 1 else None for some in found]
-
-
-def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Layer-normed squared error and cosine distance, ``[N, H]`` each."""
-    size = a.shape[-1:]
-    error = functional.mse_loss(functional.layer_norm(a, size), functional.layer_norm(b, size))
-    return error + (1 - functional.cosine_similarity(a, b, dim=-1)).mean()

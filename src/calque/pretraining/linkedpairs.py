@@ -14,12 +14,10 @@ from typing import Any
 
 from calque.errors import DataError
 from calque.formats.pairs import read_pairs
-from calque.segmentation import segmenter_for
+from calque.pretraining.text import Cutter, fitting
 from calque.training.corpus import sha256
 from calque.transfer.wordlinks import Linker
 
-LONGEST = 80  # words of a sentence
-RATIO = 3.3  # of the lengths of a sentence and its translation
 FEW = 1000  # pairs: fewer give poor links
 
 Link = tuple[int, int]  # source word, target word
@@ -52,11 +50,12 @@ def read_linked(
     :param licence: noted with each file.
     :param tell: called with what is doubtful.
 
-    Sentences of more than :data:`LONGEST` words, pairs of very unlike length, repeated and untranslated ones are passed over.
+    Sentences of one word or more than :data:`calque.pretraining.text.LONGEST`, pairs of very unlike length, repeated and
+    untranslated ones are passed over.
 
     :raises DataError: when nothing is left, or no word is linked.
     """
-    cut_source, cut_target = segmenter_for(source).words, segmenter_for(lang).words
+    cut_source, cut_target = Cutter(source), Cutter(lang)
     kept: list[tuple[list[str], list[str]]] = []
     notes, seen, left = [], set[str](), most_words
     for path in paths:
@@ -67,8 +66,8 @@ def read_linked(
             if one == other or other in seen:
                 continue
             seen.add(other)
-            here, there = ([t.text for t in cut(line).tokens] for cut, line in ((cut_source, one), (cut_target, other)))
-            if _fit(here, there):
+            here, there = cut_source(one), cut_target(other)
+            if fitting(here, there):
                 kept.append((here, there))
                 left -= len(there)
         notes.append(
@@ -89,12 +88,6 @@ def read_linked(
     if not pairs:
         raise DataError(f"{named}: no word of {len(kept):,} pairs could be linked: are the columns {source} and {lang}?")
     return pairs, notes
-
-
-def _fit(here: Sequence[str], there: Sequence[str]) -> bool:
-    if not 0 < max(len(here), len(there)) <= LONGEST or not here or not there:
-        return False
-    return len(here) < RATIO * len(there) + 2 and len(there) < RATIO * len(here) + 2
 
 
 def _best(found: Sequence[tuple[int, int, float]]) -> list[Link]:

@@ -173,9 +173,7 @@ class Student(nn.Module):
             if self.wider is not None:
                 ours = self.wider[k](ours).float()
             theirs = work.target[:, k].float()
-            size = ours.shape[-1:]
-            loss = loss + functional.mse_loss(functional.layer_norm(ours, size), functional.layer_norm(theirs, size))
-            loss = loss + (1 - functional.cosine_similarity(ours, theirs)).mean()
+            loss = loss + distance(ours, theirs)
         return loss / len(self.layers)
 
     def _pair(self, top: Tensor, work: Work) -> dict[str, Tensor]:
@@ -190,6 +188,13 @@ class Student(nn.Module):
         if self.objectives.get("sentence"):
             losses["sentence"] = contrast(sentence_means(top, work.ids), sentence_means(there, other.ids))
         return losses
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    """Layer-normed squared error and cosine distance of vectors ``[N, d]``, the mean over them."""
+    size = a.shape[-1:]
+    error = functional.mse_loss(functional.layer_norm(a, size), functional.layer_norm(b, size))
+    return error + (1 - functional.cosine_similarity(a, b, dim=-1)).mean()
 
 
 def sentence_means(hidden: Tensor, ids: Tensor) -> Tensor:

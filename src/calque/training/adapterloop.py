@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calque.errors import TrainingError
@@ -121,7 +122,7 @@ class AdapterLoop:
     ways: Ways
     options: LoopOptions
     corpora: list[Corpus]
-    sizes: np.ndarray[Any, Any]
+    sizes: NDArray[np.int64]
     budget: int
     epochs: float
     fingerprint: dict[str, Any]

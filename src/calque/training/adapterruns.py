@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,27 @@ from calque.training.progress import Reporter
 
 ASIDE, MOST_ASIDE = 0.02, 300  # of a language's sentences, kept aside to measure
 T = TypeVar("T")
+
+
+@dataclass(slots=True, kw_only=True)
+class RunReport:
+    """What became of the adapters of one run."""
+
+    adapters: list[str]
+    sentences: dict[str, int]  # a language, that were trained on
+    words: dict[str, int]
+    parameters: int  # of one adapter
+    steps: int
+    seconds: float = 0.0
+    words_per_second: float
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """Everything as JSON values; figures of a language without and with its adapter to four places."""
+        return {
+            key: {k: [round(v, 4) for v in some] if isinstance(some, tuple) else some for k, some in value.items()}
+            if isinstance(value, dict) else value
+            for key, value in asdict(self).items()
+        }  # fmt: skip
 
 
 @dataclass(slots=True)

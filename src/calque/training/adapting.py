@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,25 +60,35 @@ def train_adapter(
             raise TrainingError(f"adapter '{name}': no option '{option}' here (there are {', '.join(sorted(known))})")
     if text is not None and (start is not None or validation is not None):
         raise TrainingError(f"adapter '{name}': start and validation are for labels; raw text keeps its own part aside")
+    with added(model, name, invertible=text is not None, seed=int(options.get("seed", 0))), Reporter(show=progress) as reporter:
+        if text is not None:
+            train_language_adapters(
+                model, name, text, TextOptions(**options), on=under(model, on), output=output, resume=resume, reporter=reporter
+            )
+        else:
+            assert data is not None  # noqa: S101 - one of the two is given
+            train_task_adapter(
+                model, name, data, Options(**options), on=on, start=start, validation=validation, output=output,
+                resume=resume, reporter=reporter,
+            )  # fmt: skip
+    return model.adapters.config(name)
+
+
+@contextmanager
+def added(model: Model, name: str, *, invertible: bool = False, seed: int = 0) -> Iterator[None]:
+    """An adapter of that name is there inside the block; one that was added for it is gone again where the block fails."""
     fresh = name not in model.adapters
     if fresh:
-        model.add_adapter(name, invertible=text is not None, seed=int(options.get("seed", 0)))
+        model.add_adapter(name, invertible=invertible, seed=seed)
     try:
-        with Reporter(show=progress) as reporter:
-            if text is not None:
-                under = dict(on) if isinstance(on, Mapping) else {"*": on}
-                below: dict[str, Setup] = {lang: model.adapters.check(w) for lang, w in under.items() if w is not None}
-                train_language_adapters(
-                    model, name, text, TextOptions(**options), on=below, output=output, resume=resume, reporter=reporter
-                )
-            else:
-                assert data is not None  # noqa: S101 - one of the two is given
-                train_task_adapter(
-                    model, name, data, Options(**options), on=on, start=start, validation=validation, output=output,
-                    resume=resume, reporter=reporter,
-                )  # fmt: skip
+        yield
     except BaseException:
         if fresh:
             model.adapters.remove(name)
         raise
-    return model.adapters.config(name)
+
+
+def under(model: Model, on: Wanted | Mapping[str, Wanted]) -> dict[str, Setup]:
+    """Language → the adapters under the one that is trained; ``*``: any other language."""
+    wanted: dict[str, Wanted] = dict(on) if isinstance(on, Mapping) else {"*": on}
+    return {lang: model.adapters.check(setup) for lang, setup in wanted.items() if setup is not None}

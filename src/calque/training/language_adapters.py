@@ -11,7 +11,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from calque.models.masked import masked_head
 from calque.models.model import Model
 from calque.pieces import Row
 from calque.training.adapterloop import AdapterLoop, LoopOptions, Ways, run_fingerprint
-from calque.training.adapterruns import Learnt, checked_names, take_aside, train_in_place, ways_of
+from calque.training.adapterruns import Learnt, RunReport, checked_names, take_aside, train_in_place, ways_of
 from calque.training.adapters import frozen
 from calque.training.batches import budget_of, lengths
 from calque.training.corpus import Data, as_files
@@ -53,23 +53,12 @@ class TextOptions(LoopOptions):
         check_range("head-part", self.head_part, low=0, high=0.9)
 
 
-@dataclass(slots=True)
-class TextReport:
+@dataclass(slots=True, kw_only=True)
+class TextReport(RunReport):
     """What became of the adapters."""
 
-    adapters: list[str]
-    sentences: dict[str, int]  # a language, that were trained on
-    words: dict[str, int]
     bits: dict[str, tuple[float, float]]  # a language: bits a hidden piece without the adapters under training, and with them
-    parameters: int  # of one adapter
-    steps: int
-    seconds: float
-    words_per_second: float
     head: Literal["own", "fresh"]
-
-    def to_json_dict(self) -> dict[str, Any]:
-        """Everything as JSON values."""
-        return {**asdict(self), "bits": {k: [round(v, 4) for v in pair] for k, pair in self.bits.items()}}
 
 
 def train_language_adapters(
@@ -151,9 +140,10 @@ def _train(
         before, after = bits(run, held, ways.without), bits(run, held, ways.setups)
     reporter.close()
     report = TextReport(
-        list(trained), {c.language: c.sentences for c in corpora}, {c.language: c.words for c in corpora},
-        {lang: (before[lang], after[lang]) for lang in after}, model.adapters.size(trained[0]), state.step, 0.0,
-        state.words / max(1e-9, state.seconds), "fresh" if run.head.fresh else "own",
+        adapters=list(trained), sentences={c.language: c.sentences for c in corpora},
+        words={c.language: c.words for c in corpora}, parameters=model.adapters.size(trained[0]), steps=state.step,
+        words_per_second=state.words / max(1e-9, state.seconds),
+        bits={lang: (before[lang], after[lang]) for lang in after}, head="fresh" if run.head.fresh else "own",
     )  # fmt: skip
     return report, raw.provenance
 
