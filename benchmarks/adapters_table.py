@@ -164,16 +164,17 @@ def run(args: argparse.Namespace) -> None:
         by_translations(data, work, log, args)
         return
     if not args.only_full:
-        by_adapters(data, work, english, log, args)
-    if not args.no_full:
-        for lang, seed, files in draws(data, work, args.draws):
+        (by_few_shot if args.only_few else by_adapters)(data, work, english, log, args)
+    if not args.no_full and not args.only_few:
+        for lang, seed, files in draws(data, work, args):
             whole(lang, seed, files, english, log, args)
 
 
-def draws(data: Path, work: Path, seeds: list[int]) -> Iterator[tuple[str, int, tuple[Path, Path]]]:
+def draws(data: Path, work: Path, args: argparse.Namespace) -> Iterator[tuple[str, int, tuple[Path, Path]]]:
     """Each language's training and test file, once for each draw: all languages' first draws first."""
-    for seed in seeds:
-        for lang, (train, test) in SETS.items():
+    for seed in args.draws:
+        for lang in args.languages:
+            train, test = SETS[lang]
             if train:
                 yield lang, seed, (treebank(data, work, lang, train), treebank(data, work, lang, test))
 
@@ -189,11 +190,7 @@ def by_adapters(data: Path, work: Path, english: dict[str, Path], log: Log, args
         train_languages(model, texts, folder, log, args)
     for name, under in (("pos", None), ("pos-en", "en")):
         if name not in model.adapters:
-            began = time.monotonic()
-            model.add_adapter(name, adapter_size=args.size)
-            model.train_adapter(name, {"en": english["train"]}, validation={"en": english["dev"]}, on=under)
-            model.save_adapter(name, folder / "adapters" / name)
-            log.add(name, wall=time.monotonic() - began, parameters=model.adapters.size(name))
+            train_task(model, name, under, english, folder, log, args)
     if "source" not in log.found:
         stacked = accuracy(model, english["test"], "en,pos-en")
         log.add("source", **accuracy(model, english["test"], "pos"), english_adapter=stacked)
@@ -202,9 +199,37 @@ def by_adapters(data: Path, work: Path, english: dict[str, Path], log: Log, args
             path = treebank(data, work, lang, test)
             log.add(f"zero {lang}", plain=accuracy(model, path, "pos"), language=accuracy(model, path, f"{lang},pos-en"))
     by_translations(data, work, log, args)
-    for lang, seed, files in draws(data, work, args.draws):
+    for lang, seed, files in draws(data, work, args):
         few_shot(model, lang, seed, files, log, args)
     log.add("source after", **accuracy(model, english["test"], "pos"))
+
+
+def by_few_shot(data: Path, work: Path, english: dict[str, Path], log: Log, args: argparse.Namespace) -> None:
+    """The English task adapter and the few-shot ones from it, which need no text and no language adapter."""
+    from calque.models import Model
+
+    folder = work / "model"
+    model = Model.load(folder) if folder.exists() else Model.load("mini")
+    if "pos" not in model.adapters:
+        if not folder.exists():
+            model.save_pretrained(folder)
+        train_task(model, "pos", None, english, folder, log, args)
+    if "source" not in log.found:
+        log.add("source", **accuracy(model, english["test"], "pos"))
+    for lang, seed, files in draws(data, work, args):
+        few_shot(model, lang, seed, files, log, args)
+    log.add("source after", **accuracy(model, english["test"], "pos"))
+
+
+def train_task(
+    model: Any, name: str, under: str | None, english: dict[str, Path], folder: Path, log: Log, args: argparse.Namespace
+) -> None:
+    """An English task adapter, on top of another or on the bare encoder, into a saved model."""
+    began = time.monotonic()
+    model.add_adapter(name, adapter_size=args.size)
+    model.train_adapter(name, {"en": english["train"]}, validation={"en": english["dev"]}, on=under)
+    model.save_adapter(name, folder / "adapters" / name)
+    log.add(name, wall=time.monotonic() - began, parameters=model.adapters.size(name))
 
 
 def by_translations(data: Path, work: Path, log: Log, args: argparse.Namespace) -> None:
@@ -367,9 +392,11 @@ def main() -> None:
     parser.add_argument(
         "--draws", type=int, nargs="+", choices=range(DRAWS), default=list(range(DRAWS)), help="seeds to run, in this order"
     )
+    parser.add_argument("--languages", nargs="+", choices=SETS, default=list(SETS), help="of the draws, in this order")
     parts = parser.add_mutually_exclusive_group()
     parts.add_argument("--no-full", action="store_true", help="leave whole fine-tuning out")
-    parts.add_argument("--only-full", action="store_true", help="nothing but whole fine-tuning; may run beside --no-full")
+    parts.add_argument("--only-full", action="store_true", help="nothing but whole fine-tuning; may run beside those without it")
+    parts.add_argument("--only-few", action="store_true", help="nothing but few-shot adapters on the bare encoder")
     parts.add_argument("--only-aligned", action="store_true", help="nothing but language adapters on translations")
     parser.add_argument("--report", action="store_true")
     args = parser.parse_args()

@@ -31,6 +31,25 @@ def test_languages_are_read_with_commas_or_repeated(files):
     assert _languages([one, two], "--targets") == wanted
 
 
+def test_a_language_that_is_named_again_has_further_files(files):
+    found = _languages([f"es={files}/es.conllu:{files}/test.conllu, es={files}/en.conllu"], "--targets")
+    assert found == {"es": Language((files / "es.conllu", files / "en.conllu"), (files / "test.conllu",))}
+
+
+def test_a_code_alone_is_the_largest_treebank_of_the_language(files, monkeypatch, capsys):
+    asked = []
+
+    def get(name: str, **_: object) -> list[Path]:
+        asked.append(name)
+        return [Path(f"{name}-{split}.conllu") for split in ("train", "test")]
+
+    monkeypatch.setattr("calque.data.get", get)
+    found = _languages(["fr,ca, en"], "--targets")
+    assert list(found) == ["fr", "ca", "en"]
+    assert asked == ["UD_French-GSD", "UD_Catalan-AnCora", "UD_English-EWT"]
+    assert "note: fr is UD_French-GSD (there are" in capsys.readouterr().err
+
+
 def test_a_comma_in_a_name_is_left_alone(files):
     assert _languages([f"es={files}/a,b.conllu"], "--source")["es"].train == (files / "a,b.conllu",)
 
@@ -50,10 +69,12 @@ def test_drives_are_no_files_on_windows(monkeypatch):
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ("es", "--targets es: write  LANG=TRAIN:TEST"),
+        ("xx", "--targets xx: write  LANG=TRAIN:TEST"),
+        ("sw", "the code of a language that has a treebank with training and test file"),
+        ("es=", "--targets es=: write  es=TRAIN:TEST"),
         ("es={}/en.conllu:{}/test.conllu:{}/es.conllu", "two files at most"),
         ("es={}/nowhere.conllu", "no such file"),
-        ("es={}/en.conllu,es={}/es.conllu", "es is named twice"),
+        ("es={}/en.conllu,es={}/en.conllu", "es has .*en.conllu twice"),
         ("UD_Spnish-GSD", "UD_Spanish-GSD"),
     ],
 )

@@ -14,7 +14,8 @@ from calque.errors import DataError, TrainingError
 if TYPE_CHECKING:
     from calque.transfer.comparison import Experiment, Language
 
-_LISTED = re.compile(r",(?=[^\W\d_][\w.-]*=|UD_)")  # commas between languages, not those in a file's name
+# commas between languages, not those in a file's name
+_LISTED = re.compile(r",(?=\s*(?:[^\W\d_][\w .'()-]*=|UD_|[a-z]{2,3}\s*(?:,|$)))")
 
 
 def compare_command(
@@ -22,15 +23,15 @@ def compare_command(
         list[str],
         typer.Option(
             metavar="LANG=TRAIN[:TEST]",
-            help="Source language: training file, and one that forgetting is measured on; or a treebank's name (UD_English-EWT). "
-            "Repeated: more sources, for best-source and multi-source.",
+            help="Source language: training file, and one that forgetting is measured on; a treebank's name (UD_English-EWT), or "
+            "a code alone (en) for the largest treebank. Repeated: more files, or more sources (best-source, multi-source).",
         ),
     ],
     targets: Annotated[
         list[str],
         typer.Option(
             metavar="LANG=TRAIN:TEST,…",
-            help="Target languages, or names of treebanks; LANG=:TEST where there is no training file.",
+            help="Target languages, names of treebanks, or codes; LANG=:TEST where there is no training file.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the comparison; what it holds is gone on with.")],
@@ -145,16 +146,20 @@ def _texts(items: list[str] | None) -> dict[str, tuple[Path, ...]]:
 
 
 def _languages(items: list[str], option: str) -> dict[str, Language]:
-    """Languages and their files, in the order given.
+    """Languages and their files, in the order given; a language that is named again has further files.
 
-    :raises DataError: when a file is missing, or a language is named twice.
+    :raises DataError: when a file is missing, or given twice.
     """
+    from calque.transfer.comparison.plan import Language
+
     found: dict[str, Language] = {}
-    for item in (part for text in items for part in _LISTED.split(text)):
-        lang, files = _of_treebank(item) if item.startswith("UD_") else _of_files(item, option)
-        if lang in found:
-            raise DataError(f"{option}: {lang} is named twice: give all its files at once, with a wildcard")
-        found[lang] = files
+    for item in (part.strip() for text in items for part in _LISTED.split(text)):
+        lang, files = _of_treebank(item, option) if "=" not in item else _of_files(item, option)
+        there = found.get(lang, Language())
+        twice = [path for path in (*files.train, *files.test) if path in (*there.train, *there.test)]
+        if twice:
+            raise DataError(f"{option}: {lang} has {twice[0]} twice: give each file once")
+        found[lang] = Language((*there.train, *files.train), (*there.test, *files.test))
     return found
 
 
@@ -166,7 +171,7 @@ def _of_files(item: str, option: str) -> tuple[str, Language]:
 
     name, sign, paths = item.partition("=")
     if not sign or not paths:
-        raise DataError(f"{option} {item}: write  LANG=TRAIN:TEST , such as  es=train.conllu:test.conllu, or a treebank's name")
+        raise DataError(f"{option} {item}: write  {name}=TRAIN:TEST , such as  es=train.conllu:test.conllu")
     sides = _sides(paths)
     if len(sides) > 2:
         raise DataError(f"{option} {item}: two files at most, to train on and to measure on, with a colon between")
@@ -184,15 +189,41 @@ def _sides(paths: str) -> list[str]:
     return sides
 
 
-def _of_treebank(name: str) -> tuple[str, Language]:
-    """A treebank of Universal Dependencies by its name, fetched when it is not here: training (else dev) and test file."""
+def _largest(code: str, option: str) -> str:
+    """The treebank of a language with the most words to train on, of those that have a test file.
+
+    :raises DataError: when there is none.
+    """
+    from calque.data.catalog import list_treebanks
+    from calque.errors import CalqueError
+
+    try:
+        known = list_treebanks(language=code)
+    except CalqueError:
+        known = []
+    # where nobody counted the training file, it is taken to be ten times the development file
+    trained = {t.name: t.words.get("train") or 10 * t.words.get("dev", 0) for t in known if t.words.get("test")}
+    best = max(trained, key=lambda name: trained[name], default=None)
+    if best is None or not trained[best]:
+        raise DataError(
+            f"{option} {code}: write  LANG=TRAIN:TEST , such as  es=train.conllu:test.conllu, or a treebank's name, or the code "
+            "of a language that has a treebank with training and test file  (calque data list)"
+        )
+    others = sorted(set(trained) - {best})
+    typer.echo(f"note: {code} is {best}" + (f" (there are {', '.join(others)}, too)" if others else ""), err=True)
+    return best
+
+
+def _of_treebank(name: str, option: str) -> tuple[str, Language]:
+    """Training (else dev) and test file of a treebank, by its name or a language's code; fetched when they are not here."""
     from calque.data import get
     from calque.data.catalog import catalogue, resolve_name
     from calque.languages import normalize
     from calque.transfer.comparison.plan import Language
 
-    resolved = resolve_name(name)
-    files = {split: [path for path in get(resolved) if f"-{split}" in path.name] for split in ("train", "dev", "test")}
+    resolved = resolve_name(name if "_" in name or "-" in name else _largest(name, option))
+    fetched = get(resolved)
+    files = {split: [path for path in fetched if f"-{split}" in path.name] for split in ("train", "dev", "test")}
     train = files["train"] or files["dev"]
     if not files["test"]:
         raise TrainingError(f"{name}: this treebank has no test file to measure on: give files")

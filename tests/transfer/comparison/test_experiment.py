@@ -12,8 +12,8 @@ import calque
 from calque.errors import DataError, TrainingError
 from calque.formats.conllu import read_conllu
 from calque.training.mixtures import draw
-from calque.transfer.comparison.experiment import plan, run_experiment
-from calque.transfer.comparison.plan import Run, runs_of
+from calque.transfer.comparison.experiment import plan, refuse_failures, run_experiment
+from calque.transfer.comparison.plan import Language, Run, runs_of
 from calque.transfer.comparison.prepare import prepare
 from calque.transfer.comparison.run import carry_out
 
@@ -108,6 +108,50 @@ def test_a_folder_of_another_experiment_is_refused(lab, changed):
         run_experiment(changed(test_limit=5), lab[0], reporter=Heard())
 
 
+def test_another_source_is_another_experiment(lab, changed, experiment):
+    with pytest.raises(TrainingError, match="holds another comparison .source differ"):
+        run_experiment(changed(sources={"fr": experiment.sources["en"]}), lab[0], reporter=Heard())
+
+
+def test_a_command_for_one_row_leaves_the_tables_whole(lab, changed, experiment, tmp_path):
+    import shutil
+
+    folder = tmp_path / "lab"
+    shutil.copytree(lab[0], folder)
+    before = (folder / "results.csv").read_text()
+    row = changed(targets={"ca": experiment.targets["ca"]}, strategies=("few-shot",), shots=(8,))
+    found = run_experiment(row, folder, resamples=200, reporter=Heard())
+    assert {(cell.language, cell.strategy) for cell in found.cells.values()} == {("ca", "few-shot")}
+    assert (folder / "results.csv").read_text() == before.replace(str(lab[0]), str(folder))
+    table = (folder / "table.md").read_text()
+    assert json.loads((folder / "results.json").read_text())["command"] in table
+    assert "--strategies zero-shot,few-shot,adapter" in table
+
+
+def test_a_folder_without_a_finished_run_can_be_taken_for_another(changed, experiment, tmp_path):
+    one = {"targets": {"es": experiment.targets["es"]}, "strategies": ("zero-shot",), "shots": (0,)}
+    failed = run_experiment(changed(model=str(tmp_path / "nowhere"), **one), tmp_path / "lab", reporter=Heard())
+    with pytest.raises(TrainingError, match="no run succeeded; the first, es, zero-shot"):
+        refuse_failures(failed)
+    assert run_experiment(changed(**one), tmp_path / "lab", resamples=200, reporter=Heard()).cell("zero-shot", 0) is not None
+
+
+def test_a_comparison_without_a_run_is_refused(changed, experiment, tmp_path):
+    with pytest.raises(TrainingError, match="nothing would be run: these strategies need labelled sentences"):
+        run_experiment(changed(shots=(0,), strategies=("few-shot",)), tmp_path / "lab", reporter=Heard())
+    bare = {"es": Language((), experiment.targets["es"].test)}
+    with pytest.raises(TrainingError, match="no target has training data"):
+        plan(changed(targets=bare, strategies=("few-shot",)), tmp_path / "lab")
+    assert not (tmp_path / "lab").exists()
+
+
+def test_test_sentences_of_another_language_are_told(changed, experiment, treebanks, tmp_path):
+    leaking = tmp_path / "en.conllu"
+    leaking.write_text(treebanks["en"].read_text() + treebanks["es-dev"].read_text())
+    made = prepare(changed(sources={"en": Language((leaking,))}, targets={"es": experiment.targets["es"]}), tmp_path / "lab")
+    assert any("en: 12 training sentences of 5 words or more are in the test file of es" in note for note in made.notes)
+
+
 def test_two_processes_find_the_same_as_one(lab, experiment, changed, tmp_path):
     one = changed(targets={"es": experiment.targets["es"]}, strategies=("zero-shot", "few-shot"))
     found = run_experiment(one, tmp_path / "lab", jobs=2, resamples=200, reporter=Heard())
@@ -130,8 +174,6 @@ def test_a_failed_run_is_told_and_the_others_are_kept(changed, experiment, tmp_p
 
 
 def test_test_sentences_are_taken_out_of_the_training_data(changed, experiment, treebanks, tmp_path):
-    from calque.transfer.comparison.plan import Language
-
     leaking = tmp_path / "es.conllu"
     leaking.write_text(treebanks["es"].read_text() + treebanks["es-dev"].read_text().upper())
     own = changed(targets={"es": Language((leaking,), (treebanks["es-dev"],))})
@@ -157,8 +199,6 @@ def test_too_few_sentences_for_the_shots_are_said_before_anything_is_trained(cha
 
 
 def test_a_missing_file_is_said_with_its_language(changed, tmp_path):
-    from calque.transfer.comparison.plan import Language
-
     own = changed(targets={"es": Language((tmp_path / "es.conllu",), (tmp_path / "test.conllu",))})
     with pytest.raises(DataError, match=r"es\.conllu: no such file \(given for es\)"):
         plan(own, tmp_path / "lab")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
 
 from calque.errors import CalqueError
 from calque.training.options import Options
-from calque.transfer.comparison.plan import ALL, Experiment, Language, Run, command_of, read_shots, runs_of
+from calque.transfer.comparison.plan import ALL, Experiment, Language, Run, command_of, left_out, read_shots, runs_of
 from calque.transfer.strategies.data import Ways
 
 FILES = Language((Path("train.conllu"),), (Path("test.conllu"),))
@@ -107,3 +108,27 @@ def test_the_command_names_what_differs_from_the_defaults():
         "calque compare --task pos --model mini --source en=train.conllu:test.conllu --targets es=train.conllu:test.conllu "
         "--raw es=es.txt --shots 10 --seeds 3 --strategies few-shot --epochs 4 --test-limit 100 --share 0.3 --output lab"
     )
+
+
+def test_the_command_of_several_files_can_be_read_again(tmp_path):
+    from calque.cli.compare import _languages
+
+    paths = [tmp_path / name for name in ("a.conllu", "b.conllu", "c.conllu")]
+    for path in paths:
+        path.write_text("1\tno\t_\tINTJ\t_\t_\t0\troot\t_\t_\n\n")
+    files = Language((paths[0], paths[1]), (paths[2],))
+    words = shlex.split(command_of(made(sources={"en": files}, targets={"es": files}), "lab", resamples=100))
+    options = list(zip(words, words[1:], strict=False))
+    assert _languages([value for name, value in options if name == "--source"], "--source") == {"en": files}
+    assert _languages([value for name, value in options if name == "--targets"], "--targets") == {"es": files}
+    assert ("--resamples", "100") in options
+
+
+def test_what_makes_no_run_is_said():
+    bare = Language((), (Path("test.conllu"),))
+    assert left_out(made()) == []
+    assert left_out(made(targets={"es": FILES, "ca": bare})) == [
+        "ca: no training data, so nothing with labelled sentences of it is run"
+    ]
+    assert left_out(made(shots=(0,), strategies=("zero-shot",))) == []
+    assert left_out(made(shots=(0,), strategies=("zero-shot", "joint"))) == ["joint: left out, for want of labelled sentences"]

@@ -74,6 +74,22 @@ def test_a_cell_holds_score_cost_and_forgetting():
     assert results.cell("few-shot", 100, "ca").data == "en 12,000 + ca 100"
 
 
+def test_the_base_line_is_of_the_groups_languages():
+    rights = {("es", "zero-shot", 0): 9, ("ca", "zero-shot", 0): 3, ("es", "few-shot", 100): 8}
+    records = {}
+    for (language, name, shots), right in rights.items():
+        for seed in range(3 if shots else 1):
+            run = Run(language, shots, name, seed)
+            records[run] = record(run, right)
+    results = gather(experiment(), records, command="calque compare …", resamples=2000)
+    results.recommendation = recommend(results)
+    assert results.cell("zero-shot", 0).value == pytest.approx(0.599)
+    assert [(cell.strategy, round(cell.value, 3)) for cell in results.group(100)] == [("zero-shot", 0.899), ("few-shot", 0.799)]
+    assert results.recommendation.startswith("With 100 sentences of es take zero-shot: 89.9 (")
+    assert "10.0 above few-shot" in results.recommendation
+    assert " *" not in "".join(row[2] for row in summary(results).rows if row[0] == "few-shot")
+
+
 def test_a_clear_winner_is_recommended_with_the_reason():
     results = found({"zero-shot": 5, "few-shot": 7, "joint": 9})
     assert results.recommendation.startswith("With 100 sentences of es, ca take joint: 89.9 on average (")

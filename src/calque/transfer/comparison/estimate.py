@@ -114,7 +114,8 @@ def _words(step: Step, run: Run, sources: list[str], experiment: Experiment, mad
         return of_target / experiment.ways.share * passes
     amount = sum({"source": of_source, "target": of_target, "labels": of_text}.get(role, 0.0) for role in step.train)
     options: Options = experiment.options if "target" in step.train and not step.mixed else experiment.source_options
-    return amount * (options.epochs or default_epochs(round(amount), adapter=step.kind == "adapter"))
+    adapter, tagging = step.kind == "adapter", experiment.task == "pos"
+    return amount * (options.epochs or default_epochs(round(amount), adapter=adapter, tagging=tagging))
 
 
 def speed_of(done: Mapping[Run, Record]) -> float | None:

@@ -4,6 +4,8 @@ Choices and trade-offs
 - Everything lies in one folder: draws, shared models, a file a run, and what is made of them (``results.json``, ``results.csv``,
   ``table.md``, pictures). What is made is made anew each time from the runs; the runs are never done twice.
 - A comparison in which some runs failed is written down as far as it goes, and is an error after that.
+- A command that asks for less than its folder holds (one language more, one row) is answered with that alone; the folder's tables
+  are of everything in it.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from calque.errors import TrainingError
 from calque.evaluation.significance import RESAMPLES
 from calque.formats.files import atomic_write
 from calque.transfer.comparison.estimate import Estimate, estimate, measured_speed, speed_of
-from calque.transfer.comparison.plan import DEFAULT_STRATEGIES, Experiment, Language, command_of, in_order, runs_of
+from calque.transfer.comparison.plan import DEFAULT_STRATEGIES, Experiment, Language, Run, command_of, in_order, left_out, runs_of
 from calque.transfer.comparison.prepare import check_settings, prepare
 from calque.transfer.comparison.recommend import recommend
 from calque.transfer.comparison.results import MEAN, Cell, Results, gather, to_json_dict
-from calque.transfer.comparison.run import finished, locked, run_all
+from calque.transfer.comparison.run import Record, finished, has_records, locked, run_all
 from calque.transfer.strategies.data import Ways
 
 if TYPE_CHECKING:
@@ -112,21 +114,48 @@ def run_experiment(
         raise TrainingError(f"--jobs {jobs}: must be 1 or more")
     from calque.training import run_training  # noqa: F401 - without PyTorch it is said now, and not once a run
 
-    command = command_of(experiment, folder)
+    runs = some_runs(experiment)
     made = prepare(experiment, folder)
     with locked(folder):
-        check_settings(experiment, made, command)
+        begun = has_records(folder)
+        whole = check_settings(experiment, made, command_of(experiment, folder, resamples=resamples), begun=begun)
         made.write()
-        for note in made.notes:
+        notes = [*made.notes, *left_out(experiment)]
+        for note in notes:
             reporter.say(f"note: {note}")
-        records, failed = run_all(experiment, made, runs_of(experiment), jobs=jobs, reporter=reporter)
-        results = gather(experiment, records, command=command, notes=made.notes, failed=failed, resamples=resamples)
-        results.recommendation = recommend(results)
-        write(experiment, results, folder)
+        records, failed = run_all(experiment, made, runs, jobs=jobs, reporter=reporter)
+
+        def put_together(asked: Experiment, found: Mapping[Run, Record], notes: Sequence[str]) -> Results:
+            told = command_of(asked, folder, resamples=resamples)
+            results = gather(asked, found, command=told, notes=notes, failed=failed, resamples=resamples)
+            results.recommendation = recommend(results)
+            return results
+
+        results = put_together(experiment, records, notes)
+        everything = {**finished(folder, runs_of(whole)), **records}
+        if len(everything) > len(records):
+            write(whole, put_together(whole, everything, [*made.earlier, *made.notes]), folder, resamples=resamples)
+        else:
+            write(experiment, results, folder, resamples=resamples)
     return results
 
 
-def write(experiment: Experiment, results: Results, folder: Path) -> list[Path]:
+def some_runs(experiment: Experiment) -> list[Run]:
+    """The runs of an experiment.
+
+    :raises TrainingError: when there is none.
+    """
+    runs = runs_of(experiment)
+    if not runs:
+        trained = [lang for lang, files in experiment.targets.items() if files.train]
+        why = "these strategies need labelled sentences: give --shots above 0"
+        if not trained:
+            why = "no target has training data (LANG=TRAIN:TEST), and these strategies need some"
+        raise TrainingError(f"nothing would be run: {why}, or strategies such as zero-shot")
+    return runs
+
+
+def write(experiment: Experiment, results: Results, folder: Path, *, resamples: int = RESAMPLES) -> list[Path]:
     """Write ``results.json``, ``results.csv``, ``table.md`` and the pictures; what was there is replaced."""
     from calque.transfer.comparison.plots import draw_all
     from calque.transfer.comparison.table import markdown, write_csv
@@ -137,7 +166,7 @@ def write(experiment: Experiment, results: Results, folder: Path) -> list[Path]:
 
     def command(cell: Cell) -> str:
         language = None if cell.language == MEAN else cell.language
-        return command_of(experiment, folder, strategy=cell.strategy, shots=cell.shots, language=language)
+        return command_of(experiment, folder, strategy=cell.strategy, shots=cell.shots, language=language, resamples=resamples)
 
     with atomic_write(folder / RESULTS) as stream:
         stream.write(json.dumps(to_json_dict(results), ensure_ascii=False, indent=1) + "\n")
@@ -161,11 +190,11 @@ def plan(experiment: Experiment, folder: Path, *, jobs: int = 1) -> Planned:
 
     :raises DataError: as for :func:`compare`; TrainingError likewise.
     """
+    runs = some_runs(experiment)
     made = prepare(experiment, folder)
-    runs = runs_of(experiment)
     done = finished(folder, runs)
     rate = speed_of(done) or measured_speed(experiment, made)
-    return Planned(estimate(experiment, made, runs, done, jobs=jobs, rate=rate), made.notes)
+    return Planned(estimate(experiment, made, runs, done, jobs=jobs, rate=rate), [*made.notes, *left_out(experiment)])
 
 
 def refuse_failures(results: Results) -> None:
@@ -175,6 +204,8 @@ def refuse_failures(results: Results) -> None:
     """
     if results.failed:
         first, why = next(iter(results.failed.items()))
+        if not results.cells:
+            raise TrainingError(f"no run succeeded; the first, {first}: {why}")
         raise TrainingError(
             f"{len(results.failed)} runs failed; the first: {first}: {why}. The others are written down; the same command tries "
             "these again"

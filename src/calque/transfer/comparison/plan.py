@@ -14,10 +14,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calque.errors import DataError, TrainingError
+from calque.evaluation.significance import RESAMPLES
 from calque.tasks import TASKS
 from calque.transfer.strategies.catalogue import STRATEGIES, Strategy, chosen_sources, strategy_named
 from calque.transfer.strategies.data import Ways
@@ -170,6 +172,18 @@ def runs_of(experiment: Experiment) -> list[Run]:
     return sorted(found, key=lambda run: (run.shots != 0, run.seed, order[run.strategy], run.shots == ALL, run.shots))
 
 
+def left_out(experiment: Experiment) -> list[str]:
+    """What was asked for and makes no run, in words."""
+    notes = []
+    bare = [lang for lang, files in experiment.targets.items() if not files.train]
+    if bare and any(experiment.shots):
+        notes.append(f"{', '.join(bare)}: no training data, so nothing with labelled sentences of it is run")
+    needy = [name for name in experiment.strategies if not STRATEGIES[name].by_itself]
+    if needy and (not any(experiment.shots) or len(bare) == len(experiment.targets)):
+        notes.append(f"{', '.join(needy)}: left out, for want of labelled sentences")
+    return notes
+
+
 def _shots(strategy: Strategy, experiment: Experiment, *, trainable: bool) -> list[int]:
     if strategy.name == "zero-shot":
         return [0]  # asked for or not: the line that all others are measured from
@@ -184,24 +198,28 @@ def command_of(
     strategy: str | None = None,
     shots: int | None = None,
     language: str | None = None,
+    resamples: int = RESAMPLES,
 ) -> str:
     """The command that makes the table, or one row of it: the same figures, whatever else is compared beside."""
     targets = {language: experiment.targets[language]} if language is not None else experiment.targets
     words: list[object] = ["calque", "compare", "--task", experiment.task, "--model", experiment.model]
     for lang, files in experiment.sources.items():
-        words += ["--source", f"{lang}={_told(files)}"]
-    words += ["--targets", ",".join(f"{lang}={_told(files)}" for lang, files in targets.items())]
+        words += [word for told in _told(lang, files) for word in ("--source", told)]
+    words += ["--targets", ",".join(told for lang, files in targets.items() for told in _told(lang, files))]
     for lang, paths in experiment.raw.items():
         words += [part for path in paths for part in ("--raw", f"{lang}={path}")]
     wanted = experiment.shots if shots is None else (shots,)
     words += ["--shots", ",".join(shots_label(number) for number in wanted), "--seeds", experiment.seeds]
-    words += ["--strategies", strategy or ",".join(experiment.strategies), *_options(experiment), "--output", output]
+    words += ["--strategies", strategy or ",".join(experiment.strategies), *_options(experiment)]
+    words += ["--resamples", resamples] if resamples != RESAMPLES else []
+    words += ["--output", output]
     return shlex.join(str(word) for word in words)
 
 
-def _told(files: Language) -> str:
-    sides = [" ".join(str(path) for path in side) for side in (files.train, files.test)]
-    return ":".join(sides) if files.test else sides[0]
+def _told(lang: str, files: Language) -> list[str]:
+    """``es=train.conllu:test.conllu``; of further files as many more."""
+    pairs = zip_longest(files.train, files.test, fillvalue="")
+    return [f"{lang}={train}" + (f":{test}" if test else "") for train, test in pairs]
 
 
 def _options(experiment: Experiment) -> list[object]:

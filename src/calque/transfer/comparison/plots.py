@@ -70,8 +70,10 @@ def curves(results: Results) -> Figure:
     for axis, language in zip(axes, panels, strict=False):
         for name in results.strategies:
             cells = [cell for shots in results.shots if (cell := results.cell(name, shots, language)) is not None]
-            base = results.cell(BASE, 0, language)
-            if cells and base is not None and "source" in STRATEGIES[name].needs and not STRATEGIES[name].by_itself:
+            base = results.base(cells[0].shots if cells else 0, language)
+            if name == BASE and cells:  # of the languages that the right end of the panel shows
+                cells = [results.base(results.shots[-1], language) or cells[0]]
+            elif cells and base is not None and "source" in STRATEGIES[name].needs and not STRATEGIES[name].by_itself:
                 cells.insert(0, base)
             if cells:
                 handles.setdefault(name, _line(axis, results, name, cells))

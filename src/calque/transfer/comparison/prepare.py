@@ -7,21 +7,24 @@ Choices and trade-offs
   on the very same sentences: ``--draws FOLDER/draws``.
 - Text without labels is, where none was given, the words of the target's training sentences. That is good text, in the test's
   domain and cut into words by people: self-training on raw text of another domain has it harder.
+- Test sentences of other languages are not taken out, or a further target would change the draws of those that were there; where
+  training data holds some, it is said.
 - A folder belongs to one experiment: other data or options are refused, with the difference named. More languages, shots, seeds
-  or strategies are no other experiment.
+  or strategies are no other experiment. What the folder was asked for is kept, so that its tables are always of all of it.
+- A folder in which no run is finished yet belongs to nobody.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from calque.errors import DataError, TrainingError
 from calque.formats.files import atomic_write
-from calque.transfer.comparison.plan import ALL, Experiment, Run, runs_of, shots_label
+from calque.transfer.comparison.plan import ALL, Experiment, Language, Run, in_order, runs_of, shots_label
 from calque.transfer.strategies.catalogue import STRATEGIES
 from calque.transfer.strategies.data import Given
 from calque.transfer.strategies.samples import (
@@ -30,6 +33,7 @@ from calque.transfer.strategies.samples import (
     apart_from,
     bare,
     draw_items,
+    key_of,
     read_items,
     read_unlabelled,
     words_in,
@@ -37,6 +41,7 @@ from calque.transfer.strategies.samples import (
 )
 
 SETTINGS = "settings.json"
+LONG = 5  # words, from which a sentence is not in two files by chance
 
 
 @dataclass(slots=True)
@@ -51,9 +56,11 @@ class Prepared:
     words: dict[str, int] = field(default_factory=dict)  # likewise
     test_words: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)  # notes of commands before, into the same folder
     suffix: str = ".conllu"
     hashes: dict[str, list[str]] = field(default_factory=dict)  # of the files that were given
     pending: list[tuple[list[Item], Path, Reading]] = field(default_factory=list)
+    keys: dict[str, dict[str, set[str]]] = field(default_factory=dict)  # long sentences, by kind (train, test) and language
 
     def write(self) -> None:
         """Write what the runs read."""
@@ -107,13 +114,32 @@ def prepare(experiment: Experiment, folder: Path) -> Prepared:
         _note(made, language, pool)
         _text(pool, tests, language, experiment, reading, made)
         _draws(pool, language, experiment, reading, made)
+    _say_what_is_shared(made)
     return made
+
+
+def _say_what_is_shared(made: Prepared) -> None:
+    """Training sentences of one language that are test sentences of another."""
+    for language, own in made.keys.get("train", {}).items():
+        for other, tests in made.keys.get("test", {}).items():
+            both = len(own & tests) if other != language else 0
+            if both:
+                made.notes.append(
+                    f"{language}: {both:,} training sentences of {LONG} words or more are in the test file of {other}, and left "
+                    f"in: figures of {other} may be too good"
+                )
+
+
+def _keep_keys(made: Prepared, kind: str, language: str, items: Sequence[Item]) -> None:
+    """Sentences so long that they are not the same by chance."""
+    made.keys.setdefault(kind, {})[language] = {key_of(item) for item in items if words_in([item]) >= LONG}
 
 
 def _note(made: Prepared, language: str, pool: Sequence[Item]) -> None:
     if not pool:
         raise DataError(f"{language}: no training sentence is left that is not in the test file: give other training data")
     made.sentences[language], made.words[language] = len(pool), words_in(pool)
+    _keep_keys(made, "train", language, pool)
 
 
 def _tests(paths: Sequence[Path], language: str, experiment: Experiment, reading: Reading, made: Prepared) -> list[Item]:
@@ -121,6 +147,7 @@ def _tests(paths: Sequence[Path], language: str, experiment: Experiment, reading
     items = read_items(paths, language, reading)
     measured = items[: experiment.test_limit]
     made.test_words[language] = words_in(measured)
+    _keep_keys(made, "test", language, measured)
     made.tests[language] = made.folder / "draws" / f"{language}-test{reading.suffix}"
     made.pending.append((measured, made.tests[language], reading))
     return items
@@ -175,11 +202,14 @@ def _draws(pool: list[Item], language: str, experiment: Experiment, reading: Rea
         made.pending.append((drawn, path, reading))
 
 
-def check_settings(experiment: Experiment, made: Prepared, command: str) -> None:
-    """Note what the folder belongs to, and refuse another experiment.
+def check_settings(experiment: Experiment, made: Prepared, command: str, *, begun: bool) -> Experiment:
+    """Note what the folder belongs to and was asked for, and refuse another experiment.
 
+    :param begun: whether runs are finished in it.
+    :returns: the experiment of all that the folder was asked for, so far and now.
     :raises TrainingError: when it holds another one, with what differs.
     """
+    several = any(STRATEGIES[name].sources != "first" for name in experiment.strategies)
     now: dict[str, Any] = {
         "task": experiment.task,
         "model": experiment.model,
@@ -188,22 +218,69 @@ def check_settings(experiment: Experiment, made: Prepared, command: str) -> None
         "ways": asdict(experiment.ways),
         "source limit": experiment.source_limit,
         "test limit": experiment.test_limit,
+        "source": next(iter(experiment.sources), None),
+        **({"sources": list(experiment.sources)} if several else {}),
         **{f"files of {language}": found for language, found in made.hashes.items()},
     }
     now = json.loads(json.dumps(now))
     path = made.folder / SETTINGS
-    before: dict[str, Any] = {}
-    if path.exists():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        except (ValueError, KeyError, TypeError):
-            raise TrainingError(f"{path}: cannot be read: give another --output, or remove that folder") from None
+    before, asked = _before(path) if begun else ({}, {})
+    made.earlier = [note for note in asked.get("notes", []) if note not in made.notes]
     differ = [name for name in now if name in before and before[name] != now[name]]
     if differ:
         raise TrainingError(
             f"{made.folder} holds another comparison ({', '.join(differ)} differ): give another --output, or the same options; "
             "more targets, shots, seeds and strategies can be added"
         )
+    whole = _with(experiment, asked)
     made.folder.mkdir(parents=True, exist_ok=True)
+    told = {"command": command, "settings": {**before, **now}, "asked": {**_asked(whole), "notes": [*made.earlier, *made.notes]}}
     with atomic_write(path) as stream:
-        stream.write(json.dumps({"command": command, "settings": {**before, **now}}, ensure_ascii=False, indent=1) + "\n")
+        stream.write(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    return whole
+
+
+def _before(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a folder belongs to, and what it was asked for."""
+    if not path.exists():
+        return {}, {}
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return dict(told["settings"]), dict(told.get("asked", {}))
+    except (ValueError, KeyError, TypeError):
+        raise TrainingError(f"{path}: cannot be read: give another --output, or remove that folder") from None
+
+
+def _asked(experiment: Experiment) -> dict[str, Any]:
+    """What may be added to, as JSON values."""
+
+    def plain(files: Language) -> list[list[str]]:
+        return [[str(path) for path in side] for side in (files.train, files.test)]
+
+    return {
+        "sources": {lang: plain(files) for lang, files in experiment.sources.items()},
+        "targets": {lang: plain(files) for lang, files in experiment.targets.items()},
+        "raw": {lang: [str(path) for path in paths] for lang, paths in experiment.raw.items()},
+        "shots": list(experiment.shots),
+        "seeds": experiment.seeds,
+        "strategies": list(experiment.strategies),
+    }
+
+
+def _with(experiment: Experiment, asked: dict[str, Any]) -> Experiment:
+    """An experiment with what its folder was asked for before; what was first stays first."""
+    if not asked:
+        return experiment
+
+    def both(kind: str, now: Mapping[str, Language]) -> dict[str, Language]:
+        return {**{lang: Language.of([tuple(side) for side in pair]) for lang, pair in asked[kind].items()}, **now}
+
+    return replace(
+        experiment,
+        sources=both("sources", experiment.sources),
+        targets=both("targets", experiment.targets),
+        raw={**{lang: tuple(Path(path) for path in paths) for lang, paths in asked["raw"].items()}, **experiment.raw},
+        shots=in_order([*asked["shots"], *experiment.shots]),
+        seeds=max(asked["seeds"], experiment.seeds),
+        strategies=tuple(dict.fromkeys([*asked["strategies"], *experiment.strategies])),
+    )

@@ -26,10 +26,10 @@ def recommend(results: Results) -> str:
         return ""
     best = group[0]
     if len(group) == 1:
-        return f"{_where(results, shots)} there is {best.strategy} alone, with {_figure(best)}: compare it with another strategy."
+        return f"{_where(best, shots)} there is {best.strategy} alone, with {_figure(best)}: compare it with another strategy."
     rivals = [cell for cell in group[1:] if not _surely_worse(results, best, cell, shots)]
     chosen = _cheapest([best, *rivals])
-    start = f"{_where(results, shots)} take {chosen.strategy}: {_figure(chosen)}"
+    start = f"{_where(best, shots)} take {chosen.strategy}: {_figure(chosen)}"
     if chosen is not best:
         found = results.between(best.strategy, chosen.strategy, shots)
         behind = f", {100 * (best.value - chosen.value):.1f} behind {best.strategy}"
@@ -60,10 +60,10 @@ def _work(cell: Cell) -> float:
     return cell.seconds + cell.shared_seconds
 
 
-def _where(results: Results, shots: int) -> str:
+def _where(best: Cell, shots: int) -> str:
     number = {0: "Without a labelled sentence", ALL: "With all sentences"}.get(shots, f"With {shots_label(shots)} sentences")
-    named = ", ".join(results.languages)
-    return f"{number} of {named if len(results.languages) <= 4 else f'{len(results.languages)} languages'}"
+    named = ", ".join(best.languages)
+    return f"{number} of {named if len(best.languages) <= 4 else f'{len(best.languages)} languages'}"
 
 
 def _figure(cell: Cell) -> str:

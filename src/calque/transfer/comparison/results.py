@@ -5,7 +5,8 @@ Choices and trade-offs
   of shots), its interval covers the draws and the choice of test sentences (:mod:`calque.evaluation.significance`).
 - Strategies are compared where they had the same shots, on the same test sentences, run k of one beside run k of the other; what
   needs no shots stands among them as the base line. Values of p are corrected for the comparisons of their group (Holm).
-- A mean is taken over the languages that every strategy of its group was measured on, so that no strategy gains by an easy one.
+- A mean is taken over the languages that every strategy of its group was measured on, so that no strategy gains by an easy one;
+  the base line that stands in a group is averaged over that group's languages.
 - Forgetting is the source's score after, minus that of the zero-shot model, in the mean over the runs.
 """
 
@@ -90,6 +91,7 @@ class Results:
     languages: tuple[str, ...]
     source: str | None
     cells: dict[tuple[str, str, int], Cell] = field(default_factory=dict)  # (language or mean, strategy, shots)
+    bases: dict[int, Cell] = field(default_factory=dict)  # by shots: the base line's mean over the languages that have so many
     compared: list[Compared] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -108,8 +110,14 @@ class Results:
     def group(self, shots: int, language: str | None = None) -> list[Cell]:
         """What was measured with so many shots, the best first; with the base line."""
         wanted = self.whole if language is None else language
-        found = [c for (lang, name, n), c in self.cells.items() if lang == wanted and (n == shots or (name == BASE and n == 0))]
-        return sorted(found, key=lambda cell: -cell.value)
+        found = [cell for (lang, _, number), cell in self.cells.items() if lang == wanted and number == shots]
+        base = self.base(shots, wanted) if shots else None
+        return sorted([*found, *([base] if base is not None else [])], key=lambda cell: -cell.value)
+
+    def base(self, shots: int, language: str | None = None) -> Cell | None:
+        """What stands in a group without a shot: zero-shot, on the languages of that group."""
+        wanted = self.whole if language is None else language
+        return self.bases.get(shots) if wanted == MEAN and shots else self.cells.get((wanted, BASE, 0))
 
     def between(self, first: str, second: str, shots: int, language: str | None = None) -> Compared | None:
         """The comparison of two strategies, the way round that was asked for."""
@@ -226,14 +234,21 @@ def _means(
 ) -> None:
     for shots in results.shots:
         names = [name for name in results.strategies if any((lang, name, shots) in scores for lang in results.languages)]
-        shared = [lang for lang in results.languages if all((lang, name, shots) in scores for name in names)]
+        group = [(name, shots) for name in names]
+        if shots and names and any((lang, BASE, 0) in scores for lang in results.languages):
+            group.append((BASE, 0))
+        shared = [lang for lang in results.languages if all((lang, *one) in scores for one in group)]
         if len(shared) < len(results.languages) and names:
             told = ", ".join(shared) or "none"
             results.notes.append(f"{shots_label(shots)} shots: the mean is over the languages that all strategies have ({told})")
-        for name in names if shared else []:
-            own = {lang: (scores[lang, name, shots], by_cell[lang, name, shots]) for lang in shared}
-            together: Draws = np.mean([draws[lang, name, shots] for lang in shared], axis=0)
-            results.cells[MEAN, name, shots] = _cell((MEAN, name, shots), own, results, together)
+        for name, number in group if shared else []:
+            own = {lang: (scores[lang, name, number], by_cell[lang, name, number]) for lang in shared}
+            together: Draws = np.mean([draws[lang, name, number] for lang in shared], axis=0)
+            cell = _cell((MEAN, name, number), own, results, together)
+            if number == shots:
+                results.cells[MEAN, name, shots] = cell
+            else:
+                results.bases[shots] = cell
 
 
 def _compare(

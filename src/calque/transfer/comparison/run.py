@@ -71,6 +71,11 @@ def finished(folder: Path, runs: Sequence[Run]) -> dict[Run, Record]:
     return found
 
 
+def has_records(folder: Path) -> bool:
+    """Whether any run is finished in a folder."""
+    return any((folder / "runs").glob("*.json"))
+
+
 def run_all(
     experiment: Experiment, made: Prepared, runs: Sequence[Run], *, jobs: int = 1, reporter: Reporter
 ) -> tuple[dict[Run, Record], dict[Run, str]]:
