@@ -70,6 +70,36 @@ def test_auto_alone_takes_language_adapters_where_no_other_has_a_head():
     assert router("nl") == ("de",)
 
 
+def test_a_language_adapter_goes_to_the_heads_of_the_model_where_other_languages_have_adapters_with_one():
+    configs = {c.name: c for c in (task("x", "es"), language("eo"))}
+    assert AdapterRouter(configs, headed=True)("eo") == ("eo",)
+    assert AdapterRouter(configs, headed=True)("es") == ("x",)
+    assert AdapterRouter(configs)("eo") == ("x",)  # no head of the model's own: the nearest language's
+
+
+def test_of_several_adapters_of_a_language_none_is_guessed():
+    entities = AdapterConfig("a", role="task", languages=["es"], task="ner", head=TaskConfig(["O"], kind="iob2"))
+    router = AdapterRouter({c.name: c for c in (entities, task("p", "es"), task("ca", "ca"))})
+    assert router("ca") == ("ca",)
+    with pytest.raises(CalqueError, match=r"es has several adapters, a \(ner\), p \(pos\): name the one to go through"):
+        router("es")
+    with pytest.raises(CalqueError, match="es has several adapters, es, es-text:"):
+        AdapterRouter({c.name: c for c in (language("es"), language("es-text", "es"))})("es")
+
+
+def test_a_fusion_goes_before_its_members():
+    fused = task("romance", "es", "ca")
+    fused.role, fused.members = "fusion", ["es", "ca"]
+    router = AdapterRouter({c.name: c for c in (task("es", "es"), task("ca", "ca"), fused)})
+    assert router("es") == ("romance",)
+
+
+def test_adapters_of_different_tasks_have_no_mean():
+    entities = AdapterConfig("a", role="task", languages=["es"], task="ner", head=TaskConfig(["O"], kind="iob2"))
+    with pytest.raises(CalqueError, match="a, ca are of different tasks and have no mean"):
+        AdapterRouter({c.name: c for c in (entities, task("ca", "ca"))}, otherwise="mean", mean=lambda names: "mean")
+
+
 def test_the_language_of_a_file_stands_in_for_sentences_that_name_none():
     choose = adapters_for(Tagger(), "auto,pos", lang="ca")
     assert choose(said()) == ("ca", "pos")

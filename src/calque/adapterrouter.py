@@ -1,9 +1,11 @@
 """From the language of a sentence to the adapters it goes through, and what happens where a language has none.
 
 Choices and trade-offs
-- ``auto`` takes adapters with a head that were trained on the sentence's language (with what lay under them in training), and
-  where there are none such, language adapters. ``auto,pos`` takes language adapters, with ``pos`` on top: zero-shot transfer
-  (MAD-X).
+- ``auto`` takes the adapter with a head that was trained on the sentence's language (with what lay under it in training). Where
+  there is none such, it takes the language's own adapter, for the heads of the model; a model without heads has no use for it.
+  ``auto,pos`` takes language adapters, with ``pos`` on top: zero-shot transfer (MAD-X).
+- Of several that would serve a language none is guessed, but a fusion goes before its members: a sentence of that language is an
+  error that names them.
 - A language without an adapter goes the way it is told to: through the ``nearest`` language's (by family and typology,
   :mod:`calque.languages.nearest`), through none (``base``), or through the ``mean`` of all (their weights averaged). Where the
   language is not known, ``nearest`` has nothing to go by and takes none: a wrong guess costs more than none.
@@ -32,6 +34,7 @@ class AdapterRouter:
     :param then: adapters on top of the language's, lowest first.
     :param otherwise: what a language without an adapter goes through.
     :param mean: gives the name of an adapter that is the mean of others; needed for ``otherwise="mean"``.
+    :param headed: the model has heads of its own, which a language adapter alone can go to.
     :raises CalqueError: when there is no adapter to choose from, or ``otherwise`` is none of the three.
     """
 
@@ -42,6 +45,7 @@ class AdapterRouter:
         then: Sequence[str] = (),
         otherwise: Otherwise = "nearest",
         mean: Callable[[Sequence[str]], str] | None = None,
+        headed: bool = False,
     ) -> None:
         if otherwise not in get_args(Otherwise):
             raise CalqueError(f"a language without an adapter: '{otherwise}' is none of {', '.join(get_args(Otherwise))}")
@@ -52,7 +56,10 @@ class AdapterRouter:
                 raise unknown(name, configs)
         self.then = tuple(then)
         self.otherwise = otherwise
-        self.of_language = _by_language(configs, heads=not then)
+        found = _by_language(configs, heads=not then, alone=headed or bool(then))
+        self.several = {lang: setups for lang, setups in found.items() if len(setups) > 1}
+        self.of_language = {lang: setups[-1] for lang, setups in found.items()}
+        self._told = {name: f"{name} ({config.task})" if config.task else name for name, config in configs.items()}
         for lang, setup in self.of_language.items():
             for name in setup:
                 if name not in configs:
@@ -64,8 +71,7 @@ class AdapterRouter:
             raise CalqueError("no adapter says which language it is for: name the adapters outright, such as  es,pos")
         self._mean: Setup = ()
         if otherwise == "mean":
-            names = sorted({setup[-1] for setup in self.of_language.values()})
-            self._mean = (mean(names),) if mean is not None and len(names) > 1 else (names[0],)
+            self._mean = _mean_of(configs, sorted({setup[-1] for setup in self.of_language.values()}), mean)
         self._known: dict[str | None, Setup] = {}
 
     def __call__(self, lang: str | None) -> Setup:
@@ -77,29 +83,67 @@ class AdapterRouter:
 
     def _own(self, lang: str | None) -> Setup:
         if lang in self.of_language:
-            return self.of_language[lang]
+            return self._sole(lang)
         if self.otherwise == "mean":
             return self._mean
         if self.otherwise == "base" or lang is None:
             return ()
         from calque.languages.nearest import nearest
 
-        return self.of_language[nearest(lang, self.of_language)[0]]
+        return self._sole(nearest(lang, self.of_language)[0])
+
+    def _sole(self, lang: str) -> Setup:
+        """The setup of a language.
+
+        :raises CalqueError: when there are several.
+        """
+        if lang in self.several:
+            names = [self._told[setup[-1]] for setup in self.several[lang]]
+            raise CalqueError(f"{lang} has several adapters, {', '.join(names)}: name the one to go through in place of auto")
+        return self.of_language[lang]
 
 
-def _by_language(configs: Mapping[str, AdapterConfig], *, heads: bool) -> dict[str, Setup]:
-    """Setups by language: adapters with a head (with what lay under them), else language adapters; of several the last one."""
-    found: dict[str, Setup] = {}
+def _by_language(configs: Mapping[str, AdapterConfig], *, heads: bool, alone: bool) -> dict[str, list[Setup]]:
+    """Setups by language: of adapters with a head (with what lay under them), else of language adapters.
+
+    :param heads: those with a head go first.
+    :param alone: language adapters are of use where other languages have adapters with a head, too.
+    """
+    found: dict[str, list[Setup]] = {}
     if heads:
+        within = {member for config in configs.values() if config.head is not None for member in config.members}
         for config in configs.values():
             under = config.training.get("under", {})
-            for lang in config.languages if config.head is not None else ():
-                found[lang] = (*under.get(lang, under.get("*", ())), config.name)
-    if not found:
+            for lang in config.languages if config.head is not None and config.name not in within else ():
+                found.setdefault(lang, []).append((*under.get(lang, under.get("*", ())), config.name))
+    if alone or not found:
+        taken = set(found)
         for config in configs.values():
-            if config.role == "language":
-                found.update(dict.fromkeys(config.languages, (config.name,)))
+            for lang in config.languages if config.role == "language" else ():
+                if lang not in taken:
+                    found.setdefault(lang, []).append((config.name,))
     return found
+
+
+def _mean_of(configs: Mapping[str, AdapterConfig], names: Sequence[str], mean: Callable[[Sequence[str]], str] | None) -> Setup:
+    """The mean of adapters, where they can have one.
+
+    :raises CalqueError: when they are of several tasks or shapes.
+    """
+    if mean is None or len(names) == 1:
+        return (names[0],)
+    for what, kinds in (("tasks", {configs[n].task for n in names}), ("shapes", {configs[n].shape for n in names})):
+        if len(kinds) > 1:
+            raise CalqueError(
+                f"the adapters {', '.join(names)} are of different {what} and have no mean: send languages without an adapter "
+                "through the nearest one's, or through none (base)"
+            )
+    return (mean(names),)
+
+
+def own_tasks(tagger: object) -> list[str]:
+    """What the heads of a model itself do, its adapters' apart."""
+    return list(getattr(getattr(tagger, "config", None), "tasks", None) or ())
 
 
 def adapters_for(
@@ -127,7 +171,9 @@ def adapters_for(
     configs: Mapping[str, AdapterConfig] = getattr(tagger, "adapter_configs", {})
     first, *rest = names = tuple(name.strip() for name in wanted.split(","))
     if first == AUTO:
-        router = AdapterRouter(configs, then=rest, otherwise=otherwise, mean=getattr(tagger, "mean_adapter", None))
+        router = AdapterRouter(
+            configs, then=rest, otherwise=otherwise, mean=getattr(tagger, "mean_adapter", None), headed=bool(own_tasks(tagger))
+        )
         return lambda sentence: router(sentence.lang or lang)
     for name in names:
         if name not in configs:

@@ -24,8 +24,10 @@ from typing import Any, Protocol, cast, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.adapterrouter import Choose, Otherwise, adapters_for
 from calque.config import is_routes
 from calque.cutting import AUTO, language_code
+from calque.document import Sentence
 from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pipeline import DEFAULT, as_tagger
 
@@ -97,6 +99,8 @@ def classify(  # type: ignore[overload-overlap] # a string is a sequence of stri
     multi_label: bool = False,
     threshold: float | None = None,
     lang: str = AUTO,
+    adapters: str | None = None,
+    otherwise: Otherwise = "nearest",
 ) -> Classified: ...
 @overload
 def classify(
@@ -108,6 +112,8 @@ def classify(
     multi_label: bool = False,
     threshold: float | None = None,
     lang: str = AUTO,
+    adapters: str | None = None,
+    otherwise: Otherwise = "nearest",
 ) -> list[Classified]: ...
 def classify(
     text: str | Sequence[str],
@@ -118,6 +124,8 @@ def classify(
     multi_label: bool = False,
     threshold: float | None = None,
     lang: str = AUTO,
+    adapters: str | None = None,
+    otherwise: Otherwise = "nearest",
 ) -> Classified | list[Classified]:
     """Give texts labels: yours, or without any those that the model was trained on.
 
@@ -132,12 +140,17 @@ def classify(
     :param multi_label: a text may have any number of labels: each is scored by itself.
     :param threshold: labels with lower scores are left out, all of them where none is likely enough; by default 0.5 where a text
         may have several labels, else none is.
-    :param lang: language of the texts, or "auto" to identify it; for models that cut words by language.
+    :param lang: language of the texts, or "auto" to identify it; for models that cut words by language, and for adapters.
+    :param adapters: of the model, where labels are those that it was trained on: names, or ``auto`` for those of each text's
+        language (:mod:`calque.adapterrouter`); ``otherwise``: with ``auto``, what a language without one goes through.
     :returns: labels with their scores, or a list of them for a list of texts.
     :raises CalqueError: for labels, a hypothesis or a threshold that cannot be, an empty text, an unknown language or model, or a
         model that cannot do it.
     """
-    label_all = prepare(labels, model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang)
+    label_all = prepare(
+        labels, model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang, adapters=adapters,
+        otherwise=otherwise,
+    )  # fmt: skip
     return label_all([text])[0] if isinstance(text, str) else label_all(text)
 
 
@@ -149,6 +162,8 @@ def prepare(
     multi_label: bool = False,
     threshold: float | None = None,
     lang: str = AUTO,
+    adapters: str | None = None,
+    otherwise: Otherwise = "nearest",
 ) -> Callable[[Sequence[str]], list[Classified]]:
     """What :func:`classify` does, for texts that come bit by bit: the model is loaded and the labels are read once.
 
@@ -164,7 +179,10 @@ def prepare(
         if hypothesis is not None or multi_label:
             what = "a hypothesis is for" if hypothesis is not None else "several labels a text can be asked for with"
             raise CalqueError(f"{what} labels of your own: give some, or leave it out and take those the model was trained on")
-        return _by_head(_meant(model, labels=False), threshold, code)
+        meant = _meant(model, labels=False)
+        return _by_head(meant, threshold, code, adapters_for(meant, adapters, otherwise=otherwise))
+    if adapters is not None:
+        raise CalqueError("adapters label with what they were trained on: leave them out, or your labels")
     names, phrases = _read_labels(labels, multi_label)
     hypotheses(phrases, "{}" if hypothesis is None else hypothesis)  # says what is wrong before a model is loaded
     score = _by_labels(_meant(model, labels=True), phrases, hypothesis, multi_label, code)
@@ -297,7 +315,9 @@ def _similarity(
     return score
 
 
-def _by_head(model: object, threshold: float | None, lang: str | None) -> Callable[[Sequence[str]], list[Classified]]:
+def _by_head(
+    model: object, threshold: float | None, lang: str | None, choose: Choose | None
+) -> Callable[[Sequence[str]], list[Classified]]:
     told: Any = model
     if not callable(getattr(model, "classify_texts", None)):
         raise ModelError(f"{model!r} was not trained on classes of texts: give labels, or a model that was")
@@ -307,7 +327,8 @@ def _by_head(model: object, threshold: float | None, lang: str | None) -> Callab
 
     def label_all(texts: Sequence[str]) -> list[Classified]:
         _check_texts(texts)
-        found: list[Classified] = told.classify_texts(texts, **_languages(model, texts, lang), **options) if texts else []
+        own = {} if choose is None else {"adapters": [choose(Sentence(lang=code)) for code in _codes(texts, lang)]}
+        found: list[Classified] = told.classify_texts(texts, **_languages(model, texts, lang), **options, **own) if texts else []
         return found if threshold is None else [_at_least(one, threshold) for one in found]
 
     return label_all
@@ -320,13 +341,16 @@ def _at_least(found: Classified, threshold: float) -> Classified:
 
 def _languages(model: object, texts: Sequence[str], lang: str | None) -> dict[str, list[str | None]]:
     """The option ``langs`` for a model that cuts words by language; None of a text: not known."""
-    if not getattr(model, "by_language", False):
-        return {}
+    return {"langs": _codes(texts, lang)} if getattr(model, "by_language", False) else {}
+
+
+def _codes(texts: Sequence[str], lang: str | None) -> list[str | None]:
+    """The language of each text; None: not known."""
     if lang is not None:
-        return {"langs": [lang] * len(texts)}
+        return [lang] * len(texts)
     from calque.languages import identify
 
-    return {"langs": [identify(text).code for text in texts]}
+    return [identify(text).code for text in texts]
 
 
 def _meant(model: object, *, labels: bool) -> object:

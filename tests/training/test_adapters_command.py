@@ -87,6 +87,10 @@ def test_few_shot_fusion_merge_and_removal(folder, treebanks, tmp_path):
     with pytest.raises(CalqueError, match="part of the fusion both"):
         adapters("remove", folder, "en")
     adapters("merge", folder, "en=2,es=1", "mixed")
+    wrong = {"en=2,en=1": "'en' is there twice", "en=,es=1": "'' is no number", "en=nan,es=1": "a share of nan"}
+    for shares, message in wrong.items():
+        with pytest.raises(CalqueError, match=message):
+            adapters("merge", folder, shares, "no")
     assert set(adapters_in(folder)) == {"en", "es", "pos", "es-pos", "both", "mixed"}
     for name in ("both", "mixed", "es-pos"):
         adapters("remove", folder, name)
@@ -114,6 +118,11 @@ def test_out_to_adapterhub_and_back(folder, tmp_path):
         (("x", "--train", "{es}", "--placement", "above"), "placement 'above'"),
         (("x", "--text", "{text}", "--learning-rate", "7"), "--learning-rate 7: must be above 0 and at most 1"),
         (("a/b", "--text", "{text}"), "'a/b' cannot be the name of an adapter"),
+        (("x", "--train", "{es}", "--adapter-size", "0"), "an adapter of size 0"),
+        (("x", "--train", "{es}", "--reduction-factor", "0"), "a reduction factor of 0"),
+        (("x", "--train", "{es}", "--reduction-factor", "2", "--adapter-size", "8"), "a size or a reduction factor, not both"),
+        (("es", "--text", "{text}", "--adapter-size", "16"), "adapter 'es' is there already, and .* leave --adapter-size out"),
+        (("x", "--train", "{es}", "--most-words", "9"), "--most-words is for --text and --pairs"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_written(folder, treebanks, texts, arguments, message):

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+import calque
 from calque.analysis import Tree
 from calque.errors import CalqueError, DataError, ModelError, TrainingError
 from calque.evaluation import evaluate
+from calque.evaluation.texts import evaluate_texts
 from calque.models.model import Model
 from calque.training import fine_tune
 from calque.training.finetune import run_training
@@ -258,3 +260,30 @@ def test_an_adapter_can_label_entities(encoder: Path, files: dict[str, Path]) ->
     document = model.parse("the old cat sees a house .", lang="en", adapters="names")
     assert document.tokens[5].entity == "B-LOC"
     assert document.tokens[0].upos is None
+
+
+def test_an_adapter_can_label_texts(encoder: Path, files: dict[str, Path]) -> None:
+    model = Model.load(encoder)
+    options = {"epochs": 20.0, "learning_rate": 1e-2, "validation": "none", "progress": False}
+    model.train_adapter("topics", {"en": files["texts.tsv"]}, task="classify", **options)
+    for names in ("topics", "auto"):
+        score = evaluate_texts(model, {"en": files["texts.tsv"]}, adapters=names).score("en", metric="classify.accuracy")
+        assert score is not None and score.value > 0.9
+    assert calque.classify("cat house river dog", model=model, adapters="auto", lang="en").label == "thing"
+    with pytest.raises(CalqueError, match="no adapter 'topic': the nearest names are topics"):
+        evaluate_texts(model, {"en": files["texts.tsv"]}, adapters="topic")
+    with pytest.raises(CalqueError, match="adapters label with what they were trained on"):
+        calque.classify("cat", ["a", "b"], model=model, adapters="topics")
+
+
+def test_what_an_adapter_brings_is_measured_through_it_alone(encoder: Path, files: dict[str, Path]) -> None:
+    model = Model.load(encoder)
+    model.add_head("pos", ["NOUN", "VERB"])
+    options = {"epochs": 0.1, "validation": "none", "progress": False}
+    model.train_adapter("names", {"en": files["train.iob2"]}, task="ner", **options)
+    model.train_adapter("trees", {"en": files["train.conllu"]}, task="dep", **options)
+    gold = {"en": files["test.conllu"]}
+    assert {result.task for result in evaluate(model, gold).results} == {"pos"}
+    assert {result.task for result in evaluate(model, gold, adapters="trees").results} == {"pos", "dep"}
+    with pytest.raises(ModelError, match="no 'dep' head of its own, only adapters have: give one of trees"):
+        evaluate(model, gold, tasks="dep")

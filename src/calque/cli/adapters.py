@@ -93,8 +93,16 @@ def fuse_command(
     ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the data; by default by its size.")] = None,
     limit: Annotated[int | None, typer.Option(help="Sentences of each language, drawn with the seed.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak; by default 0.001.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak; by default 0.002.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="What the labels are; by default what the adapters were trained on, else pos.")
+    ] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="End by then, with a learning rate of zero by then.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the data.")] = "unknown",
     seed: Annotated[int, typer.Option(help="For draws, order and new weights.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with an unfinished run.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Fuse adapters: attention over them is trained, they are not (AdapterFusion).
@@ -106,12 +114,13 @@ def fuse_command(
     files = parse_lang_files(train)
     held = parse_lang_files(validation) if validation else None
     loaded = _load(model)
-    made = loaded.fuse([m.strip() for m in members.split(",")], name)
-    options = {"epochs": epochs, "limit": limit, "learning_rate": learning_rate, "seed": seed}
-    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    config = loaded.train_adapter(
-        made.name, files, validation=held, output=model, progress=not quiet, **given
-    )  # fmt: skip
+    names = [m.strip() for m in members.split(",")]
+    task = task or _common_task(loaded, names)
+    made = loaded.fuse(names, name)
+    options: dict[str, Any] = {"epochs": epochs, "limit": limit, "learning_rate": learning_rate, "max_minutes": max_minutes}
+    options |= {"task": task, "licence": licence, "seed": seed, "device": device, "precision": precision}
+    given = {key: value for key, value in options.items() if value is not None}
+    config = loaded.train_adapter(made.name, files, validation=held, output=model, resume=resume, progress=not quiet, **given)
     console().print(f"{config.name}: a fusion of {', '.join(config.members)}, {_score(config)} → {model}")
 
 
@@ -125,12 +134,17 @@ def merge_command(
     loaded = _load(model)
     parsed: dict[str, float] = {}
     for item in shares.split(","):
-        member, _, number = item.strip().partition("=")
+        member, sign, number = item.strip().partition("=")
+        if member in parsed:
+            raise CalqueError(f"{shares}: '{member}' is there twice: give it one share")
         try:
-            parsed[member] = float(number or 1)
+            parsed[member] = float(number) if sign else 1.0
         except ValueError:
             raise CalqueError(f"share {item.strip()}: '{number}' is no number") from None
-    loaded.merge(parsed, name)
+    made = loaded.merge(parsed, name)
+    headless = [n for n in parsed if loaded.adapters.config(n).head is not None] if made.head is None else []
+    if headless:
+        typer.echo(f"note: the heads of {', '.join(headless)} are not merged: they are not of one task and its labels", err=True)
     typer.echo(f"{name} → {loaded.save_adapter(name, model / 'adapters' / name)}")
 
 
@@ -178,6 +192,19 @@ def _load(model: Path) -> Model:
     from calque.models import Model
 
     return Model.from_pretrained(model)
+
+
+def _common_task(model: Model, names: list[str]) -> str:
+    """What adapters were trained on; pos where they are language adapters.
+
+    :raises CalqueError: when they were trained on different tasks.
+    """
+    tasks = {name: model.adapters.config(name).task for name in names}
+    known = sorted({task for task in tasks.values() if task is not None})
+    if len(known) > 1:
+        told = ", ".join(f"{name} ({task})" for name, task in tasks.items())
+        raise CalqueError(f"{told} were trained on different tasks: say with --task what --train is labelled with")
+    return known[0] if known else "pos"
 
 
 def _configs(model: Path) -> list[tuple[Path, AdapterConfig]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -51,10 +51,16 @@ def train_command(
     ] = None,
     task: Annotated[str, typer.Option(help="What the labels are: pos, feats, lemma, dep, ner or classify.")] = "pos",
     adapter_size: Annotated[int | None, typer.Option(help="Of the bottleneck; 64 by default.", show_default=False)] = None,
+    reduction_factor: Annotated[
+        float | None, typer.Option(help="In place of the size: how many times narrower than the encoder.", show_default=False)
+    ] = None,
     placement: Annotated[
-        str, typer.Option(help="feed_forward (Pfeiffer), or both: after attention too (Houlsby).")
-    ] = "feed_forward",
-    activation: Annotated[str, typer.Option(help="relu, gelu, silu, tanh or leaky_relu.")] = "relu",
+        str | None,
+        typer.Option(help="feed_forward (Pfeiffer), by default, or both: after attention too (Houlsby).", show_default=False),
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="relu, by default, gelu, silu, tanh or leaky_relu.", show_default=False)
+    ] = None,
     invertible: Annotated[
         bool | None,
         typer.Option("--invertible/--no-invertible", help="A part at the embeddings (MAD-X); by default with --text."),
@@ -62,10 +68,13 @@ def train_command(
     epochs: Annotated[float | None, typer.Option(help="Passes over the data; by default by its size.")] = None,
     max_minutes: Annotated[float | None, typer.Option(help="End by then, with a learning rate of zero by then.")] = None,
     limit: Annotated[int | None, typer.Option(help="Sentences of each language of --train, drawn with the seed.")] = None,
-    most_words: Annotated[int, typer.Option(help="Of each language of --text or --pairs.")] = 2_000_000,
+    most_words: Annotated[
+        int | None, typer.Option(help="Of each language of --text or --pairs; 2,000,000 by default.", show_default=False)
+    ] = None,
     batch_words: Annotated[int | None, typer.Option(help="Words a batch; by default by the data.")] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Peak; by default 0.002, with --text 0.0005, --pairs 0.001.")
+        float | None,
+        typer.Option(help="Peak; by default 0.002 (tags, little data: 0.004), with --text 0.0005, --pairs 0.001."),
     ] = None,
     dropout: Annotated[
         float | None,
@@ -109,6 +118,8 @@ def train_command(
     options = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed, "device": device, "precision": precision}
     options |= {"licence": licence, "learning_rate": learning_rate, "batch_words": batch_words}
     if kind == "labels":
+        if most_words is not None:
+            raise TrainingError("--most-words is for --text and --pairs: for labels there is --limit, of sentences")
         options |= {"task": task, "limit": limit, "dropout": dropout}
     elif limit is not None or dropout is not None or validation or start or task != "pos":
         of_labels = "--task, --limit, --dropout, --validation and --start"
@@ -120,14 +131,25 @@ def train_command(
     from calque.models import Model
     from calque.training.progress import Reporter
 
-    shape = {"adapter_size": adapter_size, "placement": placement, "activation": activation}
+    shape = {
+        "adapter_size": adapter_size, "reduction_factor": reduction_factor, "placement": placement, "activation": activation,
+        "invertible": invertible,
+    }  # fmt: skip
     loaded = Model.load(model)
     with Reporter(show=not quiet) as reporter:
         wanted = _names(names, files, kind != "labels")
-        fresh = [n for n in dict.fromkeys(wanted.values()) if n not in loaded.adapters]
-        for name in fresh:
-            inverse = kind == "text" if invertible is None else invertible
-            loaded.add_adapter(name, invertible=inverse, seed=seed, **cast("Any", shape))
+        chosen: dict[str, Any] = {key: value for key, value in shape.items() if value is not None}
+        for name in dict.fromkeys(wanted.values()):
+            if name in loaded.adapters:
+                if chosen:
+                    told = ", ".join(f"--{key.replace('_', '-')}" for key in chosen)
+                    raise TrainingError(
+                        f"adapter '{name}' is there already, and keeps its shape: leave {told} out to train it further, or "
+                        "remove it first, or give another name"
+                    )
+                reporter.say(f"adapter '{name}' is there already: it is trained further")
+            else:
+                loaded.add_adapter(name, seed=seed, **{"invertible": kind == "text", **chosen})
         given = {key: value for key, value in options.items() if value is not None}
         common = {"on": _under(loaded, on), "output": target, "resume": resume, "reporter": reporter}
         rest = {**common, "validation": held, "start": start, "source": source or "en"}

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from calque.cli._common import hint_file, output_stream
+from calque.cli._common import AdapterNames, ForOthers, Otherwise, hint_file, output_stream
 from calque.errors import CalqueError, DataError
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def classify_command(
     lang: Annotated[
         str, typer.Option("--lang", "-l", metavar="CODE", help="Language of the texts (es, Spanish), or auto.")
     ] = "auto",
+    adapters: AdapterNames = None,
+    otherwise: ForOthers = Otherwise.nearest,
     text_column: Annotated[
         str | None, typer.Option("--text-column", metavar="NAME", help="Column of the texts: its name, or its number from 1.")
     ] = None,
@@ -102,8 +104,9 @@ def classify_command(
     from calque.zeroshot import prepare
 
     label_all = prepare(
-        _read_labels(labels), model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang
-    )
+        _read_labels(labels), model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang,
+        adapters=adapters, otherwise=otherwise.value,
+    )  # fmt: skip
     json = json or (output is not None and _is_json(output))
     if text is not None:
         hint_file(text, "labelled")

@@ -100,8 +100,13 @@ def evaluate_command(
     if _of_texts(files, (labels, hypothesis, multi_label)):
         from calque.evaluation.texts import evaluate_texts
 
+        if tasks not in (None, "classify") or treebank != "auto":
+            raise CalqueError("--tasks and --treebank are about words, and these files hold texts with labels: leave them out")
         names = None if labels is None else [label.strip() for label in labels.split(",")]
-        evaluation = evaluate_texts(model, files, labels=names, hypothesis=hypothesis, multi_label=multi_label, **common)
+        evaluation = evaluate_texts(
+            model, files, labels=names, hypothesis=hypothesis, multi_label=multi_label, backend=backend.value,
+            adapters=adapters, otherwise=otherwise.value, **common,
+        )  # fmt: skip
     else:
         with _progress() as progress:
             evaluation = evaluate(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calque.adapterrouter import Choose, Otherwise
+    from calque.adapters import AdapterConfig
     from calque.document import Sentence
     from calque.evaluation.classification import ClassScores
     from calque.evaluation.entities import TypeScore
@@ -196,7 +197,7 @@ def evaluate(
     wanted = _checked_files(files)
     tagger, name = _load(model, backend)
     chosen = check_tasks(tagger, tasks)
-    able = tagger.tasks if callable(getattr(tagger, "analyse", None)) else [t for t in tagger.tasks if t == "pos"]
+    able = _able(tagger, adapters) if callable(getattr(tagger, "analyse", None)) else [t for t in tagger.tasks if t == "pos"]
     known = [task for task in COUNTERS if task in (chosen or able)]
     if not known:
         raise ModelError(f"{name}: nothing here measures {', '.join(chosen or tagger.tasks)}: give  --tasks {','.join(COUNTERS)}")
@@ -227,6 +228,19 @@ def evaluate(
             of = {lang: own[task] for lang, own in evaluation.counts.items() if task in own}
             evaluation.macro[metric] = macro(task, metric, of, resamples=resamples, seed=seed)
     return evaluation
+
+
+def _able(tagger: Tagger, adapters: str | None) -> Sequence[str]:
+    """What a model does through these adapters: by its own heads, and by theirs."""
+    from calque.adapterrouter import AUTO, own_tasks
+
+    configs: Mapping[str, AdapterConfig] = getattr(tagger, "adapter_configs", {})
+    active: Sequence[str] = getattr(getattr(tagger, "some_adapters", None), "active", ())
+    names = active if adapters is None else [name.strip() for name in adapters.split(",")]
+    theirs = {c.task for name, c in configs.items() if c.head is not None and (name in names or names[:1] == [AUTO])}
+    own = {*own_tasks(tagger), *theirs}
+    # without any head to go to, the model says itself what it lacks
+    return [task for task in tagger.tasks if task in own] or tagger.tasks if configs else tagger.tasks
 
 
 def _plain(of: Result | Score) -> dict[str, Any]:

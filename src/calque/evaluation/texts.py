@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from calque.adapterrouter import own_tasks
 from calque.errors import DataError, FormatError
 from calque.evaluation.classification import ClassTally, measure
 from calque.evaluation.ratios import RatioTally
@@ -25,7 +26,9 @@ from calque.formats.classification import LabelledText, read_texts
 from calque.zeroshot import prepare
 
 if TYPE_CHECKING:
+    from calque.adapterrouter import Otherwise
     from calque.evaluation.report import Files
+    from calque.pipeline import Backend
     from calque.zeroshot import Classified, Labels
 
 AT_ONCE = 256  # texts
@@ -51,6 +54,9 @@ def evaluate_texts(
     seed: int = 0,
     limit: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    backend: Backend = "auto",
+    adapters: str | None = None,
+    otherwise: Otherwise = "nearest",
 ) -> Evaluation:
     """Measure a model on files of labelled texts.
 
@@ -63,13 +69,18 @@ def evaluate_texts(
     :param seed: of the resamples.
     :param limit: only the first texts of each file.
     :param on_error: ``skip`` leaves malformed rows out and says so in ``notes``.
+    :param backend: how a model of calque's that is given by name is run: ``auto``, ``onnx`` or ``torch``.
+    :param adapters: of a model that was trained on the labels: names, or ``auto`` for those of each file's language.
+    :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
     :raises DataError: when a file is missing or holds no labelled text; FormatError when one is malformed.
     :raises ModelError: when the model cannot be loaded or cannot classify.
     """
-    from calque.pipeline import as_tagger
+    from calque.pipeline import as_tagger, load
 
-    loaded = as_tagger(model) if _is_ours(model) else model
-    trained = "classify" in getattr(loaded, "tasks", ()) and labels is None
+    plain = backend == "auto" or not (model is None or isinstance(model, str | Path))
+    loaded = (as_tagger(model) if plain else load(model, backend=backend)) if _is_ours(model) else model
+    own = own_tasks(loaded) if adapters is None else []
+    trained = "classify" in (own or list(getattr(loaded, "tasks", ()))) and labels is None
     name = "default" if model is None else str(model) if isinstance(model, str | Path) else type(model).__name__
     evaluation = Evaluation(name)
     right: dict[str, RatioTally] = {}
@@ -82,8 +93,9 @@ def evaluate_texts(
             evaluation.notes += notes
             wanted = None if trained else labels if labels is not None else sorted({x for t in texts for x in t.labels})
             label_all = prepare(
-                wanted, model=loaded, hypothesis=hypothesis, multi_label=multi_label, lang=language, threshold=None
-            )
+                wanted, model=loaded, hypothesis=hypothesis, multi_label=multi_label, lang=language, threshold=None,
+                adapters=adapters, otherwise=otherwise,
+            )  # fmt: skip
             tally = _count(texts, label_all, multi_label, right.setdefault(language, RatioTally()))
             evaluation.seconds += time.perf_counter() - begin
             evaluation.words += len(texts)

@@ -117,7 +117,12 @@ class Adapted(nn.Module):
         if peft_options:
             raise ModelError(f"a bottleneck adapter has no option {', '.join(peft_options)}; LoRA and its kin: kind='lora'")
         width, embeddings = self.adapters.sizes["width"], self.adapters.sizes["embeddings"]
-        size = adapter_size or (max(1, int(width // reduction_factor)) if reduction_factor else DEFAULT_SIZE)
+        if adapter_size is not None and reduction_factor is not None:
+            raise ModelError("an adapter has a size or a reduction factor, not both: leave one out")
+        if reduction_factor is not None and not 0 < reduction_factor <= width:
+            raise ModelError(f"a reduction factor of {reduction_factor:g}: give one above 0, and {width} at most")
+        size = DEFAULT_SIZE if adapter_size is None else adapter_size
+        size = size if reduction_factor is None else int(width // reduction_factor)
         inner = (max(1, embeddings // 4) if invertible else 0) if isinstance(invertible, bool) else invertible
         shape = AdapterShape(size, placement, activation, inner, tuple(skip_layers))
         with torch.random.fork_rng():

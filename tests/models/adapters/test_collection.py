@@ -150,8 +150,24 @@ def test_a_merge_is_the_mean_of_the_weights(make_model, add_adapter):
     for key in es:
         torch.testing.assert_close(both[key], 0.75 * es[key] + 0.25 * ca[key])
     assert made.training["merged"] == {"es": 0.75, "ca": 0.25}
-    with pytest.raises(ModelError, match="cannot be merged"):
+    with pytest.raises(ModelError, match=r"cannot be merged.*es 8, feed_forward, relu; small 4, feed_forward"):
         model.merge(["es", "small"], "no")
+    for share in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ModelError, match=f"a share of {share:g} for 'ca'"):
+            model.merge({"es": 3, "ca": share}, "no")
+    assert "no" not in model.adapters
+
+
+def test_heads_of_one_task_and_its_labels_are_merged_too(make_model, add_adapter):
+    model = make_model()
+    for seed, name in enumerate(("es", "ca", "fr")):
+        add_adapter(model, name, seed=seed)
+        give_head(model, name, ("NOUN", "VERB") if name != "fr" else ("VERB", "NOUN"), seed=seed)
+    made = model.merge({"es": 3, "ca": 1}, "both")
+    es, ca, both = (model.adapters.head(n).linear.weight for n in ("es", "ca", "both"))
+    torch.testing.assert_close(both, 0.75 * es + 0.25 * ca)
+    assert (made.task, made.head.labels) == ("pos", ["NOUN", "VERB"])
+    assert model.merge(["es", "fr"], "mixed").head is None  # their labels stand in another order
 
 
 def test_fusions_stand_on_their_members(make_model, add_adapter, sentences):
@@ -163,7 +179,7 @@ def test_fusions_stand_on_their_members(make_model, add_adapter, sentences):
     assert model.tag(sentences, adapters="es+ca+fr")
     with pytest.raises(ModelError, match="is part of the fusion es\\+ca\\+fr"):
         del model.adapters["ca"]
-    with pytest.raises(ModelError, match="one size and placement"):
+    with pytest.raises(ModelError, match="must be bottleneck adapters of one shape"):
         model.fuse(["es", "small"])
     with pytest.raises(ModelError, match="two adapters or more"):
         model.fuse(["es"])
@@ -200,6 +216,17 @@ def test_an_encoder_without_heads_tags_by_its_adapters_heads(make_model, add_ada
         model.tag(sentences, adapters="es")
     with pytest.raises(ModelError, match="only adapters have: give one of pos"):
         model.tag(sentences)
+
+
+def test_parsing_by_nothing_is_refused_where_adapters_alone_have_heads(make_model, add_adapter):
+    model = make_model(labels=())
+    add_adapter(model, "pos", seed=2)
+    give_head(model, "pos", ("NOUN", "VERB"))
+    with pytest.raises(ModelError, match=r"labels words through its adapters alone, pos \(pos\): name one"):
+        model.parse("The cat sleeps.", lang="en")
+    assert all(token.upos for token in model.parse("The cat sleeps.", lang="en", adapters="pos").tokens)
+    model.use_adapter("pos")
+    assert all(token.upos for token in model.parse("The cat sleeps.", lang="en").tokens)
 
 
 def test_adapters_are_trained_apart_and_come_back(make_model, add_adapter, sentences):

@@ -14,6 +14,7 @@ from calque.adapters import adapters_in
 from calque.config import TaskConfig
 from calque.cutting import cut
 from calque.errors import CalqueError, ModelError
+from calque.models.adapters.slots import layout_of
 from calque.models.heads import WordHead
 from calque.parallel import annotate_parallel
 from calque.pipeline import load
@@ -186,8 +187,12 @@ def test_adapters_of_another_encoder_or_form_are_refused(make, make_model, add_a
 def test_one_graph_has_one_placement_and_activation(make, add_adapter, tmp_path):
     model = make()
     add_adapter(model, "deep", placement="both")
+    add_adapter(model, "smooth", activation="gelu")
+    report = export(model, tmp_path / "out", quantise="none")
+    assert report.left_behind == ("deep", "smooth")
+    assert set(adapters_in(tmp_path / "out")) == {"es", "ca", "pos"}
     with pytest.raises(ModelError, match="both with relu, feed_forward with relu"):
-        export(model, tmp_path / "out", quantise="none")
+        layout_of(model.adapters, ["es", "deep"])
 
 
 def test_fusions_stay_behind(make, tmp_path):
@@ -199,7 +204,7 @@ def test_fusions_stay_behind(make, tmp_path):
     model.fuse(["es", "ca"])
     report = export(model, tmp_path / "out", quantise="none")
     assert report.left_behind == ("es+ca",)
-    assert "stay behind, since only PyTorch runs them: es+ca" in str(report)
+    assert "stay behind, for PyTorch alone to run: es+ca" in str(report)
     assert set(adapters_in(tmp_path / "out")) == {"es", "ca", "pos"}
 
 

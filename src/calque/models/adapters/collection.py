@@ -9,6 +9,8 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +28,15 @@ from calque.models.adapters.routing import Plan
 from calque.models.adapters.sites import embedding_width, install
 from calque.models.heads import Head, WordHead
 from calque.models.treehead import TreeHead
+
+
+def _described(config: AdapterConfig) -> str:
+    """The shape of an adapter, in words."""
+    shape = config.shape
+    if shape is None or config.role == "fusion":
+        return f"{config.name} {'a fusion' if config.role == 'fusion' else 'of another kind'}"
+    more = [", invertible"] * bool(shape.invertible) + [f", without layers {list(shape.skipped)}"] * bool(shape.skipped)
+    return f"{config.name} {shape.size}, {shape.placement}, {shape.activation}{''.join(more)}"
 
 
 class Adapters(nn.Module):
@@ -149,8 +160,8 @@ class Adapters(nn.Module):
         shapes = {c.shape for c in configs}
         if len(shapes) != 1 or None in shapes or any(c.role == "fusion" for c in configs):
             raise ModelError(
-                f"{', '.join(members)} cannot be fused: they must be bottleneck adapters of one size and placement "
-                f"(they have {', '.join(str(c.shape.size) if c.shape else 'none' for c in configs)})"
+                f"{', '.join(members)} cannot be fused: they must be bottleneck adapters of one shape "
+                f"(they are {'; '.join(_described(c) for c in configs)})"
             )
         made = AdapterConfig(check_name(name or "+".join(members)), shape=configs[0].shape, role="fusion", members=list(members))
         if made.name in self.configs:
@@ -163,17 +174,22 @@ class Adapters(nn.Module):
     def merge(self, shares: Mapping[str, float] | Sequence[str], name: str) -> AdapterConfig:
         """A new adapter whose weights are the weighted mean of others' (as in AdapterSoup, Chronopoulou et al. 2023).
 
+        Their heads are averaged likewise where all have one for the same task and labels; else the new adapter has none.
+
         :param shares: name → share (they are made to add up to one), or names, which count alike.
-        :raises ModelError: when they are not there or not of one shape.
+        :raises ModelError: when they are not there or not of one shape, or a share is not above 0.
         """
         wanted = dict(shares) if isinstance(shares, Mapping) else dict.fromkeys(shares, 1.0)
         configs = [self.config(n) for n in wanted]
+        bad = next((n for n, share in wanted.items() if not (math.isfinite(share) and share > 0)), None)
+        if bad is not None:
+            raise ModelError(f"a share of {wanted[bad]:g} for '{bad}': give numbers above 0")
         total = sum(wanted.values())
-        if len({c.shape for c in configs}) != 1 or not all(self._stacked(n) for n in wanted) or not total:
+        if len({c.shape for c in configs}) != 1 or not all(self._stacked(n) for n in wanted):
             raise ModelError(
-                f"{', '.join(wanted) or 'nothing'} cannot be merged: give bottleneck adapters of one size, with shares above 0"
+                f"{', '.join(wanted) or 'nothing'} cannot be merged: give bottleneck adapters of one shape"
+                + (f" (they are {'; '.join(_described(c) for c in configs)})" if configs else "")
             )
-
         weights = average([(self.state(n), share / total) for n, share in wanted.items()])
         languages = sorted({lang for c in configs for lang in c.languages})
         training = {"merged": {n: round(share / total, 6) for n, share in wanted.items()}}
@@ -181,7 +197,19 @@ class Adapters(nn.Module):
         licences = sorted({c.licence for c in configs if c.licence})
         made = AdapterConfig(name, configs[0].shape, configs[0].role, languages, training=training, data=data)
         made.licence = licences[0] if len(licences) == 1 else ", ".join(licences)
-        return self.add(made, weights)
+        self.add(made, weights)
+        self._merge_heads(made, configs, [share / total for share in wanted.values()])
+        return made
+
+    def _merge_heads(self, made: AdapterConfig, configs: Sequence[AdapterConfig], shares: Sequence[float]) -> None:
+        """Give a merged adapter the mean of the heads, where they can have one."""
+        heads = [head for c in configs if (head := self.head(c.name)) is not None]
+        first = configs[0]
+        alike = len(heads) == len(configs) and all((c.task, c.head) == (first.task, first.head) for c in configs)
+        if alike and first.task is not None and first.head is not None:
+            head = copy.deepcopy(heads[0])
+            head.load_state_dict(average([(one.state_dict(), share) for one, share in zip(heads, shares, strict=True)]))
+            self.set_head(made.name, first.task, head, copy.deepcopy(first.head))
 
     def state(self, name: str) -> dict[str, Tensor]:
         """A copy of an adapter's (or fusion's) weights."""

@@ -10,7 +10,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,12 +28,12 @@ from calque.tasks import outputs_of
 from calque.texts import MEAN_VECTOR, embedder
 
 
-def layout_of(adapters: Adapters, *, levels: int = 2) -> SlotLayout:
-    """The slots that a model's adapters need.
+def layout_of(adapters: Adapters, names: Sequence[str], *, levels: int = 2) -> SlotLayout:
+    """The slots that some of a model's adapters need.
 
     :raises ModelError: when they are of several placements or activations.
     """
-    shapes = [c.shape for c in adapters.configs.values() if c.role != "fusion" and c.shape is not None]
+    shapes = [s for name in names if (s := adapters.config(name).shape) is not None]
     kinds = {(s.placement, s.activation) for s in shapes}
     if len(kinds) != 1:
         told = ", ".join(sorted(f"{placement} with {activation}" for placement, activation in kinds)) or "none"
