@@ -72,6 +72,8 @@ def test_pairs_do_as_well(main: Callable[..., Any], lexicon_model: Path, tmp_pat
         (lambda o, t: [*o, "--source", t[0], "--target", t[1], "--tasks", "lemma"], "pos, ner, dep"),
         (lambda o, t: [*o, "--source", t[0], "--target", t[1], "--tasks", "ner"], "no head for ner"),
         (lambda o, t: [*o, "--source", t[0], "--target", t[1], "--aligner", "giza"], "--aligner giza"),
+        (lambda o, t: [*o, "--source", t[0], "--target", t[1], "--encoder", "mini"], "--encoder mini: the statistical aligner"),
+        (lambda o, t: [*o, "--pairs", t[0], "--target", "sw"], "en.txt:1: no tab"),
         (lambda o, t: ["--output", "none/x.conllu", "--source", t[0], "--target", t[1]], "does not exist"),
         (lambda o, t: ["--output", ".", "--source", t[0], "--target", t[1]], "is a folder"),
     ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -113,3 +115,28 @@ def test_wrong_input_is_one_line(
     given = [a.format(raw=raw) for a in arguments]
     done = main("select", *given, "--lang", "es", "--model", str(lexicon_model))
     assert done.status == 1 and done.err.startswith("error: ") and message in done.err
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_a_terminal_gets_reasons_that_can_be_read(width: int) -> None:
+    from rich.console import Console
+
+    from calque.cli.select import NUMBERS, _table
+
+    screen = Console(file=io.StringIO(), force_terminal=True, no_color=True, width=width)
+    reasons = "de (120, 0.01), supermercado (3, 0.22), bicicletas (2, 0.30)"
+    with screen.capture() as drawn:
+        _table([*NUMBERS, "because", "sentence"], [["1", "24", "0.02", "20", reasons, "La casa " * 20]], screen)
+    lines = [re.sub(r"\x1b\[\d*m", "", line) for line in drawn.get().splitlines()]
+    assert all(len(line) <= width for line in lines) and all(name in lines[0] for name in (*NUMBERS, "because", "sentence"))
+    assert "de (120, 0.01), superm" in lines[1] and "La casa La casa" in lines[1] and "…" in lines[1]
+    assert len(lines) <= 4
+
+
+def test_a_pipe_gets_columns_between_tabs(main: Callable[..., Any], raw: Path, lexicon_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "chosen.conllu"
+    done = main("select", str(raw), "--lang", "es", "--model", str(lexicon_model), "--n", "2", "--output", str(out))
+    lines = done.out.splitlines()
+    assert lines[0].split("\t") == ["#", "words", "doubt", "new", "because of (times, doubt)", "sentence"]
+    assert [len(line.split("\t")) for line in lines[1:3]] == [6, 6] and lines[1].endswith("\tEl gato está en zyx.")
+    assert lines[-1] == f"written to {out}"

@@ -49,3 +49,10 @@ def test_a_malformed_line_is_named(tmp_path: Path, line: str, message: str) -> N
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         list(read_lexicon(tmp_path / "none.tsv"))
+
+
+def test_a_list_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "es.tsv"
+    path.write_bytes("cat\tgato\nmorning\tmañana\n".encode("latin1"))
+    with pytest.raises(DataError, match=r"es\.tsv:2: not UTF-8 \(byte 0xf1\): save it as UTF-8"):
+        list(read_lexicon(path))

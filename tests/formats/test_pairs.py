@@ -34,3 +34,16 @@ def test_a_file_without_text_says_so(tmp_path, text):
     (tmp_path / "a.txt").write_text(text)
     with pytest.raises(DataError, match="holds no text"):
         list(read_pairs(tmp_path / "a.txt"))
+
+
+def test_where_both_are_needed_a_line_without_a_tab_is_an_error(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\n\nalone\t\nGood day.\n", encoding="utf-8")
+    with pytest.raises(FormatError, match=r"pairs\.tsv:4: no tab: expected a text, a tab and its translation"):
+        list(read_pairs(path, both=True))
+    skipped = []
+    assert list(read_pairs(path, both=True, on_error="skip", skipped=skipped)) == [("a", "b")]
+    assert len(skipped) == 1
+    path.write_text("\n", encoding="utf-8")
+    with pytest.raises(DataError, match="holds no pair"):
+        list(read_pairs(path, both=True))

@@ -89,3 +89,10 @@ def test_what_is_much_longer_than_its_translation_is_no_translation() -> None:
     assert fitting(["a"] * 5, ["b"] * 9)
     assert not fitting(["a"] * 5, ["b"] * 30)
     assert not fitting([], ["b"])
+
+
+def test_text_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "c" / "es.txt", ["el gato duerme"])
+    path.write_bytes(path.read_bytes() + "por la mañana\n".encode("latin1"))
+    with pytest.raises(DataError, match=r"es\.txt:2: not UTF-8 \(byte 0xf1\): save it as UTF-8"):
+        collect([Corpus("c", "es", path)], 1000)

@@ -110,3 +110,14 @@ def test_a_treebanks_folder_is_named_and_no_other(tmp_path):
         write(tmp_path / folder / "train.conllu", "NOUN")
     files = {"en": [tmp_path / "UD_Test-Toy" / "train.conllu", tmp_path / "private" / "train.conllu"]}
     assert [d["name"] for d in read_treebanks(files).provenance] == ["UD_Test-Toy/train.conllu", "train.conllu"]
+
+
+def test_an_unknown_tag_is_found_in_a_file_with_lines_that_are_not_utf_8(tmp_path):
+    path = write(tmp_path / "a.conllu", "NOUN")
+    path.write_bytes(path.read_bytes().replace(b"w1", b"a\xf1o") + write(tmp_path / "b.conllu", "DET", "NOMEN").read_bytes())
+    path.write_bytes(path.read_bytes() + write(tmp_path / "c.conllu", "NOUN").read_bytes())
+    found = read(path, skip_errors=True)
+    assert [str(error).partition("a.conllu")[2][:22] for error in found.skipped] == [
+        ":1: not UTF-8 (byte 0x",
+        ":4: unknown UPOS tag '",
+    ]

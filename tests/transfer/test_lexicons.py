@@ -76,3 +76,10 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
         lexicon_of(one, tmp_path / "none.txt", ("en", "fr"))
     with pytest.raises(DataError, match="no line has words in both"):
         lexicon_of(written(tmp_path, "a.txt", [[]]), written(tmp_path, "b.txt", [["un"]]), ("en", "fr"))
+
+
+def test_a_file_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
+    one, other = written(tmp_path, "en.txt", [["good"], ["morning"]]), tmp_path / "es.txt"
+    other.write_bytes("bueno\nmañana\n".encode("latin1"))
+    with pytest.raises(DataError, match=r"es\.txt:2: not UTF-8 \(byte 0xf1\): save it as UTF-8"):
+        lexicon_of(one, other, ("en", "es"))

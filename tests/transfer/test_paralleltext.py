@@ -9,7 +9,7 @@ import pytest
 
 from calque.analysis import Tagged
 from calque.document import Token
-from calque.errors import DataError
+from calque.errors import DataError, FormatError
 from calque.formats.conllu import read_conllu
 from calque.transfer import paralleltext
 from calque.transfer.paralleltext import label_sources, read_parallel, sureness, with_misc
@@ -158,3 +158,9 @@ def test_misc_keeps_what_is_there() -> None:
     said = (None, "SpaceAfter=No", "Confidence=0.25", "Confidence=high", "Confidence=7")
     assert [sureness(Token("a", misc=misc)) for misc in said] == [1.0, 1.0, 0.25, 1.0, 1.0]
     assert sureness(Token("a", misc="Confidence=0.25", score=0.5)) == 0.5
+
+
+def test_pairs_without_a_tab_are_an_error_with_its_line(tmp_path: Path) -> None:
+    pairs = write(tmp_path, "en-sw.tsv", "The cat\tPaka\nThe dog\n")
+    with pytest.raises(FormatError, match=r"en-sw\.tsv:2: no tab: expected a text, a tab and its translation"):
+        read_parallel({}, None, "sw", pairs={"en": pairs})

@@ -176,6 +176,9 @@ def test_few_lines_are_told(parallel: Path) -> None:
         ({"min_coverage": 1.5}, "--min-coverage 1.5"),
         ({"best": 0}, "--best 0"),
         ({"stem": -1}, "--stem -1"),
+        ({"encoder": "xlm-roberta-base"}, "--encoder xlm-roberta-base: the statistical aligner has no use for it"),
+        ({"layer": 4}, "--layer 4: the statistical aligner has no use for it: add  --aligner encoder"),
+        ({"aligner": "encoder", "stem": 5}, "--stem 5: the encoder aligner has no use for it: add  --aligner statistical"),
     ],
 )
 def test_options_must_make_sense(options: dict[str, object], message: str) -> None:

@@ -34,7 +34,9 @@ def project_command(
     aligner: Annotated[
         str, typer.Option(help="statistical (from the text itself), encoder (by its word vectors; PyTorch), or both.")
     ] = "statistical",
-    encoder: Annotated[str, typer.Option(help="Whose word vectors are compared: a name, Hub id or folder.")] = "mini",
+    encoder: Annotated[
+        str | None, typer.Option(help="Whose word vectors are compared: a name, Hub id or folder.", show_default="mini")
+    ] = None,
     layer: Annotated[
         int | None, typer.Option(help="Of the encoder, from 1; by default two thirds of the way up.", show_default=False)
     ] = None,

@@ -12,9 +12,14 @@ import typer
 from calque.errors import DataError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from calque.transfer.selection import Selection
 
 SHOWN = 15  # sentences in the table
+NUMBERS = ("#", "words", "doubt", "new")  # its first columns
+GAP = 2  # characters between columns
+NARROWEST, WIDEST = 15, 44  # of the reasons, and the least of a sentence
 
 
 class Method(StrEnum):
@@ -101,24 +106,41 @@ def _summary(found: Selection) -> str:
 
 
 def _draw(found: Selection, output: Path) -> None:
-    from rich.table import Table
-
     from calque.cli._common import console
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("#", "words", "doubt", "new"):
-        table.add_column(name, justify="right")
-    table.add_column("because of (times, doubt)", overflow="fold", max_width=44)
-    table.add_column("sentence", overflow="ellipsis", no_wrap=True)
+    terminal = console()
+    rows = []
     for rank, one in enumerate(found.chosen[:SHOWN], 1):
         because = ", ".join(f"{r.form} ({r.times}" + (f", {r.doubt:.2f})" if r.doubt is not None else ")") for r in one.reasons)
-        table.add_row(str(rank), str(len(one.sentence.tokens)), f"{one.doubt:.2f}", str(one.new_forms), because, one.text)
-    terminal = console()
-    terminal.print(table)
+        text = " ".join(one.text.split())
+        rows.append([str(rank), str(len(one.sentence.tokens)), f"{one.doubt:.2f}", str(one.new_forms), because, text])
+    _table([*NUMBERS, "because of (times, doubt)", "sentence"], rows, terminal)
     if len(found.chosen) > SHOWN:
-        terminal.print(f"… and {len(found.chosen) - SHOWN:,} more (--json tells the reasons of all)")
-    terminal.print(_summary(found))
-    terminal.print(f"written to {output}")
+        terminal.print(f"… and {len(found.chosen) - SHOWN:,} more (--json tells the reasons of all)", soft_wrap=True)
+    terminal.print(_summary(found), soft_wrap=True)
+    terminal.print(f"written to {output}", soft_wrap=True)
+
+
+def _table(header: list[str], rows: list[list[str]], terminal: Console) -> None:
+    """For people as wide as the terminal, for programs with tabs."""
+    if not terminal.is_terminal:
+        for row in [header, *rows]:
+            typer.echo("\t".join(row))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numbers = len(NUMBERS)
+    for name in header[:numbers]:
+        table.add_column(name, justify="right")
+    taken = sum(max(len(row[k]) for row in [header, *rows]) + GAP for k in range(numbers)) + GAP
+    room = max(2 * NARROWEST, terminal.width - taken)  # left to itself Rich gives all of it to the sentence, which does not wrap
+    reasons = min(WIDEST, room // 2)
+    table.add_column(header[numbers], overflow="fold", width=reasons)
+    table.add_column(header[numbers + 1], overflow="ellipsis", no_wrap=True, max_width=room - reasons)
+    for row in rows:
+        table.add_row(*row)
+    terminal.print(table)
 
 
 class _Told:

@@ -31,6 +31,8 @@ XZ_MAGIC = b"\xfd7zXZ\x00"
 BUFFER = 1 << 18
 # What decompression can raise in the middle of a file.
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+# What writing raises where all is well but the disk: full, over a quota or a limit, or failing.
+UNWRITABLE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
 def open_binary(path: Path | str) -> BinaryIO:
@@ -136,25 +138,32 @@ def atomic_write_bytes(path: Path | str) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))  # through a link, to the file it names
     if target.exists() and not target.is_file():  # a pipe or device cannot be replaced; a folder is refused by open()
-        with _open_to_write(target, target.suffix) as stream:
+        with _told(path), _open_to_write(target, target.suffix) as stream:
             yield stream
         return
     beside = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
     stream = _open_to_write(beside, target.suffix, name=path)
     try:
-        with stream:
-            yield stream
-        if target.exists():
-            shutil.copymode(target, beside)
-        os.replace(beside, target)
-    except OSError as error:
-        # an error of the block's own (reading another file, say) passes; one of this file is told in our words
-        if error.filename is None and error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO):
-            raise DataError(_cannot(path, "write", error)) from None
-        raise
+        with _told(path):
+            with stream:
+                yield stream
+            if target.exists():
+                shutil.copymode(target, beside)
+            os.replace(beside, target)
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path | str) -> Iterator[None]:
+    """Tell in our words that a file cannot be written; an error of the block's own (reading another file, say) passes."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno in UNWRITABLE:
+            raise DataError(_cannot(path, "write", error)) from None
+        raise
 
 
 class _OwningGzip(gzip.GzipFile):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from calque.errors import DataError
-from calque.formats.files import open_text
+from calque.formats.text import read_lines
 
 LEAST = 0.1  # of a word's weight: rarer translations are links gone wrong more often than not
 
@@ -22,20 +22,19 @@ def read_lexicon(path: Path) -> Iterator[tuple[str, str, float | None]]:
     """Lines ``source TAB target`` or ``source TAB target TAB weight``; without empty lines and those that begin with ``#``.
 
     :returns: source word, target word, weight (None where none is given).
-    :raises DataError: for any other line, or a file that is not there.
+    :raises DataError: for any other line, or a file that is not there or not UTF-8.
     """
-    with open_text(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip() or line.startswith("#"):
-                continue
-            cells = [cell.strip() for cell in line.rstrip("\n").split("\t")]
-            if len(cells) not in (2, 3) or not all(cells):
-                raise DataError(
-                    f"{path}, line {number}: expected a word, a tab and its translation (and, if you like, a tab and a weight)"
-                )
-            if any(" " in cell for cell in cells[:2]):
-                raise DataError(f"{path}, line {number}: '{cells[0]}' and '{cells[1]}' must be one word each")
-            yield cells[0], cells[1], _weight(cells[2], path, number) if len(cells) == 3 else None
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        cells = [cell.strip() for cell in line.rstrip("\n").split("\t")]
+        if len(cells) not in (2, 3) or not all(cells):
+            raise DataError(
+                f"{path}, line {number}: expected a word, a tab and its translation (and, if you like, a tab and a weight)"
+            )
+        if any(" " in cell for cell in cells[:2]):
+            raise DataError(f"{path}, line {number}: '{cells[0]}' and '{cells[1]}' must be one word each")
+        yield cells[0], cells[1], _weight(cells[2], path, number) if len(cells) == 3 else None
 
 
 def _weight(text: str, path: Path, number: int) -> float:

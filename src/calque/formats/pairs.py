@@ -17,23 +17,23 @@ from calque.formats.text import OnError, called, read_lines
 
 
 def read_pairs(
-    path: Path | str, *, on_error: OnError = "raise", skipped: list[FormatError] | None = None
+    path: Path | str, *, both: bool = False, on_error: OnError = "raise", skipped: list[FormatError] | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Pairs of a text and its translation; of a file with one column the text twice.
+    """Pairs of a text and its translation; of a line with one column the text twice.
 
     :param path: plain, gzip or xz; ``-`` for standard input.
-    :param on_error: ``raise`` at the first line with more than two columns, or ``skip`` it and go on.
+    :param both: whether every text must have its translation: a line of one column is an error then.
+    :param on_error: ``raise`` at the first line with too many columns (or too few), or ``skip`` it and go on.
     :param skipped: with ``skip``, gets the error of each line left out.
     :raises FormatError: ``file:line: what is wrong: what to do``.
     :raises DataError: when the file cannot be opened, is not UTF-8 text, or holds no pair.
     """
-    count = 0
+    count, wanted = 0, "a text, a tab and its translation" if both else "a text, or a text, a tab and its translation"
     for number, line in enumerate(read_lines(path), 1):
         cells = [cell.strip() for cell in line.rstrip("\r\n").split("\t")]
-        if len(cells) > 2:
-            error = FormatError(
-                f"{called(path)}:{number}: {len(cells)} columns: expected a text, or a text, a tab and its translation"
-            )
+        if len(cells) > 2 or (both and cells[0] and len(cells) == 1):
+            found = "no tab" if len(cells) == 1 else f"{len(cells)} columns"
+            error = FormatError(f"{called(path)}:{number}: {found}: expected {wanted}")
             if on_error == "raise":
                 raise error
             if skipped is not None:
@@ -43,4 +43,5 @@ def read_pairs(
             count += 1
             yield cells[0], cells[-1]
     if not count:
-        raise DataError(f"{called(path)}: holds no text: give a text a line, or a text, a tab and its translation")
+        what = "no pair: give" if both else "no text: give a text a line, or"
+        raise DataError(f"{called(path)}: holds {what} a text, a tab and its translation")

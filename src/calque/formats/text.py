@@ -22,7 +22,7 @@ from calque.formats.conllu import LONGEST_LINE, read_conllu
 from calque.formats.files import DAMAGE, open_binary
 
 OnError = Literal["raise", "skip"]
-_ROW = re.compile(r"\d+([-.]\d+)?\t")
+_ROW = re.compile(r"\d+([-.]\d+)?\t[^\t]*\t")  # one tab alone is a numbered line of text
 _WORD = re.compile(r"[^ \t\r\n]+")
 _LOOK_AHEAD = 200  # lines; comments may come before the first row
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -75,7 +75,7 @@ def read_pretokenized(
     :raises FormatError: for malformed CoNLL-U.
     :raises DataError: when the file cannot be opened, or is not UTF-8 text.
     """
-    if ".conllu" in (suffix.lower() for suffix in Path(path).suffixes):
+    if is_conllu(path):
         return read_conllu(path, on_error=on_error, skipped=skipped)
     lines = read_lines(path)
     head = list(islice(lines, _LOOK_AHEAD))
@@ -84,6 +84,11 @@ def read_pretokenized(
     if Path(path).is_file():
         return read_conllu(path, on_error=on_error, skipped=skipped)
     return read_conllu(_stream(chain(head, lines), called(path)), on_error=on_error, skipped=skipped)
+
+
+def is_conllu(path: Path | str, head: Iterable[str] = ()) -> bool:
+    """Whether a file is CoNLL-U, by its name (``.conllu``, compressed or not) or its first lines."""
+    return ".conllu" in (suffix.lower() for suffix in Path(path).suffixes) or looks_like_conllu(head)
 
 
 def looks_like_conllu(lines: Iterable[str]) -> bool:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calque.errors import DataError
-from calque.formats.files import open_text
+from calque.formats.text import read_lines as lines_of
 
 SUFFIXES = (".txt", ".txt.xz", ".txt.gz")
 SHORTEST, LONGEST = 2, 80  # words
@@ -80,13 +80,12 @@ def _text_file(folder: Path, lang: str) -> Path | None:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Lines of a text file, NFC, without surrounding space."""
-    with open_text(path) as stream:
-        try:
-            for line in stream:
-                yield unicodedata.normalize("NFC", line.strip())
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}: is not UTF-8 ({error.reason}): convert it first") from None
+    """Lines of a text file, NFC, without surrounding space.
+
+    :raises DataError: as :func:`calque.formats.text.read_lines`.
+    """
+    for line in lines_of(path):
+        yield unicodedata.normalize("NFC", line.strip())
 
 
 def grams(text: str) -> list[int]:

@@ -24,7 +24,7 @@ from calque.errors import DataError, FormatError
 from calque.formats.classification import read_texts
 from calque.formats.conllu import read_conllu
 from calque.formats.entities import looks_like_entities, read_entities
-from calque.formats.files import open_text
+from calque.formats.files import open_binary
 from calque.formats.pairs import read_pairs
 from calque.pieces import Row, WordPieces
 from calque.tags import UPOS
@@ -195,11 +195,11 @@ def _sentences(
 
 def _unknown_label(path: Path, label: str) -> FormatError:
     """The error for an unknown tag; its line is looked up only now, since the reader need not keep it."""
-    line = 1
-    with open_text(path, "rt") as text:
-        for number, row in enumerate(text, 1):
-            columns = row.split("\t")
-            if len(columns) > 3 and columns[3] == label and columns[0].isdigit():
+    line, wanted = 1, label.encode()
+    with open_binary(path) as rows:  # bytes: other sentences may not be UTF-8, and be left out
+        for number, row in enumerate(rows, 1):
+            columns = row.split(b"\t")
+            if len(columns) > 3 and columns[3] == wanted and columns[0].isdigit():
                 line = number
                 break
     hint = " (UD 1 wrote CONJ: it is CCONJ now)" if label == "CONJ" else ""

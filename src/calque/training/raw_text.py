@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from calque.errors import DataError
-from calque.formats.files import open_text
+from calque.formats.text import read_lines
 from calque.pieces import Row, WordPieces
 from calque.segmentation import segment
 from calque.training.batches import Corpus
@@ -43,7 +43,7 @@ def read_text(files: Mapping[str, Sequence[Path]], *, most_words: int, licence: 
     :param files: paths a language: plain text, also ``.gz`` and ``.xz``; ``und`` for a language that is not named.
     :param most_words: of each language.
     :param licence: noted with each file.
-    :raises DataError: for files that are missing, damaged, or without a sentence.
+    :raises DataError: for files that are missing, damaged, or without a sentence, or not UTF-8.
     """
     result = RawText({})
     for language, paths in files.items():
@@ -66,19 +66,18 @@ def _read_file(path: Path, language: str, pool: list[list[str]], left: int) -> i
     taken = 0
     seen: set[str] = set()
     lang = None if language == "und" else language
-    with open_text(path) as stream:
-        for line in stream:
-            text = line.strip()
-            if taken >= left:
-                break
-            if not text or text in seen:
-                continue
-            seen.add(text)
-            for sentence in segment(text, lang).sentences:
-                words = [token.text for token in sentence.tokens]
-                if len(words) >= SHORTEST and taken < left:
-                    pool.append(words)
-                    taken += len(words)
+    for line in read_lines(path):
+        text = line.strip()
+        if taken >= left:
+            break
+        if not text or text in seen:
+            continue
+        seen.add(text)
+        for sentence in segment(text, lang).sentences:
+            words = [token.text for token in sentence.tokens]
+            if len(words) >= SHORTEST and taken < left:
+                pool.append(words)
+                taken += len(words)
     return taken
 
 

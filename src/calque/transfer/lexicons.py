@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.errors import DataError
-from calque.formats.files import atomic_write, open_text
+from calque.formats.files import atomic_write
 from calque.formats.lexicon import LEAST
+from calque.formats.text import read_lines
 from calque.transfer.alignment import Aligner
 
 Entry = tuple[str, str, int]  # source word, target word, how often they were linked
@@ -71,22 +72,21 @@ def lexicon_of(
     :param languages: of the two, for cutting lines into words.
     :param fewest: links of a pair at least.
     :param warn: called with what is doubtful.
-    :raises DataError: when a file is missing or empty, or one has more lines than the other.
+    :raises DataError: when a file is missing, empty or not UTF-8, or one has more lines than the other.
     """
     from calque.segmentation import segmenter_for
 
     cut_source, cut_target = (segmenter_for(lang).words for lang in languages)
     pairs: list[tuple[list[str], list[str]]] = []
-    with open_text(source) as one, open_text(target) as other:
-        for number, (a, b) in enumerate(zip_longest(one, other), start=1):
-            if a is None or b is None:
-                short, long = (source, target) if a is None else (target, source)
-                raise DataError(
-                    f"{short} ends after {number - 1:,} lines and {long} goes on: their lines must be each other's translations"
-                )
-            here, there = cut_source(a.strip()).words, cut_target(b.strip()).words
-            if 0 < len(here) <= LONGEST and 0 < len(there) <= LONGEST:
-                pairs.append((["".join(w.split()) for w in here], ["".join(w.split()) for w in there]))
+    for number, (a, b) in enumerate(zip_longest(read_lines(source), read_lines(target)), start=1):
+        if a is None or b is None:
+            short, long = (source, target) if a is None else (target, source)
+            raise DataError(
+                f"{short} ends after {number - 1:,} lines and {long} goes on: their lines must be each other's translations"
+            )
+        here, there = cut_source(a.strip()).words, cut_target(b.strip()).words
+        if 0 < len(here) <= LONGEST and 0 < len(there) <= LONGEST:
+            pairs.append((["".join(w.split()) for w in here], ["".join(w.split()) for w in there]))
     if not pairs:
         raise DataError(f"{source} and {target}: no line has words in both")
     if len(pairs) < FEW and warn is not None:

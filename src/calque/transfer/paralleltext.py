@@ -21,7 +21,7 @@ from calque.document import Sentence, Token, comment_pair
 from calque.errors import DataError
 from calque.formats.conllu import read_conllu, write_conllu
 from calque.formats.pairs import read_pairs
-from calque.formats.text import looks_like_conllu, read_lines
+from calque.formats.text import is_conllu, read_lines
 from calque.segmentation import segmenter_for
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _of_pairs(files: Mapping[str, Path], language: str) -> ParallelText:
     for lang, path in files.items():
         if lang == language:
             raise DataError(f"{path}: {lang} is the target: name the language of the first column")
-        for source, translation in read_pairs(path):
+        for source, translation in read_pairs(path, both=True):
             texts.setdefault(lang, {}).setdefault(places.setdefault(translation, len(places)), source)
     found = ParallelText(language, [_cut(line, language) for line in places])
     for lang, lines in texts.items():
@@ -104,9 +104,7 @@ def _of_pairs(files: Mapping[str, Path], language: str) -> ParallelText:
 
 def _read(path: Path, lang: str, lines: int | None, target: Path | None = None) -> list[Sentence | None]:
     """The sentences of a file by line; ``lines``: as many there must be."""
-    labelled = ".conllu" in (suffix.lower() for suffix in path.suffixes) or looks_like_conllu(
-        islice(read_lines(path), _LOOK_AHEAD)
-    )
+    labelled = is_conllu(path, islice(read_lines(path), _LOOK_AHEAD))
     found = _labelled(path, lines) if labelled else [_cut(line, lang) for line in read_lines(path)]
     if not any(s is not None for s in found):
         raise DataError(f"{path}: no line has words: is this the right file?")

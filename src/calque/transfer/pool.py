@@ -107,12 +107,12 @@ def read_raw(path: str | Path, *, lang: str = "auto") -> Iterator[Sentence]:
     from itertools import chain, islice
 
     from calque.cutting import cut_stream, language_code
-    from calque.formats.text import read_lines, read_pretokenized
+    from calque.formats.text import is_conllu, read_lines, read_pretokenized
 
     code = language_code(lang)
     lines = read_lines(path)
     head = list(islice(lines, 200))
-    if not _is_conllu(path, head):
+    if not is_conllu(path, head):
         yield from cut_stream(chain(head, lines), lang=lang, words=False)
         return
     if str(path) == "-":
@@ -132,12 +132,6 @@ def read_known(paths: Sequence[str | Path]) -> Iterator[Sentence]:
 
     for path in paths:
         yield from read_pretokenized(path)
-
-
-def _is_conllu(path: str | Path, head: Sequence[str]) -> bool:
-    from calque.formats.text import looks_like_conllu
-
-    return ".conllu" in (suffix.lower() for suffix in Path(path).suffixes) or looks_like_conllu(head)
 
 
 def _fits(sentence: Sentence, shortest: int, longest: int, pool: Pool) -> bool:

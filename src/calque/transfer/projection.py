@@ -51,7 +51,7 @@ class ProjectionOptions:
 
     tasks: tuple[str, ...] = ("pos",)
     aligner: AlignerName = "statistical"
-    encoder: str = "mini"  # whose vectors are compared
+    encoder: str | None = None  # whose vectors are compared; None: mini
     layer: int | None = None  # of it, from 1; None: two thirds of the way up
     stem: int | None = None  # characters of a word that the statistical aligner compares; None: all
     iterations: int = 5  # of its training
@@ -69,6 +69,14 @@ class ProjectionOptions:
             raise DataError(f"--tasks {','.join(self.tasks)}: what can be projected is {', '.join(TASKS)}")
         if self.aligner not in ALIGNERS:
             raise DataError(f"--aligner {self.aligner}: give {', '.join(ALIGNERS)}")
+        # a choice of the other aligner's would be passed over in silence
+        for name, other in (("encoder", "statistical"), ("layer", "statistical"), ("stem", "encoder")):
+            if self.aligner == other and getattr(self, name) is not None:
+                needed = "encoder" if other == "statistical" else "statistical"
+                raise DataError(
+                    f"--{name} {getattr(self, name)}: the {other} aligner has no use for it: "
+                    f"add  --aligner {needed}  (or both), or leave it out"
+                )
         for name in ("least_link", "type_weight", "word_confidence", "min_coverage", "min_confidence"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"--{name.replace('_', '-')} {getattr(self, name):g}: give a number from 0 to 1")
@@ -218,7 +226,7 @@ def _link(text: ParallelText, options: ProjectionOptions, say: Tell) -> dict[str
         [[] if s is None else s.words for s in text.target],
         text.language,
         aligner=options.aligner,
-        encoder=options.encoder,
+        encoder=options.encoder or "mini",
         layer=options.layer,
         least=options.least_link,
         stem=options.stem,

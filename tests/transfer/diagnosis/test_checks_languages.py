@@ -56,8 +56,13 @@ def test_without_a_target_or_a_known_language_nothing_is_said_of_distance(case):
     assert distant_pair(case([]))[0].status == "not checked"
     (found,) = distant_pair(case([("raw", "es", ["a"])], config=config()))
     assert found.status == "not checked" and "--source" in found.told
-    (found,) = distant_pair(case([("raw", "und", ["a"])]))
-    assert found.status == "not checked"
+
+
+def test_a_file_of_no_language_is_told_how_to_be_given(case):
+    first, second = distant_pair(case([("raw", "und", ["a"]), ("test", "es", ["a/DET"])], config=config("es")))
+    assert (first.language, first.status) == ("es", "ok")
+    assert (second.language, second.file, second.status) == ("und", "und-0.conllu", "not checked")
+    assert second.told == "its language was not said: give it as  es=und-0.conllu"
 
 
 def test_text_in_the_language_it_is_told_is_well(case):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import calque
-from calque.errors import CalqueError, DataError
+from calque.errors import CalqueError, DataError, FormatError
 from calque.languages import LanguageError
 from calque.transfer.sources.predictor import COVERAGE, load
 from calque.transfer.sources.ranking import hedge
@@ -108,6 +108,32 @@ def test_text_in_an_unusual_script_is_compared_in_that_script(tmp_path: Path) ->
     assert found.script == "Cyrl" and any("written in Cyrl here" in note for note in found.notes)
 
 
+def test_of_conllu_the_words_are_read_and_not_the_columns(tmp_path: Path) -> None:
+    row = "{}\t{}\t_\tNOUN\tNN\tGender=Masc|Number=Sing\t0\troot\t_\t_"
+    blocks = ["\n".join(row.format(k, word) for k, word in enumerate(line.split(), 1)) + "\n\n" for line in CATALAN]
+    for name in ("ca.conllu", "ca.txt"):  # known by its name, or by its first rows
+        target = find_target(write(tmp_path / name, "".join(blocks)), load())
+        assert target.code == "ca" and target.lines[0] == CATALAN[0] and len(target.lines) == len(CATALAN)
+    with pytest.raises(FormatError, match=r"bad\.conllu:1: 2 columns"):
+        calque.sources(write(tmp_path / "bad.conllu", "1\tEl\n\n"))
+
+
+def test_text_that_is_not_utf_8_is_told_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "es.txt"
+    path.write_bytes("El perro ve.\nPor la mañana.\n".encode("latin1"))
+    with pytest.raises(DataError, match=r"es\.txt:2: not UTF-8 \(byte 0xf1\): save it as UTF-8"):
+        calque.sources(path)
+    (tmp_path / "es.conllu").write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match=r"es\.conllu:2: not UTF-8"):
+        calque.sources("gl", data=tmp_path)
+
+
+def test_a_language_that_is_like_none_is_said_to_be_like_none() -> None:
+    found = calque.sources("tlh")  # Klingon: as far from all
+    assert found.like == () and not any("languages like it" in why for s in found.ranked for why in s.reasons)
+    assert calque.sources("cy").like == ("ga", "br", "gd")
+
+
 def test_text_that_nobody_can_name_goes_by_its_letters(tmp_path: Path) -> None:
     path = write(tmp_path / "text.txt", "Kiitos paljon, tämä on hyvä talo.\nDas ist ein schönes Haus.\n" * 15)
     target = find_target(path, load(), lang="vot")  # a language without facts: as if it were unknown
@@ -163,6 +189,67 @@ def test_treebanks_in_a_folder_are_the_only_sources(tmp_path: Path) -> None:
     assert {s.code: s.data[0].words for s in found.ranked} == {"es": 6, "fr": 2, "pt": 4}
     assert found.ranked[0].data[0].path is not None
     json.dumps(found.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("es.conllu", "es"), ("es-train.conllu.xz", "es"), ("es_dev.conllu", "es"), ("ES.Train.conllu", "es"),
+        ("es_gsd_train.conllu", "es"), ("cs_pdt-ud-train-c.conllu", "cs"), ("Old_French-train.conllu", "fro"),
+        ("zh-Hant.conllu", "zh"), ("es/train.conllu", "es"), ("UD_French-GSD/dev.conllu", "fr"),
+        ("my_es_train.conllu", None), ("es_reviews.conllu", None), ("all.conllu", None), ("dev.conllu", None),
+        ("qzz_none-ud-train.conllu", None),
+    ],
+)  # fmt: skip
+def test_a_name_tells_its_language_as_a_whole_or_not_at_all(tmp_path: Path, name: str, code: str | None) -> None:
+    path = write(tmp_path / "data" / name, WORDS)
+    if name.endswith(".xz"):
+        path.write_bytes(lzma.compress(path.read_bytes()))
+    write(tmp_path / "data" / "is.conllu", WORDS)
+    found = at_hand(tmp_path / "data")
+    assert set(found.data) == {"is", code} - {None}
+    assert (code is None) == any("tells no language" in note and note.endswith(f": {name}") for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "name", ["es_test.conllu", "es-test-small.conllu", "es_gsd-ud-test-small.conllu", "UD_French-GSD/test.conllu"]
+)
+def test_test_files_are_no_data_however_their_names_go_on(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "is.conllu", WORDS)
+    write(tmp_path / name, WORDS)
+    found = at_hand(tmp_path)
+    assert set(found.data) == {"is"} and found.notes == ()
+
+
+def test_all_files_of_a_language_count(tmp_path: Path) -> None:
+    write(tmp_path / "es.conllu", WORDS * 2)
+    write(tmp_path / "es-train.conllu", WORDS * 3)
+    write(tmp_path / "es-dev.conllu", WORDS)
+    assert [data.words for data in at_hand(tmp_path).data["es"]] == [6, 4]
+
+
+def test_files_without_a_sentence_are_left_out_and_said(tmp_path: Path) -> None:
+    write(tmp_path / "gl.conllu", "")
+    write(tmp_path / "fr-train.conllu", "# nothing\n")
+    write(tmp_path / "fr-dev.conllu", WORDS)
+    write(tmp_path / "es.conllu", WORDS)
+    found = calque.sources("gl", data=tmp_path)
+    assert {s.code: [data.path.name for data in s.data if data.path] for s in found.ranked} == {
+        "es": ["es.conllu"], "fr": ["fr-dev.conllu"],
+    }  # fmt: skip
+    assert found.own_data == () and not any("itself are at hand" in note for note in found.notes)
+    assert any(note.endswith("without a sentence: fr-train.conllu, gl.conllu") for note in found.notes)
+    (tmp_path / "only").mkdir()
+    write(tmp_path / "only" / "es.conllu", "")
+    with pytest.raises(DataError, match=r"no CoNLL-U file for training.*without a sentence: es\.conllu"):
+        at_hand(tmp_path / "only")
+
+
+def test_little_data_is_said_to_be_little(tmp_path: Path) -> None:
+    write(tmp_path / "es.conllu", WORDS)
+    write(tmp_path / "fr.conllu", WORDS * 2500)
+    notes = calque.sources("gl", data=tmp_path).notes
+    assert any("below 5,000 words" in note and note.endswith(": es (2)") for note in notes)
 
 
 def test_data_of_the_target_itself_is_said(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_a_model_with_an_adapter_is_saved_with_it_and_uses_it(encoder, treebanks
 
 def test_what_means_nothing_is_refused(encoder, treebanks, tmp_path):
     train = ("--model", encoder, "--train", f"es={treebanks['es']}", "--output", tmp_path / "m")
-    source = ("--source", f"en={treebanks['en']}")
+    source, raw = ("--source", f"en={treebanks['en']}"), treebanks["es"]
     for arguments, message in (
         ((*train, "--share", 0.5), "--share is about a strategy"),
         ((*train, "--raw", f"es={treebanks['es']}"), "--raw is about a strategy"),
@@ -103,6 +103,10 @@ def test_what_means_nothing_is_refused(encoder, treebanks, tmp_path):
         ((*train, *source, "--strategy", "few-shot", "--share", 0.3, "--rounds", 2), "no use for --share, --rounds"),
         ((*train, *source, "--strategy", "joint", "--raw", f"es={treebanks['es']}"), "no use for --raw"),
         ((*train, *source, "--strategy", "self-training", "--limit", 5), "give --raw es=FILE"),
+        ((*train, *source, "--strategy", "joint", "--temperature", 2), "joint has no use for --temperature"),
+        ((*train, *source, "--strategy", "few-shot", "--temperature", 2), "few-shot has no use for --temperature"),
+        ((*train, *source, "--strategy", "self-training", "--raw", raw), f"--raw {raw}: say which language .*--raw es={raw}"),
+        (("--model", encoder, *source, "--strategy", "early-stopping", "--raw", raw, "--output", tmp_path / "m"), "--raw es="),
     ):
         with pytest.raises(CalqueError, match=message):
             call(*arguments)

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from calque.analysis import Tagged, Tree
-from calque.errors import DataError
+from calque.errors import CalqueError, DataError
 from calque.transfer.strategies.pseudo import confidence_of
 from calque.transfer.strategies.samples import (
     Reading,
     apart_from,
     as_text,
     bare,
+    check_unlabelled,
     draw_items,
     key_of,
     read_items,
@@ -98,3 +99,30 @@ def test_confidence_is_the_geometric_mean_and_of_several_tasks_the_lowest():
     both = {"pos": Tagged(["X"], [0.9]), "dep": Tree([0], ["root"], [0.5])}
     assert confidence_of(both) == pytest.approx(0.5)
     assert confidence_of({"pos": Tagged([], [])}) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("es.txt", b"", "no sentence of 3 words or more"),
+        ("es.txt", b"El perro ve.\n" * 3 + b"ma\xf1ana\n", r"es\.txt:4: not UTF-8"),
+        ("es.conllu", b"", "es.conllu: no sentence here"),
+        ("es.conllu", b"1\tEl\n\n", r"es\.conllu:1: 2 columns"),
+    ],
+)
+def test_text_that_could_not_be_labelled_is_refused_unread(name, content, message, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(CalqueError, match=message):
+        check_unlabelled([path], "es", Reading())
+
+
+def test_text_that_could_be_labelled_is_let_pass(conllu, tmp_path):
+    raw = tmp_path / "es.txt"
+    raw.write_text("El perro ve. El gato no ve nada.\n", encoding="utf-8")
+    check_unlabelled([conllu, raw], "es", Reading())
+    check_unlabelled([raw], "es", Reading(("classify",)))
+    conllu.write_bytes(conllu.read_bytes() + b"1\tma\xf1ana\n\n")
+    check_unlabelled([conllu], "es", Reading(on_error="skip"))
+    with pytest.raises(DataError, match="no such file"):
+        check_unlabelled([tmp_path / "nowhere.txt"], "es", Reading())

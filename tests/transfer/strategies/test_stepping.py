@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calque.errors import TrainingError
+from calque.errors import DataError, TrainingError
 from calque.training.options import Options
 from calque.transfer.strategies import STRATEGIES, Given, Ways, run_strategy, strategy_named
 
@@ -179,3 +179,16 @@ def test_a_step_that_was_not_finished_is_done_again(encoder, given, tmp_path):
     again = carried_out("zero-shot", encoder, without_shots(given), tmp_path)
     assert again.steps[0].digest == once.steps[0].digest
     assert Path(note).exists()
+
+
+@pytest.mark.parametrize("name", ["self-training", "adapter-stack", "early-stopping"])
+def test_text_that_cannot_be_read_is_refused_before_anything_is_trained(name, encoder, given, tmp_path, monkeypatch):
+    from calque.transfer.strategies import stepping
+
+    for step in ("fine_tune_step", "adapter_step", "text_step"):
+        monkeypatch.setattr(stepping, step, lambda *_, **__: pytest.fail("trained"))
+    bad = tmp_path / "bad.txt"
+    bad.write_bytes("El perro ve al gato.\nVino por la mañana.\n".encode("latin1"))
+    wrong = Given(source=given.source, target=given.target, raw={**given.raw, "es": [bad]})
+    with pytest.raises(DataError, match=r"bad\.txt:2: not UTF-8"):
+        carried_out(name, encoder, wrong, tmp_path / "steps")

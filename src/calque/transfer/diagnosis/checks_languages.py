@@ -42,7 +42,13 @@ def distant_pair(case: Case) -> list[Finding]:
     if not learnt:
         told = "the model does not say which languages it was trained on: give one with  --source en=FILE"
         return [Finding(check="distant pair", status="not checked", told=told)]
-    return [_distant(case, target, learnt) for target in targets]
+    unnamed = [_unnamed(sample) for sample in case.distinct("test", "raw") if sample.language == UNDETERMINED]
+    return [*(_distant(case, target, learnt) for target in targets if target != UNDETERMINED), *unnamed]
+
+
+def _unnamed(sample: Sample) -> Finding:
+    told = f"its language was not said: give it as  es={sample.name}"
+    return Finding(check="distant pair", status="not checked", told=told, language=sample.language, file=sample.file)
 
 
 def _distant(case: Case, target: str, learnt: list[str]) -> Finding:

@@ -31,6 +31,7 @@ from calque.transfer.sources.treebanks import Data, at_hand, published
 ENOUGH = 5000  # words of a treebank for training that make a source worth naming unasked
 DRAWS = 2000  # of errors, for the best set
 UNSURE = 1.5  # times as far off as measured sources, those that were not
+ALIKE = 1e-6  # of likeness, from 0 to 1: less is no difference
 TELLING = 2.0  # points from which a reason is given
 
 
@@ -115,15 +116,18 @@ def sources(
     """
     model = predictor or load()
     found = find_target(target, model, lang=lang)
-    hand = at_hand(Path(data)) if data is not None else None
+    folder = at_hand(Path(data)) if data is not None else None
+    hand = None if folder is None else folder.data
     codes = _candidates(model, among, hand)
-    notes = list(found.notes)
+    notes = [*found.notes, *(folder.notes if folder is not None else ())]
     if hand is not None and among is not None and (lacking := [code for code in codes if code not in hand]):
         notes.append(f"no data in {data} for {', '.join(lacking)}")
     codes = [code for code in codes if code != found.code]
     if not codes:
         only = f" but {found.name} itself" if found.code is not None else ""
         raise DataError(f"no source is left{only}: name other languages, or a folder with treebanks of others")
+    if few := _few(codes, hand or {}):
+        notes.append(f"below {ENOUGH:,} words of data a figure is not to be relied on: {', '.join(few)}")
     facts = [model.atlas.facts(code) for code in codes]
     if unknown := [one.code for one in facts if not one.known]:
         notes.append(f"no table knows the family of {', '.join(unknown)}: taken for sources of middling use")
@@ -134,10 +138,11 @@ def sources(
             f"{sum(d.words or 0 for d in own):,} words of {found.name} itself are at hand: train on them, from the first of these"
         )
     chosen, expected = best_set(model, facts, predicted, set_size)
-    ranked = _ranked(found, facts, predicted, hand)
+    like = _like(model, found)
+    ranked = _ranked(found, facts, predicted, hand, telling=bool(like) or not found.known)
     return Recommendation(
         found.code, found.name, found.facts.script, round(predicted.level, 1), ranked, tuple(facts[k].code for k in chosen),
-        round(expected, 1), _like(model, found), tuple(own), tuple(notes), dict(model.about),
+        round(expected, 1), like, tuple(own), tuple(notes), dict(model.about),
     )  # fmt: skip
 
 
@@ -150,9 +155,24 @@ def _candidates(model: Predictor, among: Sequence[str] | None, hand: Mapping[str
     return list(dict.fromkeys([*model.sources, *(code for code in others if model.atlas.facts(code).known)]))
 
 
+def _few(codes: Sequence[str], hand: Mapping[str, Sequence[Data]]) -> list[str]:
+    """Sources with so little data at hand that it says more than anything else how good they are."""
+    counted = {code: sum(data.words or 0 for data in hand[code]) for code in codes if code in hand}
+    return [f"{code} ({words:,})" for code, words in counted.items() if words < ENOUGH]
+
+
 def _ranked(
-    target: Target, facts: Sequence[Facts], predicted: Predicted, hand: Mapping[str, Sequence[Data]] | None
+    target: Target,
+    facts: Sequence[Facts],
+    predicted: Predicted,
+    hand: Mapping[str, Sequence[Data]] | None,
+    *,
+    telling: bool,
 ) -> tuple[Source, ...]:
+    """The sources in order.
+
+    :param telling: whether it is known which languages the target is like.
+    """
     accuracy = predicted.accuracy
     score = predicted.level + predicted.general + predicted.pair + predicted.pattern  # not cut off at 0 and 100
     outstanding = float(np.quantile(predicted.pattern, 0.9))
@@ -164,7 +184,7 @@ def _ranked(
         low, high = max(0.0, accuracy[k] - half), min(100.0, accuracy[k] + half)
         paths = [d.path for d in data if d.path is not None]
         overlap = shared_pieces(target.lines, paths) if target.lines and paths else None
-        strong = predicted.pattern[k] >= max(TELLING, outstanding)
+        strong = telling and predicted.pattern[k] >= max(TELLING, outstanding)
         reasons = _reasons(target, one, parts["general"], overlap, strong=bool(strong))
         found.append(
             Source(
@@ -203,12 +223,14 @@ def _kinship(source: Facts, target: Facts) -> str:
 
 
 def _like(model: Predictor, target: Target, count: int = 3) -> tuple[str, ...]:
-    """Measured targets that a target is most like."""
+    """Measured targets that a target is most like: none that is no more like it than some that are not named."""
     known = [model.atlas.facts(code) for code in model.targets if code != target.code]
     if not target.known:
         return ()
     likeness = kernel(np.array([parts_between(target.facts, other) for other in known]), model.settings.similarity)
-    return tuple(known[k].code for k in np.argsort(-likeness, kind="stable")[:count])
+    order = np.argsort(-likeness, kind="stable")
+    rest = likeness[order[count]] if len(order) > count else 0.0
+    return tuple(known[k].code for k in order[:count] if likeness[k] > rest + ALIKE)
 
 
 def best_set(model: Predictor, facts: Sequence[Facts], predicted: Predicted, size: int) -> tuple[list[int], float]:

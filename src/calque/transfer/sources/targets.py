@@ -4,6 +4,7 @@ Choices and trade-offs
 - Raw text tells the script it is really written in, and which language it is where :func:`calque.languages.identify` is sure.
   Where it is not, or no table knows the language, the target stands for what the identifier finds it like: a Low German text is
   partly German and Dutch. Twenty-five sentences are enough; no more than :data:`LINES` are read.
+- Of CoNLL-U the words are read, as they are written: its columns look like English.
 - Such a likeness of letters is weaker evidence than a family tree, so it is mixed with the mean of languages that the encoder has
   not read (:data:`TRUST`, chosen on languages left out).
 - More of the text was tried and does not help beside the tables: subwords shared with a source, and neighbours among sentence
@@ -20,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from calque.errors import DataError
-from calque.formats.files import open_text
+from calque.formats.conllu import read_conllu
+from calque.formats.text import is_conllu, read_lines
 from calque.languages import identify, info, name, normalize, script_of
 from calque.transfer.sources.features import Atlas, Blend, Facts
 from calque.transfer.sources.predictor import Predictor
@@ -61,14 +63,15 @@ class Target:
 def find_target(target: str | Path, predictor: Predictor, *, lang: str | None = None) -> Target:
     """Read what was asked for.
 
-    :param target: a code, a name, or a file of text, a sentence a line.
+    :param target: a code, a name, or a file of text, a sentence a line, or CoNLL-U.
     :param lang: the language of the text; by default it is identified.
     :raises LanguageError: when it is neither a known language nor a file.
-    :raises DataError: for a file without text, and where a language is given for a language.
+    :raises DataError: for a file without text, or not in UTF-8, and where a language is given for a language.
+    :raises FormatError: for malformed CoNLL-U.
     """
     if _is_file(target):
         return _of_text(Path(target), predictor, lang)
-    if isinstance(target, Path) or "/" in target or Path(target).suffix in (".txt", ".xz", ".gz"):
+    if isinstance(target, Path) or "/" in target or Path(target).suffix in (".txt", ".conllu", ".xz", ".gz"):
         raise DataError(f"{target}: no such file (give a language, or a file of text, a sentence a line)")
     code = normalize(target)
     if lang is not None and normalize(lang) != code:
@@ -93,8 +96,7 @@ def _of_language(code: str, predictor: Predictor) -> Target:
 
 
 def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
-    with open_text(path) as stream:
-        lines = [line for line in (raw.strip() for raw in islice(stream, 50 * LINES)) if line][:LINES]
+    lines = _lines(path)
     script = script_of("\n".join(lines)[:20_000])
     if script is None:
         raise DataError(f"{path}: no text in it (give a file of sentences in the target, one a line)")
@@ -125,6 +127,14 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
     return Target(
         code, called, [*blend, *((rest * w, f) for w, f in unread(predictor, facts.script, code))], tuple(notes), tuple(lines)
     )
+
+
+def _lines(path: Path) -> list[str]:
+    """The first sentences of a file: lines that are not empty, or what the words of CoNLL-U spell."""
+    head = list(islice(read_lines(path), 50 * LINES))
+    if is_conllu(path, head):
+        return [sentence.joined() for sentence in islice(read_conllu(path), LINES)]
+    return [line for line in map(str.strip, head) if line][:LINES]
 
 
 def _kin(lines: Sequence[str], script: str, atlas: Atlas, code: str | None) -> Blend:

@@ -117,6 +117,7 @@ def apply_strategy(
             "best-source or multi-source"
         )
     _refuse_idle(wanted, given, options, ways or Ways())
+    _refuse_unnamed(wanted, given)
     reporter.say(f"{wanted.name}: {wanted.what}")
     with _folder(place, resume=resume) as folder:
         if options.limit is not None:
@@ -143,6 +144,7 @@ def _refuse_idle(strategy: Strategy, given: Given, options: Options, ways: Ways)
         "--train (the target's)": bool(given.target) and not learns,
         "--limit": options.limit is not None and not given.target,
         "--raw": bool(given.raw) and "raw" not in strategy.needs,
+        "--temperature": options.temperature != 1.0 and strategy.sources != "all",  # others draw none by size
         "--validation": given.validation is not None and not given.target,
         "--share": ways.share != SHARE and not any(step.mixed for step in steps),
         "--threshold": ways.threshold != THRESHOLD and not labels,
@@ -153,6 +155,18 @@ def _refuse_idle(strategy: Strategy, given: Given, options: Options, ways: Ways)
         raise TrainingError(
             f"--strategy {strategy.name} has no use for {', '.join(named)}: leave it out, or take another strategy"
         )
+
+
+def _refuse_unnamed(strategy: Strategy, given: Given) -> None:
+    """Refuse text of no language, where the strategy asks for that of one.
+
+    :raises TrainingError: with the way to write it.
+    """
+    if "raw" not in strategy.needs or "und" not in given.raw or "und" in given.target:
+        return
+    path = given.raw["und"][0]
+    like = next((lang for lang in given.target if lang not in given.raw), "es")
+    raise TrainingError(f"--raw {path}: say which language it is, such as  --raw {like}={path}")
 
 
 def _files(data: Data | None, what: str) -> dict[str, list[Path]]:

@@ -13,6 +13,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from calque.formats.classification import LabelledText, read_plain_texts, read_t
 from calque.formats.conllu import read_conllu
 from calque.formats.entities import looks_like_entities, read_entities, write_entities
 from calque.formats.files import atomic_write
-from calque.formats.text import OnError
+from calque.formats.text import OnError, read_lines
+from calque.formats.text import is_conllu as named_conllu
 
 Item = Sentence | LabelledText
 """A sentence with labels of its words, or a text with its own."""
@@ -145,9 +147,21 @@ def read_unlabelled(paths: Iterable[Path], language: str, reading: Reading, *, m
     return found
 
 
+def check_unlabelled(paths: Iterable[Path], language: str, reading: Reading) -> None:
+    """Refuse what :func:`read_unlabelled` could not read, without keeping it: hours of training may come before it does.
+
+    :raises DataError: for a file that is missing, not UTF-8 to its end, or without a sentence; FormatError for malformed CoNLL-U.
+    """
+    for path in map(Path, paths):
+        if not read_unlabelled([path], language, reading, most_words=1):
+            raise DataError(f"{path}: no sentence here: is this the right file?")
+        if not is_conllu(path):  # which was read whole
+            deque(read_lines(path), maxlen=0)  # a word in another encoding may come late
+
+
 def is_conllu(path: Path) -> bool:
     """Whether a file of text is CoNLL-U, by its name."""
-    return ".conllu" in path.suffixes
+    return named_conllu(path)
 
 
 def as_text(path: Path, folder: Path) -> Path:

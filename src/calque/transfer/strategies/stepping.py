@@ -33,6 +33,7 @@ from calque.transfer.strategies.samples import (
     Reading,
     apart_from,
     as_text,
+    check_unlabelled,
     draw_items,
     read_items,
     read_unlabelled,
@@ -146,6 +147,7 @@ class _Strategy:
         """Refuse what cannot work, before anything is trained.
 
         :raises TrainingError: saying what is missing.
+        :raises DataError: for a file of text that cannot be read, or holds no sentence.
         """
         name, given = self.strategy.name, self.given
         if "target" in self.strategy.needs and not given.target:
@@ -162,6 +164,8 @@ class _Strategy:
             missing = [lang for lang in wanted if lang not in given.raw]
             if missing:
                 raise TrainingError(f"--strategy {name} reads unlabelled text: give --raw {missing[0]}=FILE")
+            for lang in wanted:
+                check_unlabelled(given.raw[lang], lang, self.reading)
 
     def _uses_target(self, step: Step) -> bool:
         """Whether a step depends on the labelled sentences of the target."""
