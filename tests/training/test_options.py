@@ -6,7 +6,13 @@ import pytest
 
 from calque.errors import TrainingError
 from calque.tags import UPOS
-from calque.training.options import Options, default_batch_words, default_epochs, default_learning_rate
+from calque.training.options import (
+    Options,
+    default_adapter_rate,
+    default_batch_words,
+    default_epochs,
+    default_learning_rate,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +72,11 @@ def test_how_a_run_is_watched_is_no_part_of_its_fingerprint():
 @pytest.mark.parametrize(("words", "epochs"), [(0, 20), (1_600, 20), (8_000, 12), (10_000, 10), (30_000, 3), (200_000, 3)])
 def test_small_data_is_read_more_often(words, epochs):
     assert default_epochs(words) == epochs
+
+
+@pytest.mark.parametrize(("words", "plain", "tagging"), [(5_000, 40, 20), (10_000, 30, 15), (29_999, 10, 5), (30_000, 3, 3)])
+def test_adapters_read_small_data_longer_and_those_that_tag_learn_faster(words, plain, tagging):
+    assert default_epochs(words, adapter=True) == plain
+    assert default_epochs(words, adapter=True, tagging=True) == tagging
+    assert default_adapter_rate(words, tagging=False) == 2e-3
+    assert default_adapter_rate(words, tagging=True) == (4e-3 if words < 30_000 else 2e-3)

@@ -35,7 +35,7 @@ from calque.models.model import Model
 from calque.models.treehead import TreeHead
 from calque.training.checkpoints import weights_digest
 from calque.training.corpus import Data
-from calque.training.decisions import explain, new_report, prepare_run
+from calque.training.decisions import explain, new_report, prepare_run, tags
 from calque.training.device import choose_device
 from calque.training.finetune import choose, measure_source, run_folder
 from calque.training.loop import Run, train
@@ -94,7 +94,8 @@ def train_task_adapter(
         with run_folder(training_name(target, name), resume) as folder, torch.random.fork_rng():
             begun = _start(model, config, options, below, start, reporter)
             data = prepare_data(begun, options, train_data, validation=validation, source=None, folder=folder, reporter=reporter)
-            options = replace(options, epochs=options.epochs or default_epochs(data.amount, adapter=True))
+            passes = default_epochs(data.amount, adapter=True, tagging=tags(begun, options))
+            options = replace(options, epochs=options.epochs or passes)
             with frozen(model), kept_dropout(model, options.dropout), adapters.unlock([name]) as parameters:
                 count = sum(p.numel() for p in parameters)
                 run = prepare_run(begun, data, options, folder, reporter)

@@ -17,7 +17,14 @@ from calque.training.batches import Hiding, budget_of
 from calque.training.device import choose_precision
 from calque.training.loop import Run
 from calque.training.mixtures import shares
-from calque.training.options import ADAPTER_RATE, PATIENCE, SMALL_DATA, Options, default_batch_words, default_learning_rate
+from calque.training.options import (
+    PATIENCE,
+    SMALL_DATA,
+    Options,
+    default_adapter_rate,
+    default_batch_words,
+    default_learning_rate,
+)
 from calque.training.prepare import Prepared, Start
 from calque.training.progress import Reporter
 from calque.training.report import Report
@@ -41,7 +48,7 @@ def prepare_run(start: Start, data: Prepared, options: Options, folder: Path, re
         parts=parts,
         budget=budget_of(data.train, start.pieces, options.batch_words or default_batch_words(data.amount)),
         word_budget=options.batch_words or default_batch_words(data.amount),
-        rate=options.learning_rate or _default_rate(start, data, width),
+        rate=options.learning_rate or _default_rate(start, data, width, options),
         factors={task: options.head_factor or _head_factor(start, task) for task in options.tasks},
         hiding=_hiding(start, options),
         device=start.device,
@@ -95,9 +102,15 @@ def _setups(start: Start, data: Prepared) -> dict[str, Setup] | None:
     return {c.language: start.setup(c.language) for c in corpora} if start.adapter else None
 
 
-def _default_rate(start: Start, data: Prepared, width: int) -> float:
+def tags(start: Start, options: Options) -> bool:
+    """Whether what is trained is a bottleneck adapter for part-of-speech tags."""
+    config = start.model.adapters.config(start.adapter) if start.adapter else None
+    return config is not None and options.task == "pos" and config.role != "fusion" and config.peft is None
+
+
+def _default_rate(start: Start, data: Prepared, width: int, options: Options) -> float:
     if start.adapter:
-        return ADAPTER_RATE
+        return default_adapter_rate(data.amount, tagging=tags(start, options))
     return default_learning_rate(width, continued=start.continued, words=data.amount)
 
 

@@ -29,11 +29,13 @@ Schedule = Literal["linear", "cosine"]
 SEEN_WORDS, MOST_EPOCHS = 100_000, 20  # that a run sees at least, by default, in so many passes at most
 # Adapters: few parameters take longer to learn what a whole encoder learns at once, and stop at nothing on little data.
 ADAPTER_WORDS, ADAPTER_EPOCHS = 300_000, 40
+TAGGING_WORDS, TAGGING_EPOCHS = 150_000, 20  # of bottleneck adapters that tag: at twice the rate, and better (docs/lab.md)
 PATIENCE = 4  # evaluations without a better score before a run stops
 RESUMED_RATE = 1 / 3  # of the default learning rate, for a model that has the task's head already
 SMALL_DATA = 30_000  # words; under it such a model has the default rate
 CACHE_LIMIT = 8.0  # GB of vectors kept of a frozen encoder
 ADAPTER_RATE = 2e-3  # of an adapter, in an encoder of any width
+TAGGING_RATE = 4e-3  # of a bottleneck adapter that tags, on little data
 NARROW, NARROW_FACTOR = 512, 2.0  # and encoders less wide than this, this many times the default rate
 # Options that change how a run is watched, not what it computes: they may differ when it is resumed.
 UNWATCHED = frozenset({"checkpoint_seconds", "on_error", "licence", "max_minutes", "cache", "cache_limit"})
@@ -219,9 +221,23 @@ def default_learning_rate(width: int, *, continued: bool, words: int | None = No
     return float(f"{min(1e-3, rate * factor):.2g}")
 
 
-def default_epochs(words: int, *, adapter: bool = False) -> float:
-    """Passes over ``words`` words of training data: three, and more over small data, up to twenty; for adapters up to forty."""
-    seen, most = (ADAPTER_WORDS, ADAPTER_EPOCHS) if adapter and words < SMALL_DATA else (SEEN_WORDS, MOST_EPOCHS)
+def default_adapter_rate(words: int, *, tagging: bool) -> float:
+    """The peak rate for an adapter.
+
+    :param tagging: it is a bottleneck adapter for part-of-speech tags.
+    """
+    return TAGGING_RATE if tagging and words < SMALL_DATA else ADAPTER_RATE
+
+
+def default_epochs(words: int, *, adapter: bool = False, tagging: bool = False) -> float:
+    """Passes over ``words`` words of training data: three, and more over small data, up to twenty; for adapters up to forty.
+
+    :param tagging: as for :func:`default_adapter_rate`.
+    """
+    small = words < SMALL_DATA
+    seen, most = (ADAPTER_WORDS, ADAPTER_EPOCHS) if adapter and small else (SEEN_WORDS, MOST_EPOCHS)
+    if adapter and tagging and small:
+        seen, most = TAGGING_WORDS, TAGGING_EPOCHS
     return float(min(most, max(3, round(seen / max(1, words)))))
 
 
