@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import calque
 from calque import pipeline
+from calque.config import TaskConfig
 from calque.cutting import cut, cut_stream
 from calque.document import Document, Sentence, Token
 from calque.errors import CalqueError, ModelError
-from calque.pipeline import Tagged, annotate, as_tagger, load, parse
+from calque.pipeline import Tagged, annotate, as_tagger, check_tasks, load, parse
 
 
 class Lengths:
@@ -32,6 +34,20 @@ class Lengths:
 
 class Headless(Lengths):
     tasks = ()  # type: ignore[assignment]
+
+
+class Named(Lengths):
+    """As a PyTorch model, which has no folder: it is known by its name, and prints all its layers."""
+
+    encoder: object = None
+
+    def __init__(self, name: str, heads: Mapping[str, str] = {}) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(name=name, tasks={task: TaskConfig([], kind) for task, kind in heads.items()})
+        self.tasks = tuple(heads)  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "Model(\n  (encoder): Encoder(\n"
 
 
 def sentences(*lengths: int) -> list[Sentence]:
@@ -76,6 +92,34 @@ def test_a_model_without_a_head_is_refused_before_anything_is_read() -> None:
         next(annotate(iter(()), Headless()))
     with pytest.raises(ModelError, match="calque train pos"):
         parse("hola", lang="es", model=Headless())
+
+
+@pytest.mark.parametrize("tasks", ["classify", "embed", "topics", "pos, topics"])
+def test_a_task_of_whole_texts_is_refused_with_what_does_it(tasks: str) -> None:
+    model = Named("m", {"pos": "words", "embed": "vectors", "topics": "texts"})
+    with pytest.raises(ModelError, match=r"is about whole texts, .* calque classify  \(calque.classify in Python\); .* has pos$"):
+        next(annotate(iter(()), model, tasks=tasks))
+
+
+def test_a_missing_task_is_told_with_those_that_label_words() -> None:
+    model = Named("m", {"pos": "words", "classify": "texts", "embed": "vectors"})
+    with pytest.raises(ModelError, match=r"^m has no head for lemma \(for words it has: pos\): train one"):
+        check_tasks(model, "pos,lemma")
+
+
+def test_a_model_of_texts_alone_is_not_told_to_be_trained_on_words() -> None:
+    with pytest.raises(ModelError, match=r"^m labels whole texts \(classify\) and no words: .* calque classify") as stop:
+        parse("hola", lang="es", model=Named("m", {"classify": "texts"}))
+    assert "train" not in str(stop.value)
+
+
+def test_a_message_calls_a_model_by_its_name_and_never_by_its_layers() -> None:
+    with pytest.raises(ModelError, match="^bare-encoder has no head that labels words"):
+        check_tasks(Named("bare-encoder"))
+    unnamed = Named("")
+    unnamed.encoder = SimpleNamespace(name="org/encoder")
+    with pytest.raises(ModelError, match="^org/encoder has no head for dep"):
+        check_tasks(unnamed, ["dep"])
 
 
 def test_parse_gives_a_document_with_offsets_into_the_text() -> None:

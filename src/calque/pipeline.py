@@ -145,6 +145,7 @@ def parse(
         raise CalqueError(f"{len(texts)} texts but {len(langs)} languages: give one language for all, or one for each")
     tagger = as_tagger(model)
     check_tasks(tagger, tasks)
+    check_reach(tagger, adapters)
     if treebank:
         tagger = following(tagger, treebank, langs=[language_code(name) or AUTO for name in langs])
     documents = [cut(t, lang=code) for t, code in zip(texts, langs, strict=True)]
@@ -170,30 +171,82 @@ def as_tagger(model: str | Path | Tagger | None) -> Tagger:
 def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> list[str] | None:
     """The tasks that are asked for; None: all that the model has.
 
-    :raises ModelError: that says how to train one that is missing; for a model that labels no words too.
+    :raises ModelError: that says how to train one that is missing; for one that is about whole texts, and for a model that
+        labels no words, too.
     """
-    from calque.tasks import OF_WORDS
-
     own: Callable[[Sequence[str] | None], None] | None = getattr(tagger, "check_tasks", None)
     if tasks is None:
         if own is not None:
             own(None)
-        elif not any(task in OF_WORDS for task in tagger.tasks):
-            raise ModelError(
-                f"{_called(tagger)} has no head that labels words: train one with  "
-                "calque train pos --model NAME --train FILE --output DIR  and parse with  --model DIR"
-            )
+        else:
+            _check_words(tagger)
         return None
     names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks) if name.strip()]
-    missing = [name for name in names if name not in tagger.tasks]
+    able = [task for task in tagger.tasks if not _of_texts(tagger, task)]
+    if of_texts := [name for name in names if _of_texts(tagger, name)]:
+        has = f"; for words this model has {', '.join(able)}" if able else ""
+        raise ModelError(
+            f"{', '.join(of_texts)} {'is' if len(of_texts) == 1 else 'are'} about whole texts, and words are labelled here: "
+            f"for texts use  calque classify  (calque.classify in Python){has}"
+        )
+    missing = [name for name in names if name not in able]
     if own is not None and names:
         own(names)
     if missing or not names:
         raise ModelError(
-            f"{_called(tagger)} has no head for {', '.join(missing) or 'nothing'} (it has: {', '.join(tagger.tasks) or 'none'}): "
+            f"{_called(tagger)} has no head for {', '.join(missing) or 'nothing'} "
+            f"(for words it has: {', '.join(able) or 'none'}): "
             f"train one with  calque train {(missing or ['pos'])[0]} --model NAME --train FILE --output DIR"
         )
     return names
+
+
+def check_reach(tagger: Tagger, adapters: Adapters = None) -> None:
+    """Refuse to label by nothing: without adapters, with a model that labels no words but through them.
+
+    :raises ModelError: that names the adapters.
+    """
+    from calque.adapterrouter import own_tasks
+
+    configs = getattr(tagger, "adapter_configs", {})
+    active = getattr(getattr(tagger, "some_adapters", None), "active", ())
+    if adapters is not None or active or any(not _of_texts(tagger, task) for task in own_tasks(tagger)):
+        return
+    able = [f"{name} ({c.task})" for name, c in configs.items() if c.head is not None and not _of_texts(tagger, c.task)]
+    if able:
+        raise ModelError(
+            f"{_called(tagger)} labels words through its adapters alone, {', '.join(able)}: name one (--adapters NAME; adapters= "
+            "in Python), or auto for those of each sentence's language"
+        )
+
+
+def _check_words(tagger: Tagger) -> None:
+    """Refuse a model that has nothing to label words with.
+
+    :raises ModelError: that says what it is good for, or how to train what it lacks.
+    """
+    from calque.tasks import OF_WORDS
+
+    if any(task in OF_WORDS for task in tagger.tasks):
+        return
+    if of_texts := [task for task in tagger.tasks if _of_texts(tagger, task)]:
+        raise ModelError(
+            f"{_called(tagger)} labels whole texts ({', '.join(of_texts)}) and no words: "
+            "use it with  calque classify --model MODEL  (calque.classify in Python)"
+        )
+    raise ModelError(
+        f"{_called(tagger)} has no head that labels words: train one with  "
+        "calque train pos --model NAME --train FILE --output DIR  and parse with  --model DIR"
+    )
+
+
+def _of_texts(tagger: Tagger, task: str) -> bool:
+    """Whether a task is about whole texts: as the model's own head says, else as the task of that name is."""
+    from calque.tasks import OF_TEXTS, TASKS
+
+    made = getattr(getattr(tagger, "config", None), "tasks", {}).get(task)
+    kind = made.kind if made is not None else TASKS[task].kind if task in TASKS else None
+    return kind in OF_TEXTS
 
 
 def load(name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None) -> OnnxModel | Model | Router:
@@ -329,5 +382,7 @@ def fill(sentence: Sentence, analysis: Analysis) -> None:
 
 
 def _called(tagger: Tagger) -> str:
+    """What a message calls a model: its folder, its name, or what it prints as where it has neither."""
     folder = getattr(tagger, "folder", None)
-    return str(folder) if folder is not None else repr(tagger)[:80]
+    name = getattr(getattr(tagger, "config", None), "name", "") or getattr(getattr(tagger, "encoder", None), "name", "")
+    return str(folder or name or repr(tagger)[:80])

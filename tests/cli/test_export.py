@@ -45,7 +45,20 @@ def test_agreement_is_measured_on_files_of_ones_own(main: Any, asked: list[dict[
     main(
         "export", "m", "-o", str(tmp_path / "o"), "--check", str(tmp_path / "words.txt"), "--check", str(tmp_path / "gold.conllu")
     )
-    assert asked[0]["check"] == [["el", "gato"], ["la", "casa"], ["perro"]]
+    assert asked[0]["check"] == {"und": [["el", "gato"], ["la", "casa"], ["perro"]]}
+
+
+def test_files_to_measure_on_say_their_language(main: Any, asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    words, named = tmp_path / "words.txt", tmp_path / "ca_ancora-ud-dev.conllu"
+    words.write_text("el gato\n")
+    named.write_text("1\tgos\t_\t_\t_\t_\t_\t_\t_\t_\n\n")
+    main("export", "m", "-o", str(tmp_path / "o"), "--check", f"Spanish={words}", "--check", str(named))
+    assert asked[0]["check"] == {"es": [["el", "gato"]], "ca": [["gos"]]}
+
+
+def test_a_file_to_measure_on_that_is_missing_is_an_error(main: Any, asked: list[dict[str, Any]], tmp_path: Path) -> None:
+    done = main("export", "m", "-o", str(tmp_path / "o"), "--check", "es=nowhere.conllu")
+    assert (done.status, asked) == (1, []) and "nowhere.conllu: no such file" in done.err
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_loaded(main: Any, asked: list[dict[str, Any]], tmp_path: Path) -> None:

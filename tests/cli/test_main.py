@@ -16,6 +16,7 @@ from calque.cli._common import parse_lang_files
 from calque.errors import CalqueError, DataError
 
 COMMANDS = {"parse", "train", "evaluate", "models", "export", "data"}
+FULL = Path("/dev/full")
 HEAVY = ("torch", "transformers", "onnxruntime", "numpy", "rich", "tokenizers", "huggingface_hub")
 
 
@@ -116,6 +117,28 @@ def test_a_reader_that_goes_away_is_no_error(main: Any, failing: Any) -> None:
     failing(BrokenPipeError(errno.EPIPE, "Broken pipe"))
     shown = main("data", "list")
     assert shown.err == ""
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_takes_no_more_is_no_bug_of_ours(main: Any, failing: Any, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    monkeypatch.delenv(cli.DEBUG, raising=False)
+    failing(OSError(code, os.strerror(code)))
+    shown = main("parse", "x")
+    assert shown.status == 1 and shown.err.startswith("error: what this command writes could not be written (")
+    assert os.strerror(code) in shown.err and shown.err.count("\n") == 1
+    failing(OSError(code, os.strerror(code), "out.png"))
+    assert main("parse", "x").err.startswith("error: out.png: it could not be written")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["--version"], ["data", "list"]])
+def test_a_full_disk_under_standard_output_is_said(arguments: list[str]) -> None:
+    environment = os.environ | {"PYTHONPATH": str(Path(cli.__file__).parents[2])}
+    with FULL.open("w") as full:
+        command = [sys.executable, "-m", "calque", *arguments]
+        shown = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, timeout=60, check=False)
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("error: what this command writes could not be written (") and shown.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a pipe of this kind")

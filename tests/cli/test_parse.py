@@ -188,6 +188,8 @@ def test_wrong_usage_has_status_2(main: Any, arguments: list[str]) -> None:
         (["--input", sys.executable], "not text"),
         ([SPANISH, "--lang", "Spanich"], "Spanish"),
         ([SPANISH, "--output", "no/such/folder/a.conllu"], "folder does not exist"),
+        ([SPANISH, "--tasks", "classify"], "classify is about whole texts"),
+        ([SPANISH, "--tasks", "pos,embed"], "embed is about whole texts"),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(parse: Any, arguments: list[str], message: str) -> None:
@@ -226,6 +228,16 @@ def test_an_empty_file_gives_nothing(parse: Any, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     done = parse("--input", tmp_path / "empty.txt")
     assert (done.status, done.out) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("given", [[SPANISH], ["--input", "lines.txt"]])
+def test_an_output_that_is_full_is_said(parse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lines.txt").write_text(f"{SPANISH}\n")
+    done = parse(*given, "--output", "/dev/full")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("error: /dev/full: cannot write it (") and done.err.count("\n") == 1
 
 
 def test_a_reader_that_goes_away_is_no_error(lexicon_model: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from calque.analysis import Tagged, Tree
 from calque.config import TaskConfig
-from calque.runtime.agreement import BARS, agreement, enough, ways_through
+from calque.runtime.agreement import BARS, Under, agreement, enough, ways_through
 from calque.tasks import KINDS
 from calque.zeroshot import Classified
 
@@ -46,11 +46,34 @@ class Says:
 
 def test_each_task_is_compared_by_what_a_user_sees() -> None:
     same: Any = Says()
-    assert agreement(same, same, SENTENCES) == {"pos": 1.0, "dep": 1.0, "classify": 1.0, "embed": 1.0}
+    assert agreement(same, same, SENTENCES).tasks == {"pos": 1.0, "dep": 1.0, "classify": 1.0, "embed": 1.0}
     other: Any = Says(tag="Y", head=1, best="Q", vector=(0.6, 0.8))
-    found = agreement(same, other, SENTENCES)
+    found = agreement(same, other, SENTENCES).tasks
     assert found == {"pos": 0.75, "dep": 0.5, "classify": 0.0, "embed": pytest.approx(0.6)}
     assert not enough(found, same)
+
+
+def test_each_language_is_judged_by_itself() -> None:
+    same: Any = Says()
+    found = agreement(same, Says(tag="Y"), SENTENCES, ["es", "ca"])  # type: ignore[arg-type]
+    assert found.tasks["pos"] == 0.75
+    assert found.languages["es"] == {"pos": 1.0, "dep": 1.0, "classify": 1.0, "embed": 1.0}
+    assert found.languages["ca"] == {"pos": 0.5, "dep": 1.0, "classify": 1.0, "embed": 1.0}
+    assert found.under == (Under("ca", "pos", 0.5, 0.995, 2),)
+
+
+def test_what_is_under_its_bar_comes_lowest_first_and_texts_are_counted_as_such() -> None:
+    same: Any = Says()
+    other: Any = Says(tag="Y", best="Q")
+    found = agreement(same, other, SENTENCES, ["es", "es"])
+    assert [(one.task, one.agreement, one.of) for one in found.under] == [("classify", 0.0, 2), ("pos", 0.75, 4)]
+
+
+@pytest.mark.parametrize("langs", [None, ["und", "und"]])
+def test_sentences_of_no_language_are_judged_together_alone(langs: list[str] | None) -> None:
+    same: Any = Says()
+    found = agreement(same, Says(tag="Y"), SENTENCES, langs)  # type: ignore[arg-type]
+    assert (found.tasks["pos"], found.languages, found.under) == (0.75, {}, ())
 
 
 def test_every_kind_has_a_bar_and_all_must_be_met() -> None:

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from calque.errors import CalqueError, ModelError
+from calque.languages import normalize
 from calque.runtime import export as module
 from calque.runtime import graph, quantise
-from calque.runtime.agreement import BARS
+from calque.runtime.agreement import BARS, Agreement, Under
 from calque.runtime.export import ExportReport, export
-from calque.runtime.samples import SENTENCES
+from calque.runtime.samples import LANGUAGES, SENTENCES
 from calque.runtime.session import OnnxModel
 
 torch = pytest.importorskip("torch")
@@ -127,7 +128,7 @@ def test_weights_that_disagree_fall_back_step_by_step(
     kept: tuple[str, str],
 ) -> None:
     measured = iter(shares)
-    monkeypatch.setattr(module, "agreement", lambda *_: {"pos": next(measured)})
+    monkeypatch.setattr(module, "agreement", lambda *_: Agreement({"pos": next(measured)}))
     monkeypatch.setattr(quantise, "LOUD_SHARE", 0.5)  # of so small an encoder a twelfth is less than one matrix
     report = export(make_model(), tmp_path / "out")
     assert (report.weights, report.embeddings) == kept
@@ -137,6 +138,37 @@ def test_weights_that_disagree_fall_back_step_by_step(
     section = json.loads((tmp_path / "out" / "config.json").read_text())["onnx"]
     assert (section["weights"], section["embeddings"]) == kept
     assert len(labels(OnnxModel.from_folder(tmp_path / "out"), sentences)) == len(sentences)
+
+
+def test_agreement_is_told_by_language(make_model: Make, tmp_path: Path, sentences: list[list[str]]) -> None:
+    report = export(make_model(), tmp_path / "named", check={"en": sentences[:1], "es": sentences[1:2], "und": sentences[2:]})
+    assert report.languages.keys() == {"en", "es"}
+    assert all(0 <= share <= 1 for share in report.languages.values())
+    assert export(make_model(), tmp_path / "unnamed", check=sentences).languages == {}
+    assert len(export(make_model(), tmp_path / "ours").languages) > 40
+
+
+def test_a_language_under_the_bar_is_named_and_keeps_no_way_from_being_taken(
+    make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sentences: list[list[str]]
+) -> None:
+    found = Agreement({"pos": 0.996}, {"es": {"pos": 1.0}, "eu": {"pos": 0.9}}, (Under("eu", "pos", 0.9, 0.995, 10),))
+    monkeypatch.setattr(module, "agreement", lambda *_: found)
+    report = export(make_model(), tmp_path / "out")
+    assert (report.weights, report.languages) == ("int8", {"es": 1.0, "eu": 0.9})
+    assert "pos: languages under the bar of 99.5%: eu 90.00% of 10\n" in str(report) and "--check eu=FILE" in str(report)
+    [under] = json.loads(json.dumps(report.to_dict()))["under"]
+    assert under == {"language": "eu", "task": "pos", "agreement": 0.9, "bar": 0.995, "of": 10}
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["onnx"]["languages_under_bar"] == ["eu"]
+    assert "(too few in eu)" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_language_of_many_words_needs_no_more_of_them(tmp_path: Path) -> None:
+    under = (Under("eu", "pos", 0.99, 0.995, 5000),)
+    attempts = (module.Attempt("int8", "int8", 0.997, {"pos": 0.997}, True, under),)
+    report = ExportReport(tmp_path, "int8", "int8", 0.997, 9000, 5_000_000, 1e-6, "traced", 3.0, attempts)
+    assert "eu 99.00% of 5,000" in str(report) and "--check" not in str(report)
+    rejected = (module.Attempt("int8", "int8", 0.9, {"pos": 0.9}, False, under),)
+    assert ExportReport(tmp_path, "float32", "float32", 1.0, 9, 5, 1e-6, "traced", 3.0, rejected).under == ()
 
 
 def test_an_exported_folder_holds_what_running_needs_and_no_more(make_model: Make, tmp_path: Path) -> None:
@@ -224,7 +256,7 @@ def test_weights_too_large_for_one_file_go_beside_it(
 ) -> None:
     monkeypatch.setattr(graph, "ONE_FILE_BYTES", 10_000)
     model = make_model()
-    monkeypatch.setattr(module, "agreement", lambda *_: {"pos": 0.99})  # float weights in the end
+    monkeypatch.setattr(module, "agreement", lambda *_: Agreement({"pos": 0.99}))  # float weights in the end
     export(model, tmp_path / "out", check=sentences)
     assert (tmp_path / "out" / "model.onnx").stat().st_size < 1_000_000
     assert labels(OnnxModel.from_folder(tmp_path / "out"), sentences) == labels(model, sentences)
@@ -233,6 +265,7 @@ def test_weights_too_large_for_one_file_go_beside_it(
 def test_the_check_sentences_cover_many_scripts() -> None:
     words = [word for words in SENTENCES for word in words]
     assert len(words) > 500
+    assert len(LANGUAGES) == len(SENTENCES) and {normalize(lang) for lang in LANGUAGES if lang != "und"} == {*LANGUAGES} - {"und"}
     for script in ("猫" + "老", "ж" + "о", "ا", "ह", "ก" + "แ", "ン" + "の", "이"):
         assert any(character in word for word in words for character in script), script
 

@@ -4,8 +4,8 @@ Choices and trade-offs
 - ``calque --help`` answers in about a tenth of a second: a command module imports only ``typer`` and ``calque.errors`` at its
   top, and help is plain text (drawing it with Rich would double the time and eat ``[extras]`` in square brackets).
 - A user never sees a traceback for something he can mend: :class:`~calque.errors.CalqueError` becomes one ``error:`` line and
-  status 1. A bug of ours becomes a line that says how to report it, and status 70 (``EX_SOFTWARE``); ``CALQUE_DEBUG=1`` shows
-  where it happened.
+  status 1; so does a disk that is full, whether that shows in a command or when standard output is flushed at its end. A bug of
+  ours becomes a line that says how to report it, and status 70 (``EX_SOFTWARE``); ``CALQUE_DEBUG=1`` shows where it happened.
 - Text in and out is UTF-8 whatever the locale says: CoNLL-U is UTF-8, and a Windows code page must not change a file.
 """
 
@@ -153,6 +153,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
+        if told := _unwritten(error):
+            _say(told)
+            _leave(1)
         _say(f"internal error: {type(error).__name__}: {error}")
         _say(f"This is a bug in calque: please report it, with what the same command prints after  {DEBUG}=1 calque …")
         _leave(INTERNAL)
@@ -185,12 +188,25 @@ def _say(text: str) -> None:
 
 
 def _leave(code: str | int | None) -> None:
-    """Exit, quietly also when whoever read our output has gone (``calque … | head``)."""
+    """Exit, quietly also when whoever read our output has gone (``calque … | head``), but not when a disk did not take it."""
     try:
         sys.stdout.flush()
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains at exit
+        if not code and (told := _unwritten(error)):  # after another error it has been told, or does not matter
+            _say(told)
+            code = 1
     raise SystemExit(code)
+
+
+def _unwritten(error: Exception) -> str | None:
+    """The line for what a disk did not take, since it is full, over a limit or failing; None for an error of another kind."""
+    from calque.formats.files import UNWRITABLE
+
+    if not isinstance(error, OSError) or error.errno not in UNWRITABLE:
+        return None
+    what = f"{error.filename}: it" if error.filename else "what this command writes"  # standard output has no name
+    return f"error: {what} could not be written ({error.strerror or error}): make room on the disk, or write elsewhere"
 
 
 def _speak_utf8() -> None:

@@ -23,8 +23,12 @@ def export_command(
         Quantise, typer.Option("--quantise", help="8-bit weights where they agree with float on 99.5 % of the words, or none.")
     ] = Quantise.int8,
     check: Annotated[
-        list[Path] | None,
-        typer.Option("--check", metavar="FILE", help="Measure the agreement on this: CoNLL-U, or a sentence a line. Repeatable."),
+        list[str] | None,
+        typer.Option(
+            "--check",
+            metavar="LANG=FILE",
+            help="Measure the agreement on this, language by language: CoNLL-U, or a sentence a line. Repeatable.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was measured as one JSON object.")] = False,
 ) -> None:
@@ -32,12 +36,14 @@ def export_command(
 
     Example:  calque export models/spanish --output spanish-onnx && calque parse "Hola" --model spanish-onnx
     """
+    from calque.cli._common import parse_lang_files
     from calque.formats.text import read_pretokenized
     from calque.runtime.export import check_replaceable, export
 
     check_replaceable(output)
-    sentences = [sentence.words for path in check for sentence in read_pretokenized(path)] if check else None
-    report = export(model, output, quantise=quantise.value, check=sentences)
+    files = parse_lang_files(check) if check else {}
+    sentences = {lang: [s.words for path in paths for s in read_pretokenized(path)] for lang, paths in files.items()}
+    report = export(model, output, quantise=quantise.value, check=sentences or None)
     if json:
         from calque.cli._common import echo_json
 

@@ -128,7 +128,7 @@ def parse_command(
         raise typer.BadParameter("--workers is for --input FILE: a TEXT is analysed in one process")
     if text is not None and not text.strip():
         raise DataError("the text is empty: give some words, or a file with --input FILE")
-    tagger, lang = _prepare(model, backend, lang, tasks, treebank)
+    tagger, lang = _prepare(model, backend, lang, tasks, treebank, adapters)
     from calque.adapterrouter import adapters_for
     from calque.pipeline import annotate
 
@@ -172,15 +172,18 @@ def _style(output: Path | None, usual: Format) -> Format:
     return SUFFIXES.get(names[-1] if names else "", Format.conllu)
 
 
-def _prepare(model: str | None, backend: Backend, lang: str, tasks: str | None, treebank: str | None) -> tuple[Tagger, str]:
+def _prepare(
+    model: str | None, backend: Backend, lang: str, tasks: str | None, treebank: str | None, adapters: str | None
+) -> tuple[Tagger, str]:
     """The model and the language's code; what is wrong with either is said before any text is read."""
     from calque.conventions import following
     from calque.cutting import language_code
-    from calque.pipeline import check_tasks, load
+    from calque.pipeline import check_reach, check_tasks, load
 
     code = language_code(lang) or "auto"
     tagger: Tagger = load(model, backend=backend.value)
     check_tasks(tagger, tasks)
+    check_reach(tagger, adapters)
     return (following(tagger, treebank, langs=[code]) if treebank else tagger), code
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from calque.errors import TrainingError
+
+if TYPE_CHECKING:
+    from calque.transfer.strategies.data import StrategyOutcome
 
 _FILES = "CoNLL-U (ner: also IOB2 and the like; classify: tables, JSON lines), also .gz and .xz; may be repeated"
 
@@ -162,6 +165,9 @@ def train_command(
     on_error: Annotated[str, typer.Option(help="Malformed sentences: raise an error, or skip them and say so.")] = "raise",
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with an unfinished run of this output.")] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")] = False,
+    export: Annotated[
+        bool, typer.Option("--export", help="Then export it to <output>-onnx, which runs without PyTorch, as calque export does.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read all data and say what would be done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -182,7 +188,7 @@ def train_command(
 
     Killed or interrupted, the same command goes on where it was.
     """
-    from calque.cli._common import console, echo_json, one_each, parse_lang_files
+    from calque.cli._common import console, one_each, parse_lang_files
     from calque.training.options import Options, label_map
 
     # everything that can be wrong in what was typed is found before PyTorch is loaded
@@ -235,6 +241,10 @@ def train_command(
     sources = parse_lang_files(source) if source else None
     lexicons = one_each(parse_lang_files(lexicon)) if lexicon else None
 
+    from calque.training.exporting import export_path
+
+    exported = export_path(output, export)
+
     own = {"--raw": raw, "--measured": measured, "--share": share, "--threshold": threshold, "--rounds": rounds}
     if strategy is not None:
         if dry_run or lexicons:
@@ -244,7 +254,7 @@ def train_command(
         ways = {"share": share, "threshold": threshold, "rounds": rounds}
         _by_strategy(
             model, strategy, options, data, {k: v for k, v in ways.items() if v is not None}, output, resume=resume,
-            overwrite=overwrite, quiet=quiet, as_json=as_json,
+            overwrite=overwrite, exported=exported, quiet=quiet, as_json=as_json,
         )  # fmt: skip
         return
     for name, value in own.items():
@@ -270,10 +280,9 @@ def train_command(
             dry_run=dry_run,
             reporter=reporter,
         )
-    if as_json:
-        echo_json(outcome.report.to_json_dict())
-    elif not dry_run:
+    if not as_json and not dry_run:
         outcome.report.print(console())
+    _finish(outcome.report.to_json_dict(), output, None if dry_run else exported, quiet=quiet, as_json=as_json)
 
 
 def _by_strategy(
@@ -286,12 +295,12 @@ def _by_strategy(
     *,
     resume: bool,
     overwrite: bool,
+    exported: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
     """Train by a strategy, and tell what each of its steps took."""
-    from calque.cli._common import echo_json
-    from calque.training.progress import Reporter, clock
+    from calque.training.progress import Reporter
     from calque.transfer.strategies.apply import apply_strategy
     from calque.transfer.strategies.data import Ways
 
@@ -300,10 +309,16 @@ def _by_strategy(
             model, strategy, options, **data, output=output, ways=Ways(**ways), resume=resume, overwrite=overwrite,
             reporter=reporter,
         )  # fmt: skip
-    if as_json:
-        plain = {"strategy": strategy, "language": outcome.language, "output": str(output), "adapters": outcome.adapters}
-        echo_json({**plain, "steps": [asdict(step) for step in outcome.steps]})
-        return
+    if not as_json:
+        _tell_steps(outcome, output)
+    plain = {"strategy": strategy, "language": outcome.language, "output": str(output), "adapters": outcome.adapters}
+    steps = [asdict(step) for step in outcome.steps]
+    _finish({**plain, "steps": steps}, output, exported, quiet=quiet, as_json=as_json)
+
+
+def _tell_steps(outcome: StrategyOutcome, output: Path) -> None:
+    from calque.training.progress import clock
+
     for step in outcome.steps:
         typer.echo(f"{step.name}: {step.sentences:,} sentences, {step.trained:,} parameters trained, {clock(step.seconds)}")
     for score in outcome.steps[-1].report.get("validation", []):
@@ -313,6 +328,27 @@ def _by_strategy(
         was = f", was {before[score['language']]:.2%}" if score["language"] in before else ""
         typer.echo(f"source {score['language']}: {score['metric']} {score['value']:.2%}{was}")
     typer.echo(f"→ {output}")
+
+
+def _finish(plain: dict[str, Any], output: Path, exported: Path | None, *, quiet: bool, as_json: bool) -> None:
+    """Export what was trained, where that is asked for, and print what there is to print.
+
+    :param plain: what is told of the training as JSON: told also where the export fails, since the training went well.
+    """
+    from calque.cli._common import echo_json
+    from calque.training.exporting import export_trained
+    from calque.training.progress import Reporter
+
+    try:
+        if exported is not None:
+            with Reporter(show=not quiet) as reporter:
+                report = export_trained(output, exported, reporter)
+            plain = {**plain, "export": report.to_dict()}
+            if not as_json:
+                typer.echo(str(report))
+    finally:
+        if as_json:
+            echo_json(plain)
 
 
 def _mix(text: str | None) -> tuple[float, ...] | None:

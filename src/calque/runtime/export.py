@@ -6,7 +6,8 @@ Choices and trade-offs
   rule of pooling.
 - Multilingual encoders are known to break when quantised. So every way to store the weights is compared, word by word, with the
   float graph on sentences in many languages; under the bars of :mod:`calque.runtime.agreement` the next, larger, way is tried,
-  and float is the last. The report and the model's ``config.json`` say which one it was and how well it agreed.
+  and float is the last. The report and the model's ``config.json`` say which one it was, how well it agreed, and in which
+  languages, where the sentences are of known ones, it agreed less than the bars ask.
 - The folder is written beside and renamed. One that holds PyTorch weights, or anything but an export, is not written over.
 """
 
@@ -15,8 +16,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,7 @@ from calque.config import ModelConfig, is_calque_model
 from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pieces import budget_batches
 from calque.runtime.adapters import ExportedAdapters
-from calque.runtime.agreement import agreement, enough, ways_through
+from calque.runtime.agreement import UNDETERMINED, Under, agreement, enough, ways_through
 from calque.runtime.fusing import wholly_fused
 from calque.runtime.session import ONNX_FILE, ONNX_FORMAT, RELATIONS_FILE, OnnxModel
 from calque.tasks import output_size, outputs_of
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
     from calque.runtime.quantise import Embeddings
 
 FLOAT_LABELS = 64  # the output layer of a head with more is stored as the rest of the matrices are
+FEW_WORDS = 200  # of a language: of fewer, one word labelled otherwise is under the bar of 99.5 %
 LISTENED = 200  # sentences on which outliers are looked for
 Quantise = Literal["int8", "none"]
+Check = Sequence[Sequence[str]] | Mapping[str, Sequence[Sequence[str]]]
 WAYS: tuple[tuple[str, Embeddings], ...] = (  # the smallest first; then all float
     ("int8", "int8"),
     ("mixed", "int8"),
@@ -61,6 +64,7 @@ class Attempt:
     agreement: float  # the lowest of all tasks
     tasks: dict[str, float]  # of each
     enough: bool  # whether every task's is at its bar
+    under: tuple[Under, ...] = ()  # languages in which a task's is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,24 @@ class ExportReport:
     exporter: str
     seconds: float
     attempts: tuple[Attempt, ...]  # in the order tried
-    left_behind: tuple[str, ...] = ()  # adapters that only PyTorch runs: fusions, parsers, and those of the library peft
+    languages: dict[str, float] = field(default_factory=dict)  # of the way taken: the lowest of all tasks, by language
+    # adapters that only PyTorch runs: fusions, parsers, those of the library peft, and those of another placement or activation
+    # than most have
+    left_behind: tuple[str, ...] = ()
 
     @property
     def weights_changed(self) -> bool:
         """Whether anything is stored in fewer bits than the model was trained in."""
         return (self.weights, self.embeddings) != ("float32", "float32")
 
+    @property
+    def under(self) -> tuple[Under, ...]:
+        """Languages in which the way that was taken agrees less than a task's bar asks, the lowest share first."""
+        return self.attempts[-1].under if self.attempts and self.attempts[-1].enough else ()
+
     def to_dict(self) -> dict[str, Any]:
         """As plain dictionaries and lists."""
-        return {**asdict(self), "path": str(self.path)}
+        return {**asdict(self), "path": str(self.path), "under": [asdict(one) for one in self.under]}
 
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.bytes / 1e6:.1f} MB, weights {self.weights}, embeddings {self.embeddings}"]
@@ -98,22 +110,36 @@ class ExportReport:
             lines.append(
                 "  no smaller way agrees well enough: the weights stay in float (measure on text of your own with --check)"
             )
+        lines += _told_under(self.under)
         if self.left_behind:
-            lines.append(f"  adapters that stay behind, since only PyTorch runs them: {', '.join(self.left_behind)}")
+            lines.append(f"  adapters that stay behind, for PyTorch alone to run: {', '.join(self.left_behind)}")
         lines.append(f"  float graph against PyTorch: largest difference {self.difference:.1e}; {self.seconds:.0f} s")
         return "\n".join(lines)
 
 
+def _told_under(under: Sequence[Under]) -> list[str]:
+    """A line for each task that has languages under its bar, and what to do where little was measured."""
+    lines = []
+    for task in dict.fromkeys(one.task for one in under):
+        mine = [one for one in under if one.task == task]
+        shown = ", ".join(f"{one.language} {one.agreement:.2%} of {one.of:,}" for one in mine)
+        lines.append(f"  {task}: languages under the bar of {mine[0].bar:.1%}: {shown}")
+    few = next((one.language for one in under if one.of < FEW_WORDS), None)
+    if few is not None:
+        lines.append(f"  so little text decides little: measure on more of it with  --check {few}=FILE")
+    return lines
+
+
 def export(
-    model: Model | str | Path, output: str | Path, *, quantise: Quantise = "int8", check: Sequence[Sequence[str]] | None = None
+    model: Model | str | Path, output: str | Path, *, quantise: Quantise = "int8", check: Check | None = None
 ) -> ExportReport:
     """Write a model as a folder that :class:`calque.runtime.session.OnnxModel` runs.
 
     :param model: a model with at least one head, its name, or its folder.
     :param output: the folder to write; one that an earlier export wrote is replaced.
     :param quantise: "int8" for 8-bit weights, where they agree with float on 99.5 % of the words of ``check``; or "none".
-    :param check: sentences (lists of words) to measure that on; by default sixty in fifty languages. Text like your own is
-        better, and a few thousand words of it.
+    :param check: sentences (lists of words) to measure that on, or such by language (``{"es": sentences}``), which are then
+        judged one by one too; by default sixty in fifty languages. Text like your own is better, and a few thousand words of it.
     :raises CalqueError: when the model has no head, its encoder cannot be written as ONNX, or the folder cannot be written.
     """
     if quantise not in ("int8", "none"):
@@ -127,14 +153,14 @@ def export(
             "a bare encoder has no head to export: train one with  calque train pos --model NAME --train FILE --output DIR"
         )
     _check_adapters(loaded, target)
-    sentences = _sentences(check) if quantise == "int8" else []
+    sentences, langs = _sentences(check) if quantise == "int8" else ([], [])
     from calque.models.saving import whole_folder
 
     with (
         whole_folder(target) as fresh,
         tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=fresh.parent) as work,
     ):
-        folder, report = _write_graph(loaded, Path(work), sentences)
+        folder, report = _write_graph(loaded, Path(work), sentences, langs)
         for part in folder.iterdir():
             part.rename(fresh / part.name)
         _describe(loaded, fresh, report)
@@ -163,12 +189,12 @@ def check_replaceable(target: Path) -> None:
 
 def _slotted(model: Model) -> list[str]:
     """Names of the adapters that the graph has slots for."""
-    found = []
+    found: dict[tuple[str, str], list[str]] = {}  # by what one graph has one of
     for name, config in model.adapter_configs.items():
         parses = config.head is not None and config.head.kind == "tree"
         if config.role != "fusion" and config.shape is not None and not config.training.get("temporary") and not parses:
-            found.append(name)
-    return found
+            found.setdefault((config.shape.placement, config.shape.activation), []).append(name)
+    return max(found.values(), key=len, default=[])
 
 
 def _check_adapters(model: Model, target: Path) -> None:
@@ -196,16 +222,23 @@ def _load(model: Model | str | Path) -> Model:
     return TorchModel.load(str(model))
 
 
-def _sentences(check: Sequence[Sequence[str]] | None) -> list[list[str]]:
-    from calque.runtime.samples import SENTENCES
+def _sentences(check: Check | None) -> tuple[list[list[str]], list[str]]:
+    """What small weights are measured on, and the language of each sentence."""
+    from calque.runtime.samples import LANGUAGES, SENTENCES
 
-    sentences = [list(words) for words in (SENTENCES if check is None else check) if words]
+    if check is None:
+        pairs: list[tuple[str, Sequence[str]]] = list(zip(LANGUAGES, SENTENCES, strict=True))
+    elif isinstance(check, Mapping):
+        pairs = [(lang, words) for lang, own in check.items() for words in own]
+    else:
+        pairs = [(UNDETERMINED, words) for words in check]
+    sentences, langs = [list(words) for _, words in pairs if words], [lang for lang, words in pairs if words]
     if not sentences:
         raise CalqueError("there are no sentences to measure the small weights on: give some, or ask for no quantisation")
-    return sentences
+    return sentences, langs
 
 
-def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[Path, ExportReport]:
+def _write_graph(model: Model, work: Path, sentences: list[list[str]], langs: list[str]) -> tuple[Path, ExportReport]:
     """The graph in the smallest way that agrees with float; all float when there are no sentences."""
     from calque.runtime.graph import to_onnx
     from calque.runtime.quantise import loud_matrices, quantise_matrices, shrink_embeddings
@@ -249,11 +282,14 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]]) -> tuple[
         folder.mkdir()
         shrink_embeddings(source, folder / ONNX_FILE, kind=embeddings)
         _write_relations(model, folder)
-        shares = agreement(reference, OnnxModel(folder, config, pieces, adapters=adapters), sentences)
-        attempts.append(Attempt(weights, embeddings, min(shares.values()), shares, enough(shares, reference)))
+        found = agreement(reference, OnnxModel(folder, config, pieces, adapters=adapters), sentences, langs)
+        share = min(found.tasks.values())
+        attempts.append(Attempt(weights, embeddings, share, found.tasks, enough(found.tasks, reference), found.under))
         if attempts[-1].enough:
-            share = attempts[-1].agreement
-            return folder, replace(report, weights=weights, embeddings=embeddings, agreement=share, attempts=tuple(attempts))
+            lowest = {lang: min(shares.values()) for lang, shares in found.languages.items()}
+            return folder, replace(
+                report, weights=weights, embeddings=embeddings, agreement=share, attempts=tuple(attempts), languages=lowest
+            )
         shutil.rmtree(folder)
     return graph.parent, replace(report, attempts=tuple(attempts))
 
@@ -291,7 +327,7 @@ def _with_slots(model: Model, work: Path) -> tuple[Slotted, list[Extra], Exporte
     if not names:
         return Slotted(model, None), [], None
 
-    layout = layout_of(model.adapters)
+    layout = layout_of(model.adapters, names)
     adapters = ExportedAdapters(layout, model.fingerprint())
     for name in names:
         adapters.add(model.save_adapter(name, work / name))
@@ -320,15 +356,16 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
         "agreement": round(report.agreement, 5),
         "agreement_by_task": {task: round(share, 5) for a in report.attempts[-1:] if a.enough for task, share in a.tasks.items()},
         "checked_words": report.words,
+        "languages_under_bar": sorted({one.language for one in report.under}),
         "pad_id": model.encoder.pieces.pad_id,
         "fused": wholly_fused(folder / ONNX_FILE, len(model.encoder.layers)),
     }
     from calque.models.card import model_card
 
-    if _slotted(model):
+    if names := _slotted(model):
         from calque.models.adapters.slots import layout_of
 
-        onnx["adapters"] = {"layout": asdict(layout_of(model.adapters)), "fingerprint": model.fingerprint()}
+        onnx["adapters"] = {"layout": asdict(layout_of(model.adapters, names)), "fingerprint": model.fingerprint()}
 
     # no weights of the encoder lie here: what stays is where they came from
     encoder = model.config.base if model.config.encoder == "encoder" else model.config.encoder
@@ -338,5 +375,7 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
     stored = f"Weights {report.weights}, embeddings {report.embeddings}"
     if report.weights_changed:
         stored += f"; {report.agreement:.2%} of {report.words:,} words are labelled as by the float model"
+    if report.under:
+        stored += f" (too few in {', '.join(sorted({one.language for one in report.under}))})"
     section = f"## Exported to ONNX\n\n{stored}. `calque.load(FOLDER)` and `calque parse --model FOLDER` run it without PyTorch."
     (folder / "README.md").write_text(f"{model_card(config).rstrip()}\n\n{section}\n", encoding="utf-8")

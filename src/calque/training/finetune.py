@@ -28,6 +28,7 @@ from calque.training import keeping
 from calque.training.checkpoints import State, load_average
 from calque.training.corpus import Data
 from calque.training.decisions import explain, new_report, prepare_run
+from calque.training.exporting import export_path, export_trained
 from calque.training.folders import check_cache, check_output, finish_log, training_folder
 from calque.training.loop import Run, Scores, mean_accuracy, score, train
 from calque.training.optimiser import freeze, trainable
@@ -99,6 +100,7 @@ def fine_tune(
     on_error: Literal["raise", "skip"] = "raise",
     resume: bool = True,
     overwrite: bool = False,
+    export: bool | str | Path = False,
     progress: bool = True,
 ) -> Model:
     """Train the heads of tasks, and the encoder under them, on labelled files.
@@ -161,9 +163,12 @@ def fine_tune(
     :param on_error: ``skip`` leaves malformed sentences out and says so.
     :param resume: False throws an unfinished run away.
     :param overwrite: replace an existing output.
+    :param export: also export the model when it is trained (:func:`calque.runtime.export.export`), to ``<output>-onnx`` or to
+        the folder that is given; an earlier export there is replaced.
     :param progress: tell on standard error how it goes.
     :returns: a new model; ``run_training`` gives the report too.
-    :raises TrainingError: when training cannot start or go on; also DataError, FormatError, ModelError of what it reads.
+    :raises TrainingError: when training cannot start or go on, or the trained model, which stays, cannot be exported; also
+        DataError, FormatError, ModelError of what it reads.
     """
     options = Options(
         task=task,
@@ -209,6 +214,7 @@ def fine_tune(
         licence=licence,
         on_error=on_error,
     )
+    exported = export_path(output, export)
     with Reporter(show=progress) as reporter:
         outcome = run_training(
             model,
@@ -224,6 +230,8 @@ def fine_tune(
         )
         if progress:
             outcome.report.print(reporter.console)
+        if exported is not None and output is not None:
+            reporter.say(str(export_trained(output, exported, reporter)))
     return outcome.model
 
 

@@ -29,7 +29,7 @@ from calque.evaluation.speed.inputs import Source, source_of
 from calque.evaluation.speed.machine import loaded, machine, size_on_disk, versions
 from calque.evaluation.speed.stages import watched
 from calque.pipeline import Tagger, analyse_sentences, annotate, check_tasks
-from calque.tasks import OF_TEXTS, TASKS
+from calque.tasks import TASKS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -194,9 +194,6 @@ def _sets(tagger: Tagger, tasks: str | Sequence[str], sentences: Sequence[Senten
     found: dict[tuple[str, ...], list[str] | None] = {every: None}
     for wanted in [tasks] if isinstance(tasks, str) else tasks:
         names = list(dict.fromkeys(check_tasks(tagger, wanted) or every))
-        for name in names:
-            if name in TASKS and TASKS[name].kind in OF_TEXTS:
-                raise ModelError(f"{name} is about whole texts, and words are measured here: give tasks of words, such as  pos")
         if not any(set(names) == set(known) for known in found):
             found[tuple(names)] = names
     return found
