@@ -106,7 +106,7 @@ def describe(name: str | Path | None = None, *, revision: str | None = None) -> 
             )
         told = _describe_folder(resolved.folder, resolved.name, HERE if entry is not None else FOLDER)
     else:
-        cached = _cached(resolved.repo or "")
+        cached = _cached(resolved.repo or "", resolved.revision)
         told = _describe_folder(cached, resolved.name, CACHED) if cached else Described(resolved.name, "encoder", ON_HUB)
         told.path = resolved.repo
     return told if entry is None else _with_entry(told, entry)
@@ -175,14 +175,30 @@ def _describe_folder(folder: Path, name: str, where: str) -> Described:
     return told
 
 
-def _cached(repo: str) -> Path | None:
-    """The snapshot of a Hub repository in the client's cache that holds weights, if there is one."""
+def _cached(repo: str, revision: str | None = None) -> Path | None:
+    """The snapshot of a Hub repository in the client's cache that holds weights, if there is one.
+
+    :param revision: branch, tag or commit; by default the main branch's, else any.
+    """
     from calque.models.hub import WEIGHTS
 
-    for snapshot in sorted((_hub_cache() / f"models--{repo.replace('/', '--')}" / "snapshots").glob("*")):
+    root = _hub_cache() / f"models--{repo.replace('/', '--')}"
+    named = [_commit(root, revision or "main"), *([revision] if revision else [])]
+    wanted = [root / "snapshots" / commit for commit in named if commit]
+    if revision is None:
+        wanted += sorted((root / "snapshots").glob("*"))
+    for snapshot in wanted:
         if any((snapshot / file).exists() for file in (*WEIGHTS, "model.onnx")):
             return snapshot
     return None
+
+
+def _commit(root: Path, name: str) -> str:
+    """The commit that a branch or tag of a cached repository stands for, if it is known."""
+    try:
+        return (root / "refs" / name).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _hub_cache() -> Path:

@@ -80,6 +80,21 @@ def test_what_the_cache_holds_is_told(cache: Path) -> None:
     assert describe("xlm-roberta-base").where == "downloaded"
 
 
+def test_the_revision_that_is_asked_for_is_told(cache: Path) -> None:
+    root = cache / "models--org--tagger"
+    for commit, labels in (("aaa", {"0": "NOUN"}), ("bbb", {"0": "VERB"})):
+        (root / "snapshots" / commit).mkdir(parents=True)
+        config = {"model_type": "bert", "architectures": ["BertForTokenClassification"], "id2label": labels}
+        (root / "snapshots" / commit / "config.json").write_text(json.dumps(config))
+        (root / "snapshots" / commit / "model.safetensors").write_bytes(b"0" * 100)
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text("bbb")
+    (root / "refs" / "v1").write_text("aaa")
+    assert describe("org/tagger").tasks == {"pos": ["VERB"]}
+    assert describe("org/tagger@v1").tasks == describe("org/tagger@aaa").tasks == {"pos": ["NOUN"]}
+    assert describe("org/tagger@v2").where == "Hub"
+
+
 def test_info_tells_size_licences_data_and_scores(main: Any, described: Path) -> None:
     done = main("models", "info", str(described))
     assert done.status == 0

@@ -152,6 +152,19 @@ def test_conllu_on_standard_input_is_recognised(calque: Any, lexicon_model: Path
     assert column(done.out, 3) == ["DET", "NOUN", "PUNCT"]
 
 
+def test_conllu_is_not_read_as_prose(calque: Any, parse: Any, lexicon_model: Path, tmp_path: Path) -> None:
+    for name in ("es.conllu", "es.txt"):
+        (tmp_path / name).write_text(f"# sent_id = 1\n{ROWS}")
+        done = parse("--input", tmp_path / name, "--output", tmp_path / "out.conllu")
+        assert done.status == 1
+        assert f"error: {tmp_path / name}: is CoNLL-U, which is read with  --pretokenized" in done.err
+        assert not (tmp_path / "out.conllu").exists()
+    done = calque("parse", "--input", "-", "--model", str(lexicon_model), stdin=ROWS)
+    assert "standard input: is CoNLL-U" in done.err
+    (tmp_path / "list.txt").write_text("# a heading\n1\tel gato\n")
+    assert parse("--input", tmp_path / "list.txt", "--lang", "es").status == 0
+
+
 def test_malformed_sentences_stop_or_are_skipped_and_counted(parse: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.conllu"
     path.write_text(ROWS + "1\tel\n\n" + ROWS)
@@ -161,6 +174,7 @@ def test_malformed_sentences_stop_or_are_skipped_and_counted(parse: Any, tmp_pat
     done = parse("--input", path, "--pretokenized", "--on-error", "skip")
     assert (done.status, len(column(done.out, 3))) == (0, 6)
     assert "skipped 1 malformed sentence" in done.err
+    assert "--on-error is for CoNLL-U" in parse("--input", path, "--on-error", "skip").err
 
 
 def test_a_failed_run_leaves_the_output_as_it_was(parse: Any, tmp_path: Path) -> None:

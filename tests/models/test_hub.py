@@ -106,6 +106,9 @@ def test_a_folder_wins_over_a_known_name(checkpoint: Checkpoint, tmp_path: Path,
 
 def test_mini_is_the_bundled_folder() -> None:
     assert hub.resolve("Mini").folder == registry.BUNDLED / "mini"
+    for name, revision in (("mini@v9", None), ("mini", "v9")):
+        with pytest.raises(ModelError, match="mini comes with calque and has no revisions: leave 'v9' out"):
+            hub.resolve(name, revision=revision)
 
 
 def test_an_encoder_by_name_is_downloaded_cached_and_read_offline(

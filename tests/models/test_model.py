@@ -226,6 +226,19 @@ def test_a_folder_of_other_things_keeps_them(checkpoint: Checkpoint, tmp_path: P
     assert Model.load(tmp_path).tasks == ["pos"]
 
 
+@pytest.mark.parametrize("name", ["README.md", "encoder/mine.py", "adapters/es/notes.txt"])
+def test_files_of_others_under_the_names_of_a_models_parts_are_not_overwritten(
+    checkpoint: Checkpoint, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "project" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    with pytest.raises(ModelError, match=f"holds {name.partition('/')[0]}, and no model"):
+        _model(checkpoint).save_pretrained(tmp_path / "project")
+    assert path.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["project"]
+
+
 def test_other_models_and_files_are_not_overwritten(checkpoint: Checkpoint, tmp_path: Path) -> None:
     model = _model(checkpoint)
     (tmp_path / "other").mkdir()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from enum import StrEnum
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -124,6 +124,8 @@ def parse_command(
         raise typer.BadParameter(
             "give a TEXT, or a file with --input FILE (- for standard input)" + ("" if text is None else ", not both")
         )
+    if on_error is OnError.skip and not pretokenized:
+        raise typer.BadParameter("--on-error is for CoNLL-U, read with --pretokenized: raw text has no malformed sentences")
     if text is not None and workers > 1:
         raise typer.BadParameter("--workers is for --input FILE: a TEXT is analysed in one process")
     if text is not None and not text.strip():
@@ -222,10 +224,30 @@ def _of_file(
     from calque.formats.text import read_lines, read_pretokenized
 
     if not pretokenized:
-        yield from label(cut_stream(read_lines(source), lang=lang, words=named))
+        yield from label(cut_stream(_prose(read_lines(source), source), lang=lang, words=named))
         return
     read = read_pretokenized(source, on_error=on_error.value, skipped=skipped)
     yield from label(_speak(sentence, lang) for sentence in read)
+
+
+def _prose(lines: Iterator[str], source: str) -> Iterator[str]:
+    """Lines of text, as they come.
+
+    :raises DataError: when they are CoNLL-U, whose columns are no sentences.
+    """
+    from calque.formats.text import called, is_conllu
+
+    head = []
+    for line in lines:
+        head.append(line)
+        if line.strip() and not line.startswith("#"):
+            break
+    if is_conllu(source, head):
+        raise DataError(
+            f"{called(source)}: is CoNLL-U, which is read with  --pretokenized  (its words are kept, and labelled); for raw text "
+            "give it another name"
+        )
+    yield from chain(head, lines)
 
 
 def _speak(sentence: Sentence, lang: str) -> Sentence:

@@ -75,6 +75,8 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
     revision = revision or after or None
     entry = find(bare)
     if entry is not None and entry.folder is not None:
+        if revision:
+            raise ModelError(f"{bare} comes with calque and has no revisions: leave '{revision}' out")
         return Resolved(entry.name, folder=entry.folder, entry=entry)
     if entry is not None:
         return Resolved(entry.name, repo=entry.repo, revision=revision, entry=entry)

@@ -6,7 +6,7 @@ Choices and trade-offs
   back.
 - What else lies in an old model's folder (logs, checkpoints of the training) is carried over; an old ``model.onnx`` is not: it
   would no longer agree with the weights.
-- A folder that holds another kind of model is never overwritten.
+- A folder that holds another kind of model, or files of others under the names of a model's parts, is never overwritten.
 """
 
 from __future__ import annotations
@@ -106,6 +106,12 @@ def _check(final: Path) -> None:
         raise ModelError(f"{final} is a file: give a folder to save the model in")
     if (final / "config.json").exists() and not is_calque_model(final):
         raise ModelError(f"{final} holds another kind of model (its config.json is not calque's): give another folder")
+    if final.is_dir() and not is_calque_model(final):
+        taken = sorted(path.name for path in final.iterdir() if path.name in OWN)
+        if taken:
+            raise ModelError(
+                f"{final}: holds {', '.join(taken)}, and no model that this is part of: give another folder, or move it away"
+            )
 
 
 def _replace(fresh: Path, final: Path) -> None:
@@ -114,12 +120,9 @@ def _replace(fresh: Path, final: Path) -> None:
         fresh.rename(final)
         return
     if not is_calque_model(final):
-        # a folder of other things: each part moves in by itself, config.json (without which nothing loads) last
+        # a folder of other things (_check saw that none has a part's name): config.json, without which nothing loads, comes last
         for part in sorted(fresh.iterdir(), key=lambda p: p.name == "config.json"):
-            old = final / part.name
-            if old.is_dir() and not old.is_symlink():
-                shutil.rmtree(old)
-            part.replace(old)
+            part.rename(final / part.name)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{final.name}.old-", dir=final.parent))
     old.rmdir()

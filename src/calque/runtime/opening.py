@@ -3,9 +3,8 @@
 Choices and trade-offs
 - Threads are set explicitly (``CALQUE_THREADS``, else the processors this process may use). ONNX Runtime's own default counts the
   machine's processors and pins threads to them, which fails noisily and slows down in containers.
-- Graphs are optimised when they are opened, not when they are written: that takes 20 to 40 ms for a small model, and the file
-  stays free of operators that only one version of ONNX Runtime knows. One whose layers were all fused when it was written
-  (:mod:`calque.runtime.fusing`) gains nothing from it, and is opened as it is.
+- A graph whose layers were all fused when it was written (:mod:`calque.runtime.fusing`), as those of most exports are, gains
+  nothing from being optimised, and is opened as it is. Others are optimised when they are opened.
 - Threads do not spin while they wait: a service must not burn its processors between requests.
 - A table that the graph leaves out is used where its file is mapped, so that processes share its pages (:func:`open_session`).
 """

@@ -88,6 +88,16 @@ def test_a_model_with_an_adapter_is_saved_with_it_and_uses_it(encoder, treebanks
     assert loaded.tag(sentence, adapters="es") == made.tag(sentence)
 
 
+def test_a_strategy_s_model_can_be_exported_at_once(encoder, treebanks, tmp_path):
+    pytest.importorskip("onnx")
+    data = {"source": {"en": treebanks["en"]}, "output": tmp_path / "m"}
+    with pytest.raises(TrainingError, match="is the folder of the model itself"):
+        calque.train_strategy(encoder, "zero-shot", **data, export=tmp_path / "m", progress=False)
+    made = calque.train_strategy(encoder, "zero-shot", **data, epochs=0.5, export=True, progress=False)
+    sentence = [["el", "gato", "ve"]]
+    assert calque.load(tmp_path / "m-onnx").tag(sentence)[0].labels == made.tag(sentence)[0].labels
+
+
 def test_what_means_nothing_is_refused(encoder, treebanks, tmp_path):
     train = ("--model", encoder, "--train", f"es={treebanks['es']}", "--output", tmp_path / "m")
     source, raw = ("--source", f"en={treebanks['en']}"), treebanks["es"]

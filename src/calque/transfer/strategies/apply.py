@@ -45,6 +45,7 @@ def train_strategy(
     rounds: int = ROUNDS,
     resume: bool = True,
     overwrite: bool = False,
+    export: bool | str | Path = False,
     progress: bool = True,
     **options: Any,
 ) -> Model:
@@ -62,19 +63,24 @@ def train_strategy(
     :param share: of the target in joint training and replay, 0 to 1.
     :param threshold: of self-training: the confidence from which a sentence is learnt, 0 to 1.
     :param rounds: of self-training.
+    :param export: as for :func:`calque.fine_tune`.
     :param options: of :class:`calque.training.options.Options`, for all steps; ``limit`` for the target alone.
     :returns: the model; where it has adapters for the target, they are in use (:meth:`calque.Model.use_adapter`).
     :raises TrainingError: when the strategy lacks data or is not known; also what its trainings raise.
     """
+    from calque.training.exporting import export_path, export_trained
     from calque.training.options import Options
     from calque.training.progress import Reporter
 
+    exported = export_path(output, export)
     with Reporter(show=progress) as reporter:
         outcome = apply_strategy(
             model, strategy, Options(task=task, **options), source=source, target=target, raw=raw, validation=validation,
             measured=measured, output=output, ways=Ways(share=share, threshold=threshold, rounds=rounds), resume=resume,
             overwrite=overwrite, reporter=reporter,
         )  # fmt: skip
+        if exported is not None and output is not None:
+            reporter.say(str(export_trained(output, exported, reporter)))
     if outcome.adapters and outcome.language in outcome.adapters:
         outcome.model.use_adapter(outcome.adapters[outcome.language])
     return outcome.model
