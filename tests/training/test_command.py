@@ -33,6 +33,22 @@ def test_json_is_one_object_and_nothing_else(encoder, treebanks, tmp_path):
     assert (tmp_path / "m" / "config.json").exists()
 
 
+def test_a_strategy_compares_each_task_of_the_source_with_itself(capsys):
+    from types import SimpleNamespace
+
+    from calque.cli.train import _tell_steps
+
+    def scores(upos: float, las: float) -> list[dict]:
+        return [{"language": "en", "metric": "upos.accuracy", "value": upos}, {"language": "en", "metric": "las", "value": las}]
+
+    told = {"source_before": scores(0.97, 0.8), "source_after": scores(0.85, 0.8)}
+    step = SimpleNamespace(name="target", sentences=1, trained=1, seconds=1.0, report=told)
+    _tell_steps(SimpleNamespace(steps=[step]), Path("m"))
+    shown = capsys.readouterr().out
+    assert "source en: upos.accuracy 85.00%, was 97.00%" in shown
+    assert "source en: las 80.00%, was 80.00%" in shown
+
+
 def test_a_dry_run_leaves_nothing(encoder, treebanks, tmp_path):
     assert call("--model", encoder, "--train", f"en={treebanks['en']}", "--output", tmp_path / "m", "--dry-run") == ""
     assert not (tmp_path / "m").exists()

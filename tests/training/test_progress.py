@@ -96,13 +96,36 @@ def test_the_table_shows_scores_and_forgetting():
     stream = io.StringIO()
     report().print(Console(file=stream, width=120))
     assert "90.00" in stream.getvalue()
-    assert "source en: 90.00, was 95.00 before training (-5.00)" in stream.getvalue()
+    assert "source en: upos.accuracy 90.00, was 95.00 before training (-5.00)" in stream.getvalue()
 
 
 def test_a_point_lost_is_no_forgetting_yet():
     before, after = [Result("en", "upos.accuracy", 0.95, 10, 1)], [Result("en", "upos.accuracy", 0.945, 10, 1)]
     assert forgetting(before, after, rate=1e-4) == []
     assert "fell by 5.0 points" in forgetting(before, [Result("en", "upos.accuracy", 0.9, 10, 1)], rate=1e-4)[0]
+
+
+def test_each_task_of_a_source_is_compared_with_itself():
+    from rich.console import Console
+
+    told, stream = report(), io.StringIO()
+    told.source_before = [Result("en", "upos.accuracy", 0.97, 10, 1), Result("en", "las", 0.8, 10, 1)]
+    told.source_after = [Result("en", "upos.accuracy", 0.85, 10, 1), Result("en", "las", 0.8, 10, 1)]
+    told.print(Console(file=stream, width=120))
+    assert "source en: upos.accuracy 85.00, was 97.00 before training (-12.00)" in stream.getvalue()
+    assert "source en: las 80.00, was 80.00 before training (+0.00)" in stream.getvalue()
+    (warning,) = forgetting(told.source_before, told.source_after, rate=1e-4)
+    assert "upos.accuracy fell by 12.0 points, to 85.0" in warning
+
+
+def test_a_task_that_was_not_measured_before_is_not_forgotten():
+    from rich.console import Console
+
+    told, stream = report(), io.StringIO()
+    told.source_after = [Result("en", "las", 0.1, 10, 1)]
+    told.print(Console(file=stream, width=120))
+    assert "source en: las 10.00\n" in stream.getvalue()
+    assert forgetting(told.source_before, told.source_after, rate=1e-4) == []
 
 
 def test_a_run_of_several_tasks_has_a_column_for_each():

@@ -127,6 +127,15 @@ def test_other_data_is_refused(encoder, treebanks, unfinished):
         run_training(encoder, {"en": treebanks["es"]}, Options(epochs=5), output=unfinished)
 
 
+def test_validation_made_in_another_way_is_refused(encoder, treebanks, unfinished):
+    with pytest.raises(TrainingError, match=r'validation was "aside" and is "none".*--no-resume'):
+        go_on(encoder, treebanks, unfinished, validation="none")
+    with pytest.raises(TrainingError, match='validation was "aside" and is "files"; validation data was null'):
+        go_on(encoder, treebanks, unfinished, validation={"en": treebanks["en-dev"]})
+    with pytest.raises(TrainingError, match="source data was null"):
+        go_on(encoder, treebanks, unfinished, source={"en": treebanks["en-dev"]})
+
+
 def test_a_run_killed_after_saving_tidies_up(encoder, treebanks, tmp_path, monkeypatch):
     from calque.training import finetune
 

@@ -220,7 +220,7 @@ def test_classes_of_texts(encoder: Path, files: dict[str, Path], tmp_path: Path)
     export(model, tmp_path / "out", quantise="none")
     exported = OnnxModel.from_folder(tmp_path / "out")
     assert [one.label for one in exported.classify_texts(["cat house river dog", "sees finds likes " * 60])] == ["thing", "deed"]
-    with pytest.raises(ModelError, match="no head that labels words"):
+    with pytest.raises(ModelError, match="labels whole texts"):
         exported.parse("the cat", lang="en")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from calque.errors import TrainingError
+from calque.errors import ModelError, TrainingError
 from calque.models import mixer
 from calque.models.model import Model
 from calque.training import fine_tune, teaching
@@ -89,11 +91,71 @@ def test_a_run_that_goes_on_does_not_ask_the_teacher_again(
     monkeypatch.setattr(teaching, "_asked", lambda *_, **__: pytest.fail("the teacher was asked again"))
     again = teaching.teach(str(encoder), books, tmp_path, **options)
     assert first is not None and again is not None
-    assert np.allclose(first.vectors, again.vectors, atol=2e-3)  # kept in half precision
+    assert np.array_equal(first.vectors, again.vectors), "the first start learns what a resumed one reads"
     assert abs(first.vectors.mean(axis=0)).max() < 0.2
     monkeypatch.undo()
     (tmp_path / teaching.FILE).write_bytes(b"cut short")
     assert teaching.teach(str(encoder), books, tmp_path, **options) is not None
+
+
+def copied(encoder: Path, folder: Path) -> Path:
+    shutil.copytree(encoder, folder)
+    return folder
+
+
+def retrain(teacher: Path) -> None:
+    """Change a single weight."""
+    model = Model.load(teacher)
+    with torch.no_grad():
+        next(model.encoder.backbone.parameters())[0, 0] += 1e-3
+    model.encoder.backbone.save_pretrained(teacher)
+
+
+def test_a_run_does_not_go_on_with_a_teacher_that_was_trained_anew(
+    encoder: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calque.training import loop, run_training
+
+    teacher, step = copied(encoder, tmp_path / "teacher"), loop._step
+
+    def killed_at_five(run, state, *rest, **more):
+        if state.step == 5:
+            raise KeyboardInterrupt
+        return step(run, state, *rest, **more)
+
+    options = Options(task="embed", teacher=str(teacher), epochs=10.0, precision="fp32", checkpoint_seconds=0, keep_start=0.0)
+    data = {"train_data": {"es": pairs}, "options": options, "validation": "none", "output": tmp_path / "m"}
+    monkeypatch.setattr(loop, "_step", killed_at_five)
+    with pytest.raises(KeyboardInterrupt):
+        run_training(encoder, **data)
+    monkeypatch.undo()
+    retrain(teacher)
+    with pytest.raises(TrainingError, match=r"teacher's weights was .* and is .*--no-resume"):
+        run_training(encoder, **data)
+
+
+def test_a_teacher_is_known_by_its_files_wherever_they_lie(encoder: Path, tmp_path: Path) -> None:
+    first, second = copied(encoder, tmp_path / "a"), copied(encoder, tmp_path / "b")
+    assert teaching.identity(str(first)) == teaching.identity(str(second))
+    (second / "train-log.jsonl").write_text("{}\n")
+    assert teaching.identity(str(first)) == teaching.identity(str(second))
+    retrain(second)
+    assert teaching.identity(str(first)) != teaching.identity(str(second))
+
+
+def test_a_teacher_that_cannot_be_read_is_said(encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(teaching, "sha256", refused)
+    with pytest.raises(ModelError, match=r"config\.json: cannot be read \(Permission denied\)"):
+        teaching.identity(str(encoder))
+
+
+def test_a_teacher_on_the_hub_is_known_by_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teaching.Source, "file", lambda self, path: tmp_path / "0a1b2c" / path)
+    assert teaching.identity("some/teacher") == "some/teacher@0a1b2c"
+    assert teaching.identity("some/teacher@main") == "some/teacher@0a1b2c"
 
 
 def test_a_teacher_belongs_to_the_task(encoder: Path, pairs: Path) -> None:

@@ -323,9 +323,11 @@ def _tell_steps(outcome: StrategyOutcome, output: Path) -> None:
         typer.echo(f"{step.name}: {step.sentences:,} sentences, {step.trained:,} parameters trained, {clock(step.seconds)}")
     for score in outcome.steps[-1].report.get("validation", []):
         typer.echo(f"validation {score['language']}: {score['metric']} {score['value']:.2%} of {score['words']:,} words")
-    before = {score["language"]: score["value"] for score in outcome.steps[-1].report.get("source_before", [])}
-    for score in outcome.steps[-1].report.get("source_after", []):
-        was = f", was {before[score['language']]:.2%}" if score["language"] in before else ""
+    last = outcome.steps[-1].report
+    before = {(score["language"], score["metric"]): score["value"] for score in last.get("source_before", [])}
+    for score in last.get("source_after", []):
+        measured = before.get((score["language"], score["metric"]))
+        was = "" if measured is None else f", was {measured:.2%}"
         typer.echo(f"source {score['language']}: {score['metric']} {score['value']:.2%}{was}")
     typer.echo(f"→ {output}")
 

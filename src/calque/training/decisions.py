@@ -117,7 +117,10 @@ def _default_rate(start: Start, data: Prepared, width: int, options: Options) ->
 def _fingerprint(start: Start, data: Prepared, options: Options, precision: str) -> dict[str, Any]:
     files = {f"{kind} data": [[d["language"], d["sha256"]] for d in found] for kind, found in data.provenance.items()}
     adapter = {"adapter": start.adapter, "below": {k: list(v) for k, v in start.below.items()}} if start.adapter else {}
-    return {**options.fingerprint(), "precision": precision, "model": start.digest, **adapter, **files}
+    # without files, a tenth kept aside and none at all look alike, and a teacher's folder may hold another model than before
+    teacher = {"teacher's weights": data.teacher} if data.teacher else {}
+    chosen = {"validation": data.held, **teacher}
+    return {**options.fingerprint(), "precision": precision, "model": start.digest, **chosen, **adapter, **files}
 
 
 def new_report(start: Start, data: Prepared, run: Run, target: Path | None, frozen: list[str]) -> Report:

@@ -15,15 +15,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from calque.errors import TrainingError
 from calque.models.model import Model
-from calque.tasks import OF_TEXTS, TASKS
+from calque.tasks import TASKS
 from calque.training import keeping
 from calque.training.checkpoints import State, load_average
 from calque.training.corpus import Data
@@ -32,11 +31,11 @@ from calque.training.exporting import export_path, export_trained
 from calque.training.folders import check_cache, check_output, finish_log, training_folder
 from calque.training.loop import Run, Scores, mean_accuracy, score, train
 from calque.training.optimiser import freeze, trainable
-from calque.training.options import Device, Options, Precision, Schedule, default_epochs, without_place
+from calque.training.options import Device, Options, Precision, Schedule, default_epochs
 from calque.training.options import label_map as read_map
-from calque.training.prepare import Prepared, Start, prepare_data, start_from
+from calque.training.prepare import Prepared, prepare_data, start_from
 from calque.training.progress import Reporter
-from calque.training.report import Report, Result, forgetting
+from calque.training.report import Report, Result, describe, forgetting
 from calque.training.vectorcache import keep_vectors
 
 
@@ -296,7 +295,7 @@ def run_training(
             _keep_start(run, weights, part, report)
         reporter.close()
         measure_source(run, state, data, before, report)
-        _describe(report, data, run, start)
+        describe(report, data, run, start)
         if target is not None:
             start.model.save_pretrained(target)
             finish_log(folder, target)
@@ -362,41 +361,6 @@ def results(scores: Scores) -> list[Result]:
         for name, own in scores.items()
         for task, s in own.items()
     ]
-
-
-def _describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
-    """Write into the model's config where its weights come from."""
-    import transformers
-
-    from calque import __version__
-
-    config = start.model.config
-    origin = without_place(start.name)
-    if not start.continued:
-        config.base = config.base or origin
-    config.name = Path(report.output).name if report.output else config.name or origin
-    known = [c.language for c in data.train if c.language != "und"]
-    config.languages = sorted({*(config.languages if start.continued else []), *known})
-    if config.word_features:  # texts show the model no forms of words
-        of_words = [c.language for c in data.train if any(TASKS[t].kind not in OF_TEXTS for own in c.labels for t in own)]
-        before = config.word_features.get("languages", []) if start.continued else []
-        config.word_features = {**config.word_features, "languages": sorted({*before, *of_words} - {"und"})}
-    entry: dict[str, Any] = {
-        "task": ",".join(run.tasks),
-        "date": datetime.now(UTC).date().isoformat(),
-        "model": origin,
-        "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
-        "options": run.options.described(),
-        "data": data.provenance,
-        **{k: v for k, v in report.to_json_dict().items() if k not in ("task", "model", "output", "validation")},
-    }
-    earlier = config.provenance
-    config.provenance = {
-        **earlier,
-        "data": [*earlier.get("data", []), *data.provenance["train"]],  # for the model card: all that it ever learnt from
-        "training": [*earlier.get("training", []), entry],
-    }
-    config.scores = [{**r.to_json_dict(), "file": "validation"} for r in report.validation]
 
 
 def mean_result(results: Sequence[Result]) -> float:

@@ -4,6 +4,7 @@ Choices and trade-offs
 - A head is kept when it has labels in common with the data (published taggers list theirs in an order of their own) and grows by
   those it lacks; a tagger's has to have all of UPOS. Which labels there are, the training data says, so heads are made when it is
   read.
+- Heads of other tasks are not trained. Where what they read changes (the encoder moves), they get worse, and that is said.
 - What a run decides once the data is there, :mod:`calque.training.decisions` says.
 """
 
@@ -13,18 +14,18 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from calque.config import TaskConfig
 from calque.conventions import language_of
-from calque.errors import FormatError, TrainingError
+from calque.errors import CalqueError, FormatError, TrainingError
 from calque.models.adapters import Setup
 from calque.models.heads import Head, grown, make_head
 from calque.models.model import Model
 from calque.pieces import WordPieces
-from calque.tasks import TASKS
+from calque.tasks import TASKS, parse_tasks
 from calque.training import teaching
 from calque.training.augment import add_recased
 from calque.training.batches import Corpus, amount
@@ -52,6 +53,9 @@ class Start:
     below: Mapping[str, Setup] = field(default_factory=dict)  # language → the adapters under it; "*": any other language
     fresh: set[str] = field(default_factory=set)  # tasks whose head is new
     larger: set[str] = field(default_factory=set)  # tasks whose head got more labels
+    reads: tuple[Any, ...] = ()  # how its heads read the encoder, as it came (:func:`_reading`)
+    others: list[str] = field(default_factory=list)  # tasks whose heads it has, and that are not trained
+    unmoved: bool = False  # what these read stays as it was
 
     def head(self, task: str) -> tuple[Head | None, TaskConfig | None]:
         """The head that is trained, and its labels; None where there is none yet."""
@@ -138,6 +142,8 @@ class Prepared:
     provenance: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     tables: dict[str, torch.Tensor] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    held: Literal["aside", "none", "files"] = "files"  # how validation data was come by
+    teacher: str = ""  # what its weights are (:func:`calque.training.teaching.identity`)
 
     @property
     def words(self) -> int:
@@ -165,7 +171,7 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
         reporter.say(f"its adapters ({names}) belong to the encoder as it was, and are left behind")
         fresh.drop_adapters()
     digest = weights_digest(fresh)
-    there = [task for task in options.tasks if task in fresh.heads]
+    there, reads = [task for task in options.tasks if task in fresh.heads], _reading(fresh)
     reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters")
     if options.language_token is not None:
         fresh.set_language_token(options.language_token)
@@ -181,7 +187,13 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
         raise TrainingError("--lexical-warmup trains word features alone, and this model has none: give --word-features too")
     set_dropout(fresh, options.dropout)
     continued = len(there) == len(options.tasks)
-    return Start(fresh.to(device), name, continued, digest, window_pieces(fresh, options.max_length), device)
+    return Start(fresh.to(device), name, continued, digest, window_pieces(fresh, options.max_length), device, reads=reads)
+
+
+def _reading(model: Model) -> tuple[Any, ...]:
+    """How heads read the encoder: through word features, means over layers, names before the words."""
+    config = model.config
+    return model.mixer is not None, model.layermix is not None, config.language_token, tuple(config.treebanks)
 
 
 def window_pieces(model: Model, wanted: int | None) -> WordPieces:
@@ -233,6 +245,7 @@ def prepare_data(
     prepared = Prepared([])
     treebanks = read(train, "train")
     limited(treebanks, options.limit, seed=options.seed)
+    prepared.held = "aside" if validation is None else "none" if validation == "none" else "files"
     if validation is None:
         held = split_aside(treebanks, seed=options.seed)
         _say_aside(held, treebanks, reporter)
@@ -249,7 +262,9 @@ def prepare_data(
     _tell_treebanks(start, treebanks, options, reporter)
     heads = start.fit(treebanks, options, reporter, size=taught.vectors.shape[1] if taught is not None else None)
     index = taught.index if taught is not None else None
+    _tell_others(start, options, prepared, reporter)
     if taught is not None:
+        prepared.teacher = taught.teacher
         prepared.tables[teaching.TASK] = torch.from_numpy(taught.vectors).to(start.device)
     prepared.train = encode(treebanks, start.pieces, heads, training=True, index=index)
     prepared.validation = encode(held, start.pieces, heads, shuffle_seed=options.seed, index=index)
@@ -259,6 +274,30 @@ def prepare_data(
         prepared.warnings.append(f"{len(skipped)} malformed sentences were left out: {shown}{' …' if len(skipped) > 3 else ''}")
         reporter.warn(prepared.warnings[-1])
     return prepared
+
+
+def _tell_others(start: Start, options: Options, data: Prepared, reporter: Reporter) -> None:
+    """Say which heads are left behind: an adapter's training leaves the model as it is, and so does one that is frozen."""
+    if start.adapter is not None:
+        return
+    start.others = [task for task in start.model.config.tasks if task not in options.tasks]
+    alike = start.model.mixer is None and _reading(start.model) == start.reads  # word features are trained in any case
+    start.unmoved = options.freeze_backbone and alike
+    if not start.others or start.unmoved:
+        return
+    what = "vectors that change" if options.freeze_backbone else "an encoder that moves"
+    remedies = [] if options.freeze_backbone or not alike else ["leave the encoder as it is (--freeze-backbone)"]
+    remedies.append("put what is new into an adapter (calque adapters train)")
+    try:
+        together = ",".join(parse_tasks(",".join((*start.others, *options.tasks))))
+        remedies.insert(0, f"train all together (calque train {together})")
+    except CalqueError:  # not all tasks can be
+        pass
+    data.warnings.append(
+        f"the heads of {', '.join(start.others)} stay as they were trained, on {what}: they will label worse. "
+        f"Remedies: {', or '.join(remedies)}"
+    )
+    reporter.warn(data.warnings[-1])
 
 
 def _tell_treebanks(start: Start, treebanks: Treebanks, options: Options, reporter: Reporter) -> None:

@@ -1,15 +1,27 @@
-"""What a run did, for people (a table), programs (one JSON object) and the model's own ``config.json``."""
+"""What a run did, for people (a table), programs (one JSON object) and the model's own ``config.json``.
+
+Choices and trade-offs
+- A score is known by its language and its metric: a run of several tasks measures each language several times.
+- A model keeps a score in its ``config.json`` only as long as it has the weights that were measured. Scores of heads that were
+  not trained go when the encoder under them moved: no figure is better than one that is no longer true.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calque.tasks import TASKS
+from calque.tasks import OF_TEXTS, TASKS
+from calque.training.options import without_place
 from calque.training.progress import clock
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from calque.training.loop import Run
+    from calque.training.prepare import Prepared, Start
 
 FORGOTTEN = 0.01  # a source score that falls by more is said, with the remedy
 
@@ -119,19 +131,19 @@ class Report:
         self._print_source(console)
 
     def _print_source(self, console: Console) -> None:
-        before = {r.language: r.value for r in self.source_before}
+        before = {(r.language, r.metric): r.value for r in self.source_before}
         for after in self.source_after:
-            was = before.get(after.language)
+            was = before.get((after.language, after.metric))
             change = f", was {100 * was:.2f} before training ({100 * (after.value - was):+.2f})" if was is not None else ""
-            console.print(f"source {after.language}: {100 * after.value:.2f}{change}")
+            console.print(f"source {after.language}: {after.metric} {100 * after.value:.2f}{change}")
 
 
 def forgetting(before: list[Result], after: list[Result], *, rate: float) -> list[str]:
-    """A warning with the remedies for each source language whose score fell by more than a point."""
-    was = {r.language: r.value for r in before}
+    """A warning with the remedies for each score of a source language that fell by more than a point."""
+    was = {(r.language, r.metric): r.value for r in before}
     found = []
     for result in after:
-        fell = was.get(result.language, 0.0) - result.value
+        fell = was.get((result.language, result.metric), 0.0) - result.value
         if fell > FORGOTTEN:
             found.append(
                 f"the model forgot some {result.language}: {result.metric} fell by {100 * fell:.1f} points, "
@@ -139,3 +151,42 @@ def forgetting(before: list[Result], after: list[Result], *, rate: float) -> lis
                 f"a lower rate (--learning-rate {rate / 3:.1g}), fewer --epochs, or --freeze-backbone"
             )
     return found
+
+
+def describe(report: Report, data: Prepared, run: Run, start: Start) -> None:
+    """Write into the model's config where its weights come from."""
+    import torch
+    import transformers
+
+    from calque import __version__
+
+    config = start.model.config
+    origin = without_place(start.name)
+    if not start.continued:
+        config.base = config.base or origin
+    config.name = Path(report.output).name if report.output else config.name or origin
+    older = any(task not in start.fresh for task in config.tasks)  # heads that know the languages they were trained on before
+    known = [c.language for c in data.train if c.language != "und"]
+    config.languages = sorted({*(config.languages if older else []), *known})
+    if config.word_features:  # texts show the model no forms of words
+        of_words = [c.language for c in data.train if any(TASKS[t].kind not in OF_TEXTS for own in c.labels for t in own)]
+        before = config.word_features.get("languages", []) if older else []
+        config.word_features = {**config.word_features, "languages": sorted({*before, *of_words} - {"und"})}
+    entry: dict[str, Any] = {
+        "task": ",".join(run.tasks),
+        "date": datetime.now(UTC).date().isoformat(),
+        "model": origin,
+        "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
+        "options": run.options.described(),
+        "data": data.provenance,
+        **{k: v for k, v in report.to_json_dict().items() if k not in ("task", "model", "output", "validation")},
+    }
+    earlier = config.provenance
+    config.provenance = {
+        **earlier,
+        "data": [*earlier.get("data", []), *data.provenance["train"]],  # for the model card: all that it ever learnt from
+        "training": [*earlier.get("training", []), entry],
+    }
+    # what other heads scored was measured on the encoder as it was: it holds only where nothing under them has changed
+    still = [score for score in config.scores if score.get("task") in start.others] if start.unmoved else []
+    config.scores = [*still, *({**r.to_json_dict(), "file": "validation"} for r in report.validation)]
