@@ -341,10 +341,10 @@ def report(work: Path) -> None:
     print(f"| language | {' | '.join(heads)} |\n|---|{'--:|' * len(heads)}")
     differences: dict[str, list[float]] = {"value": [], "kept": []}
     for lang in SETS:
-        zero = found.get(f"zero {lang}")
-        if zero is None:
+        if not any(step.split()[1:2] == [lang] for step in found):
             continue
-        cells = [f"{100 * zero[k]['value']:.1f}" for k in ("plain", "language")]
+        zero = found.get(f"zero {lang}")
+        cells = [f"{100 * zero[k]['value']:.1f}" if zero else "–" for k in ("plain", "language")]
         cells.append(f"{100 * line['value']:.1f}" if (line := found.get(f"aligned {lang}")) else "–")
         full, few = (
             {s: found[f"{kind} {lang} {s}"] for s in range(DRAWS) if f"{kind} {lang} {s}" in found} for kind in ("full", "few")

@@ -311,11 +311,13 @@ def test_a_log_is_drawn(corpora: Path, tmp_path: Path) -> None:
     from calque.pretraining.curve import curves, plot_curve, summary
 
     log = [
-        {"step": 50, "minutes": 1.0, "pieces": 9, "distil": 2.0},
-        {"step": 50, "minutes": 1.1, "pieces": 9, "probe": {"fr": 0.5}},
-        {"step": 10, "minutes": 0.5, "pieces": 9, "distil": 1.0},
+        {"stage": "lower", "step": 50, "minutes": 1.0, "pieces": 9, "distil": 2.0},
+        {"stage": "lower", "step": 50, "minutes": 1.1, "pieces": 9, "probe": {"fr": 0.5}},
+        {"stage": "whole", "step": 10, "minutes": 0.5, "pieces": 9, "distil": 1.0},
     ]
     losses, probes = curves(log)
+    again = [log[0], {**log[0], "minutes": 0.9}, {**log[0], "minutes": 1.2}]  # a step back in one stage is no new stage
+    assert [minutes for minutes, _ in curves(again)[0]["distil"]] == [1.0, 0.9, 1.2]
     assert losses["distil"] == [(1.0, 2.0), (1.6, 1.0)] and probes["fr"] == [(1.1, 0.5)]
     assert plot_curve(log, tmp_path / "run.png").stat().st_size > 5000
     assert "2.000 → 1.000" in summary(log, tmp_path, 9, 60.0)

@@ -14,16 +14,17 @@ Lines = Sequence[Mapping[str, Any]]
 def curves(log: Lines) -> tuple[dict[str, list[tuple[float, float]]], dict[str, list[tuple[float, float]]]]:
     """Losses by objective and probe accuracies by language, each as (minutes since the start, value).
 
-    A second stage counts its minutes anew in the log: they are added up here.
+    Each stage counts its minutes anew: they are added up here.
     """
     losses: dict[str, list[tuple[float, float]]] = {}
     probes: dict[str, list[tuple[float, float]]] = {}
     before = last = 0.0
+    stage = log[0].get("stage") if log else None
     for line in log:
+        if line.get("stage") != stage:
+            stage, before, last = line.get("stage"), before + last, 0.0
         minutes = float(line["minutes"])
-        if minutes < last:
-            before += last
-        last = minutes
+        last = max(last, minutes)
         for name in NAMES:
             if name in line:
                 losses.setdefault(name, []).append((before + minutes, float(line[name])))

@@ -5,6 +5,8 @@ Choices and trade-offs
   (``decay``): a run whose end is not known yet can go on from a checkpoint made before the fall.
 - A checkpoint is written beside and renamed every few minutes; the order of batches depends on the seed alone, so a killed run
   goes on as if nothing had happened (on one process, to the last bit).
+- A checkpoint knows how long the log was: what was logged after it is dropped when the run goes on, for those steps are made
+  again. Each line names its stage (the folder), since minutes count anew in each.
 - bfloat16 autocast; no dropout: text is seen about once.
 - On a processor attention is plain products: of sentences this short, the backward pass of the fused kernel takes 28 % of a step.
 - Several processes or devices: start it with ``torchrun`` or ``accelerate launch``; each takes every n-th batch.
@@ -78,6 +80,7 @@ class State:
     pieces: int = 0
     seconds: float = 0.0
     batch: int = 0  # number of the next batch
+    log_size: int | None = 0  # bytes of the log that belong to this state; None: not known, from an older calque
 
     def part(self, plan: Plan) -> float:
         """Of the budget that is spent, 0 to 1: by what comes first."""
@@ -159,6 +162,9 @@ class _Run:
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16", kwargs_handlers=[several])
         self.parts, self.part = self.accelerator.num_processes, self.accelerator.process_index
         self.state = restore(folder / "state.pt", self.student, self.optimiser, plan)
+        self.log = folder / "log.jsonl"
+        if self.part == 0:
+            cut_log(self.log, self.state.log_size)
         self.wrapped, self.optimiser = self.accelerator.prepare(self.student, self.optimiser)
         now = time.monotonic()
         self.begun, self.saved, self.probed = now - self.state.seconds, now, now
@@ -203,8 +209,12 @@ class _Run:
             self._probe()
             self.probed = now
         if now - self.saved > 60 * self.plan.checkpoint_minutes:
-            keep(self.folder / "state.pt", self.student, self.optimiser, self.state, self.plan)
+            self._keep()
             self.saved = now
+
+    def _keep(self) -> None:
+        self.state.log_size = self.log.stat().st_size if self.log.exists() else 0
+        keep(self.folder / "state.pt", self.student, self.optimiser, self.state, self.plan)
 
     def _probe(self) -> None:
         assert self.probe is not None  # noqa: S101 - the caller looked
@@ -214,17 +224,24 @@ class _Run:
 
     def _write(self, more: dict[str, Any]) -> None:
         state = self.state
-        line = {"step": state.step, "minutes": round(state.seconds / 60, 2), "pieces": state.pieces, **more}
-        write_line(self.folder / "log.jsonl", line, self.tell)
+        line = {
+            "stage": self.folder.name,
+            "step": state.step,
+            "minutes": round(state.seconds / 60, 2),
+            "pieces": state.pieces,
+            **more,
+        }
+        write_line(self.log, line, self.tell)
 
     def end(self) -> None:
         """The last checkpoint and the last look."""
         if self.part == 0:
-            keep(self.folder / "state.pt", self.student, self.optimiser, self.state, self.plan)
             if self.sums:
                 self._write({k: round(float(np.mean(v)), 4) for k, v in self.sums.items()})
+            self._keep()
             if self.probe and self.probed_at != self.state.step:
                 self._probe()
+                self._keep()
 
 
 def accelerate_max(accelerator: Any, seconds: float) -> float:  # noqa: ANN401
@@ -325,12 +342,18 @@ def restore(path: Path, student: Student, optimiser: Any, plan: Plan) -> State: 
         raise TrainingError(f"{path}: is of a run with other {', '.join(changed)}: give the same ones, or another folder")
     student.load_state_dict(saved["student"])
     optimiser.load_state_dict(saved["optimiser"])
-    return State(**saved["state"])
+    return State(**{"log_size": None, **saved["state"]})
 
 
 def saved_state(path: Path) -> State:
     """How far the run of a checkpoint was."""
     return State(**torch.load(path, weights_only=True, map_location="cpu")["state"])
+
+
+def cut_log(path: Path, size: int | None) -> None:
+    """Drop what was logged after the checkpoint."""
+    if size is not None and path.exists() and path.stat().st_size > size:
+        os.truncate(path, size)
 
 
 def write_line(path: Path, line: dict[str, Any], tell: Callable[[dict[str, Any]], None] | None) -> None:

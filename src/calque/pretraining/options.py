@@ -61,12 +61,14 @@ class PretrainOptions:
             ("most_words", 1000, 10**10), ("vocabulary", 300, 10**7), ("exponent", 0, 1), ("sampling", 0, 1),
             ("minutes", 0, 10**6), ("steps", 0, 10**9), ("pieces", 0, 10**13), ("batch_pieces", 64, 10**7), ("decay", 0, 1),
             ("rate", 1e-9, 1), ("embedding_rate", 1e-9, 1), ("mask_rate", 0.01, 0.9), ("noise", 0, 0.9),
-            ("lower", 0, 0.95), ("layers", 1, 200),
+            ("lower", 0, 0.95), ("layers", 1, 200), ("width", 64, 16384),
             ("workers", 1, 1024),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise TrainingError(f"--{name.replace('_', '-')} {value}: give a value from {low} to {high}")
+        if self.init is None and self.width % 64:
+            raise TrainingError(f"--width {self.width}: give a multiple of 64 (attention heads are 64 wide)")
         weights = parse_objectives(self.objectives) if self.objectives else {}
         if weights.get("distil") and not (self.teacher or self.init):
             raise TrainingError("distillation needs a teacher: give --teacher or --init, or other --objectives")

@@ -14,7 +14,8 @@ Choices and trade-offs
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,13 @@ from calque.formats.lexicon import read_lexicon
 from calque.models.encoder import load_pieces
 from calque.pretraining import steps
 from calque.pretraining.batches import Sampler
-from calque.pretraining.folders import check_output_folder, claim, finish, read_log
+from calque.pretraining.folders import check_output_folder, claim, clear, finish, read_log, work_folder
 from calque.pretraining.loop import Plan, State, pretrain_loop, saved_state
 from calque.pretraining.model import new_backbone, save_encoder, with_vocabulary
 from calque.pretraining.options import PretrainOptions
 from calque.pretraining.probe import Probe, pieces_of
 from calque.pretraining.teachers import Teacher, compared_layers, depth_of, encoder_folder, make_teacher, start_table
-from calque.pretraining.text import find_corpora, held_out_grams
+from calque.pretraining.text import Corpus, find_corpora, held_out_grams
 from calque.pretraining.trimming import check_trimmable, write_trimmed
 from calque.pretraining.vocabulary import SPECIAL, shares
 from calque.training.folders import training_folder, training_path
@@ -43,6 +44,7 @@ from calque.training.folders import training_folder, training_path
 PROBE_SENTENCES = (600, 200)  # trained on, scored a language
 LAYERS = 6  # of a new encoder
 LOWER = 0.4  # of the run, where the body is taken over
+WORK = "work"  # in the training folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +70,49 @@ def run_pretraining(
 ) -> Pretrained:
     """Pre-train an encoder and write it to ``output`` in Hugging Face format.
 
-    :param work: folder of the steps' results; kept when given, otherwise ``OUTPUT.training``, removed at the end.
-    :param resume: go on with what is there; otherwise it is deleted first.
+    :param work: folder of the steps' results, empty or an earlier run's; kept when given, otherwise in ``OUTPUT.training``,
+        removed at the end.
+    :param resume: go on with what is there; otherwise what an earlier run left there is deleted first.
     :param tell: called with lines for the user.
-    :raises TrainingError: when the output exists, the folder belongs to another run, or the loss is no number.
+    :raises TrainingError: when the output exists, the folder belongs to another run, read other files or holds something else, or
+        the loss is no number.
     :raises DataError: when text or lexicons cannot be read or there is none.
     :raises ModelError: when ``init`` or the teacher cannot be used.
     """
     check_output_folder(output, overwrite=overwrite)
     processes = PartialState(cpu=not torch.cuda.is_available())
+    main = processes.is_main_process  # the locks are this one's
     if work is not None:
-        return _run(options, output, work, resume, tell, processes)
-    if not processes.is_main_process:  # the lock is the main one's
-        return _run(options, output, training_path(output) / "work", True, tell, processes)
-    with training_folder(output, resume=True, keep=("work",)) as folder:
-        return _run(options, output, folder / "work", resume, tell, processes)
+        with work_folder(work) if main else nullcontext():
+            return _run(options, output, work, resume, tell, processes)
+    if not main:
+        return _run(options, output, training_path(output) / WORK, True, tell, processes)
+    with training_folder(output, resume=True, keep=(WORK,), own=lambda path: path.name == WORK and path.is_dir()) as folder:
+        done = _run(options, output, folder / WORK, resume, tell, processes)
+        clear(folder / WORK)
+        return done
 
 
-def make_material(options: PretrainOptions) -> steps.Material:
-    """Find the text, and what must not be in it."""
-    corpora: dict[str, list[Any]] = {}
+def corpora_of(options: PretrainOptions) -> dict[str, list[Corpus]]:
+    """The corpora of each language."""
+    corpora: dict[str, list[Corpus]] = {}
     for folder in options.text:
         for corpus in find_corpora(folder, options.targets, source=options.source, leave_out=options.leave_out):
             corpora.setdefault(corpus.lang, []).append(corpus)
+    return corpora
+
+
+def files_of(options: PretrainOptions, corpora: Mapping[str, Sequence[Corpus]]) -> list[Path]:
+    """All files that the steps before the training read."""
+    text = (path for found in corpora.values() for corpus in found for path in (corpus.path, corpus.source) if path)
+    return list(dict.fromkeys((*text, *options.lexicons.values(), *options.held_out)))
+
+
+def make_material(options: PretrainOptions, corpora: Mapping[str, Sequence[Corpus]]) -> steps.Material:
+    """The text, and what must not be in it.
+
+    :raises TrainingError: when a language has none; DataError when an objective needs translations and there are none.
+    """
     missing = [lang for lang in options.targets if lang not in corpora]
     if missing:
         raise TrainingError(f"no text in {', '.join(missing)} under {', '.join(map(str, options.text))}")
@@ -119,16 +141,19 @@ def _run(
     said = tell if main else lambda _: None
     with processes.main_process_first():  # the others find every step done
         check_files(options)  # what is wrong is told before hours are spent on text
-        fresh = main and (not resume or not (work / "corpus.json").exists())
-        material = make_material(options) if fresh else None
-        claim(work, options, resume=resume or not main)
+        material = None
+        if main:
+            corpora = corpora_of(options)
+            if not resume or not (work / "corpus.json").exists():
+                material = make_material(options, corpora)
+            claim(work, options, resume=resume, files=files_of(options, corpora))
         tokenizer = prepare_steps(options, work, material, said)
         teacher = make_teacher(options, work, said)
         if options.init:
             start_table(options, work, tokenizer)
     state = train_student(options, work, tokenizer, teacher, said)
     words = {lang: sum(parts.values()) for lang, parts in json.loads((work / "corpus.json").read_text())["words"].items()}
-    log = [json.loads(line) for line in read_log(work)] if main else []
+    log = read_log(work) if main else []
     processes.wait_for_everyone()  # before the main one takes the folder away
     if main:
         finish(options, work, output)
@@ -238,7 +263,9 @@ def train_student(
 
 
 def _part(plan: Plan, part: float) -> Plan:
-    return replace(plan, minutes=plan.minutes * part, steps=round(plan.steps * part), pieces=round(plan.pieces * part))
+    # of a short run each stage gets a step: none would be no limit at all
+    steps, pieces = (max(1, round(whole * part)) if whole else 0 for whole in (plan.steps, plan.pieces))
+    return replace(plan, minutes=plan.minutes * part, steps=steps, pieces=pieces)
 
 
 def make_probe(options: PretrainOptions, tokenizer: Tokenizer) -> Probe | None:

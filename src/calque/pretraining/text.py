@@ -172,12 +172,16 @@ def _lines(corpus: Corpus) -> Iterator[tuple[str, str]]:
         yield from (("", b) for b in read_lines(corpus.path) if b)
         return
     here, there = read_lines(corpus.path), read_lines(corpus.source)
+    number = 0
     for number, b in enumerate(here, start=1):
         a = next(there, None)
         if a is None:
             raise DataError(f"{corpus.path}: line {number} has no translation, {corpus.source} is shorter: align the files")
         if a and b and a != b and max(len(a), len(b)) < 4 * RATIO * min(len(a), len(b)):
             yield a, b
+    more = next((at for at, a in enumerate(there, start=number + 1) if a), None)  # empty lines at the end translate nothing
+    if more is not None:
+        raise DataError(f"{corpus.source}: line {more} has no translation, {corpus.path} is shorter: align the files")
 
 
 def _is_new(text: str, seen: set[bytes]) -> bool:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -226,11 +225,6 @@ def weights_digest(model: nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)}".encode())
         digest.update(sample.to(torch.float32).cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a training folder, if it is there."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,22 +4,29 @@ Choices and trade-offs
 - The training folder is locked while a run works in it (the lock dies with the process, also with kill -9), so that two runs
   cannot mix their checkpoints.
 - An output is replaced only when told so, or when the same run had just written it and was killed before it could tidy up.
+- The training folder is beside the output by name alone, and somebody else's may have that name: one that holds what no training
+  wrote is refused, and nothing but a run's own files is ever removed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from calque.config import is_calque_model
 from calque.errors import TrainingError
-from calque.training.checkpoints import CURRENT, PREVIOUS, remove_folder, stored_meta
+from calque.training.checkpoints import CURRENT, PREVIOUS, stored_meta
 from calque.training.loop import LOG_NAME
+
+# what a run writes there: locks, checkpoints and evaluated weights, the log, a teacher's vectors and a frozen encoder's
+OWN = re.compile(r"vectors\.lock|(checkpoint|weights-)[\w.-]*|train-log\.jsonl|teacher\.(npy|part|sha256)|vectors-[\w.-]+")
+LOCK = "lock"
 
 
 def training_path(output: Path) -> Path:
@@ -61,35 +68,81 @@ def check_cache(cache: str | None, output: Path | None) -> None:
         raise TrainingError(f"--cache {cache}: lies in --output {output}, which the model replaces: give a folder outside it")
 
 
+def written_by_training(path: Path) -> bool:
+    """Whether a training leaves such a file in its folder."""
+    return OWN.fullmatch(path.name) is not None and path.is_file()
+
+
 @contextmanager
-def training_folder(output: Path, *, resume: bool, keep: Sequence[str] = (CURRENT, PREVIOUS)) -> Iterator[Path]:
+def training_folder(
+    output: Path,
+    *,
+    resume: bool,
+    keep: Sequence[str] = (CURRENT, PREVIOUS),
+    own: Callable[[Path], bool] = written_by_training,
+) -> Iterator[Path]:
     """The training folder of an output, made and locked; removed when the run ends well.
 
     :param keep: what a run can go on with: where there is none of it after an error, the folder is removed as well.
-    :raises TrainingError: when it cannot be written, or another run works in it.
+    :param own: whether a path in it is the run's own; folders that are must be empty by the end.
+    :raises TrainingError: when it cannot be written, holds something else, or another run works in it.
     """
     folder = training_path(output)
-    lock = FileLock(folder / "lock")
+    lock = FileLock(folder / LOCK)
     try:
+        check_content(folder, own)
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout:
         raise TrainingError(f"{folder}: another run is at work there: wait for it, end it, or give another --output") from None
     except OSError as error:
         raise TrainingError(f"--output {output}: cannot be written ({error.strerror}): give a folder that can") from error
+    kept = False
     try:
         if not resume:
-            for path in folder.iterdir():
-                if path.name != "lock":
-                    path.unlink()
+            _empty(folder, own)
         yield folder
     except BaseException:
-        lock.release()
-        if not any((folder / name).exists() for name in keep):
-            remove_folder(folder)  # nothing in it that could be gone on with
+        kept = any((folder / name).exists() for name in keep)
         raise
-    lock.release()
-    remove_folder(folder)
+    finally:
+        if not kept:
+            _empty(folder, own)
+        lock.release()
+        if not kept:
+            remove_empty(folder)
+
+
+def check_content(folder: Path, own: Callable[[Path], bool]) -> None:
+    """Refuse a training folder with something in it that is not the run's.
+
+    :raises TrainingError: naming it, with the ways out; OSError when the folder cannot be read.
+    """
+    if not folder.exists():
+        return
+    foreign = sorted(p.name for p in folder.iterdir() if p.name != LOCK and not p.name.startswith(".") and not own(p))
+    if not foreign:
+        return
+    named = ", ".join(foreign[:4]) + (f" and {len(foreign) - 4} more" if len(foreign) > 4 else "")
+    raise TrainingError(
+        f"{folder}: this folder is needed while the run is unfinished, and holds what the run does not write ({named}): move "
+        "that away, end the other command whose unfinished work it is, or give another --output"
+    )
+
+
+def _empty(folder: Path, own: Callable[[Path], bool]) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name != LOCK and own(path):
+            with suppress(OSError):  # a folder with something in it
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing any more but its lock, which nobody holds."""
+    with suppress(OSError):
+        if all(path.name == LOCK for path in folder.iterdir()):
+            (folder / LOCK).unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def finish_log(folder: Path, output: Path) -> None:
