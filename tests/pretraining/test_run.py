@@ -167,7 +167,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     done = run_pretraining(told, tmp_path / "again", work=tmp_path / "work")
     a, b = (Encoder.load(tmp_path / name).state_dict() for name in ("whole", "again"))
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-    assert [line["step"] for line in done.log if "distil" in line][-1] == 6
+    stages = [(line["stage"], line["step"]) for line in done.log if "distil" in line]
+    assert stages == [(stage, step) for stage in ("lower", "whole") for step in range(1, 7)]  # none twice
 
 
 def test_a_teacher_may_be_wider_and_deeper_than_the_student(corpora: Path, english: Path, tmp_path: Path) -> None:
@@ -267,6 +268,8 @@ def test_a_lexicon_counts_as_links(corpora: Path, english: Path, tmp_path: Path)
         ({"objectives": "distil=1"}, "needs a teacher"),
         ({"lower": 0.3}, "needs --init"),
         ({"rate": 0.0}, "--rate"),
+        ({"width": 0}, "--width 0"),
+        ({"width": 100}, "--width 100: give a multiple of 64"),
         ({"trim": True}, "--trim .* needs --init"),
         ({"trim": True, "init": "m", "lower": 0.3}, "--lower has no meaning"),
         ({"trim": True, "init": "m", "separate": True}, "separate has no meaning"),
@@ -304,6 +307,55 @@ def test_a_work_folder_of_another_run_is_refused(corpora: Path, tmp_path: Path) 
     run_pretraining(told, tmp_path / "a", work=tmp_path / "work")
     with pytest.raises(TrainingError, match="other vocabulary"):
         run_pretraining(replace(told, vocabulary=400), tmp_path / "b", work=tmp_path / "work")
+
+
+def test_a_run_of_one_step_has_both_stages(corpora: Path, english: Path, tmp_path: Path) -> None:
+    run_pretraining(options(corpora, init=str(english), steps=1), tmp_path / "out", work=tmp_path / "work")
+    assert [_state(tmp_path / "work" / stage)["step"] for stage in ("lower", "whole")] == [1, 1]
+
+
+def test_a_checkpoint_of_an_older_calque_is_gone_on_with(corpora: Path, tmp_path: Path) -> None:
+    told = options(corpora, layers=1, width=64, steps=2)
+    run_pretraining(told, tmp_path / "a", work=tmp_path / "work")
+    path = tmp_path / "work" / "whole" / "state.pt"
+    saved = torch.load(path, weights_only=True)
+    del saved["state"]["log_size"]
+    torch.save(saved, path)
+    log = (path.parent / "log.jsonl").read_text().splitlines()
+    done = run_pretraining(replace(told, steps=4), tmp_path / "b", work=tmp_path / "work")
+    assert [line["step"] for line in done.log] == [2, 4] and len(log) == 1
+
+
+def test_other_files_under_the_same_names_are_not_gone_on_with(corpora: Path, tmp_path: Path) -> None:
+    shutil.copytree(corpora, tmp_path / "text")
+    held = conllu(tmp_path / "test.conllu", sentences(3, 5))
+    told = options(tmp_path / "text", layers=1, width=64, steps=2, held_out=(held,))
+    run_pretraining(told, tmp_path / "a", work=tmp_path / "work")
+    conllu(held, sentences(4, 5))
+    with pytest.raises(TrainingError, match=r"read other files \(.*test\.conllu has changed\)"):
+        run_pretraining(told, tmp_path / "b", work=tmp_path / "work")
+    conllu(held, sentences(3, 5))
+    shutil.copytree(tmp_path / "text" / "raw", tmp_path / "text" / "more")
+    with pytest.raises(TrainingError, match=r"fr\.txt is new\).*--no-resume"):
+        run_pretraining(told, tmp_path / "b", work=tmp_path / "work")
+    run_pretraining(told, tmp_path / "b", work=tmp_path / "work", resume=False)
+
+
+def test_two_runs_cannot_share_a_work_folder(corpora: Path, tmp_path: Path) -> None:
+    from calque.pretraining.folders import work_folder
+
+    with work_folder(tmp_path / "work"), pytest.raises(TrainingError, match="--work .* another run is at work there"):
+        run_pretraining(options(corpora, layers=1, width=64), tmp_path / "out", work=tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+
+
+def test_an_unfinished_training_of_the_same_name_is_no_place_for_pre_training(corpora: Path, tmp_path: Path) -> None:
+    left = tmp_path / "out.training" / "checkpoint.safetensors"
+    left.parent.mkdir()
+    left.write_text("hours of work")
+    with pytest.raises(TrainingError, match=r"does not write \(checkpoint\.safetensors\)"):
+        run_pretraining(options(corpora, layers=1, width=64), tmp_path / "out")
+    assert left.read_text() == "hours of work"
 
 
 def test_a_log_is_drawn(corpora: Path, tmp_path: Path) -> None:

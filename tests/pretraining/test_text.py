@@ -83,6 +83,11 @@ def test_files_that_are_not_aligned_are_an_error_with_file_and_line(tmp_path: Pa
     there = write(tmp_path / "c" / "en.txt", ["one two three"])
     with pytest.raises(DataError, match=r"es\.txt: line 2 has no translation"):
         collect([Corpus("c", "es", here, there)], 100)
+    there.write_text("one two three\nfour five six\n\nseven eight nine\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"en\.txt: line 4 has no translation.*es\.txt is shorter"):
+        collect([Corpus("c", "es", here, there)], 100)
+    there.write_text("one two three\nfour five six\n\n", encoding="utf-8")
+    assert len(collect([Corpus("c", "es", here, there)], 100).sentences) == 2
 
 
 def test_what_is_much_longer_than_its_translation_is_no_translation() -> None:

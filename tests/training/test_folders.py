@@ -10,7 +10,13 @@ from calque.training.folders import training_folder
 
 @pytest.mark.parametrize("resume", [True, False])
 @pytest.mark.parametrize(
-    ("name", "told"), [("a.conllu", r"does not write \(a.conllu\)"), ("work/text/es.tsv", r"does not write \(work\)")]
+    ("name", "told"),
+    [
+        ("a.conllu", r"does not write \(a.conllu\)"),
+        ("checkpoint-notes.txt", r"does not write \(checkpoint-notes.txt\)"),
+        ("weights-old.safetensors", r"does not write \(weights-old"),
+        ("work/text/es.tsv", r"does not write \(work\)"),
+    ],
 )
 def test_a_folder_of_other_things_is_refused_and_kept(tmp_path, resume, name, told):
     path = tmp_path / "es.training" / name

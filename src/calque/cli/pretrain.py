@@ -72,7 +72,10 @@ def pretrain_command(
     ] = None,
     probe_minutes: Annotated[float, typer.Option(help="Between two looks.")] = 10.0,
     plot: Annotated[Path | None, typer.Option(help="Draw losses and probe over time: .png, .svg or .pdf.")] = None,
-    work: Annotated[Path | None, typer.Option(help="Folder of intermediate results; kept. By default OUTPUT.training.")] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(help="Folder of intermediate results, empty or of an earlier run; kept. By default OUTPUT.training."),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that prepare the text.")] = 2,
     seed: Annotated[int, typer.Option(help="For draws, order and new weights.")] = 0,
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with an unfinished run of this output.")] = True,

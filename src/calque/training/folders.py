@@ -24,8 +24,11 @@ from calque.errors import TrainingError
 from calque.training.checkpoints import CURRENT, PREVIOUS, stored_meta
 from calque.training.loop import LOG_NAME
 
-# what a run writes there: locks, checkpoints and evaluated weights, the log, a teacher's vectors and a frozen encoder's
-OWN = re.compile(r"vectors\.lock|(checkpoint|weights-)[\w.-]*|train-log\.jsonl|teacher\.(npy|part|sha256)|vectors-[\w.-]+")
+# what a run writes there, to the letter: checkpoints and evaluated weights, the log, a teacher's vectors, a frozen encoder's
+OWN = re.compile(
+    r"checkpoint(\.previous)?\.safetensors|checkpoint\.new|weights-\d+\.safetensors(\.new)?|train-log\.jsonl|"
+    r"teacher\.(npy|part|sha256)|vectors\.lock|vectors-\w+-\w+\.(npy|index\.npz)(\.part)?"
+)
 LOCK = "lock"
 
 
