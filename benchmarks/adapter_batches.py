@@ -29,8 +29,15 @@ from calque.models.adapters import routed
 from calque.models.encoder import Encoder, load_pieces
 from calque.pipeline import bundled_folder
 from calque.runtime.samples import SENTENCES
+from calque.training.device import choose_precision
 
 ADAPTERS, LANGUAGES, SIZE = 50, 16, 64
+
+
+def kinds() -> dict[str, bool]:
+    """Number formats; bfloat16 where the processor multiplies it, elsewhere it takes a hundred times as long."""
+    there = choose_precision("auto", torch.device("cpu"), 768) == "bf16"
+    return {"fp32": False, **({"bf16": True} if there else {})}
 
 
 def new_model(layers: int) -> Model:
@@ -136,8 +143,7 @@ def torch_ways(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> dict[str,
 
         return run
 
-    kinds = {"fp32": False, "bf16": True}
-    return {f"calque {kind} {name}": way(names, bf16) for kind, bf16 in kinds.items() for name, names in setups.items()}
+    return {f"calque {kind} {name}": way(names, bf16) for kind, bf16 in kinds().items() for name, names in setups.items()}
 
 
 def onnx_ways(model: Model, work: Path, sentences: list[list[str]], threads: int) -> dict[str, Callable[[], object]]:
@@ -190,7 +196,7 @@ def peft_ways(layers: int, ids: torch.Tensor, mask: torch.Tensor) -> dict[str, C
 
     return {
         f"peft {kind} {name}": way(names, bf16)
-        for kind, bf16 in {"fp32": False, "bf16": True}.items()
+        for kind, bf16 in kinds().items()
         for name, names in {"one language": None, "16 languages": mixed}.items()
     }
 

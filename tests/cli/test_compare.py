@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from calque.cli.compare import _languages, _sides
+from calque.cli.compare import _languages, _sides, compare_command
 from calque.errors import CalqueError
 from calque.transfer.comparison.plan import Language
 
@@ -48,6 +48,15 @@ def test_a_code_alone_is_the_largest_treebank_of_the_language(files, monkeypatch
     assert list(found) == ["fr", "ca", "en"]
     assert asked == ["UD_French-GSD", "UD_Catalan-AnCora", "UD_English-EWT"]
     assert "note: fr is UD_French-GSD (there are" in capsys.readouterr().err
+
+
+def test_a_wrong_target_is_said_before_the_source_is_fetched(monkeypatch, tmp_path):
+    def never(name: str, **_: object) -> list[Path]:
+        raise AssertionError(f"{name} is fetched for nothing")
+
+    monkeypatch.setattr("calque.data.get", never)
+    with pytest.raises(CalqueError, match="--targets xx: write  LANG=TRAIN:TEST"):
+        compare_command(source=["en"], targets=["es,xx"], output=tmp_path / "lab")
 
 
 def test_a_comma_in_a_name_is_left_alone(files):

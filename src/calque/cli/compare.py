@@ -83,6 +83,7 @@ def compare_command(
     from calque.transfer.strategies.data import Ways
 
     common: dict[str, Any] = {"task": task, "device": device, "precision": precision}
+    source, targets = _items(source, "--source"), _items(targets, "--targets")  # both, before anything is fetched
     names = DEFAULT_STRATEGIES if strategies is None else tuple(n.strip() for n in strategies.split(",") if n.strip())
     experiment = Experiment(
         model=model,
@@ -145,7 +146,18 @@ def _texts(items: list[str] | None) -> dict[str, tuple[Path, ...]]:
     return {lang: tuple(paths) for lang, paths in parse_lang_files(items).items()} if items else {}
 
 
-def _languages(items: list[str], option: str) -> dict[str, Language]:
+def _items(given: list[str], option: str) -> list[str]:
+    """What stands between commas; treebanks, also where a code stands for one, by their full names.
+
+    :raises DataError: for a name that is no treebank's, or a code of a language that has none.
+    """
+    from calque.data.catalog import resolve_name
+
+    found = [part.strip() for text in given for part in _LISTED.split(text)]
+    return [x if "=" in x else resolve_name(x if "_" in x or "-" in x else _largest(x, option)) for x in found]
+
+
+def _languages(given: list[str], option: str) -> dict[str, Language]:
     """Languages and their files, in the order given; a language that is named again has further files.
 
     :raises DataError: when a file is missing, or given twice.
@@ -153,8 +165,8 @@ def _languages(items: list[str], option: str) -> dict[str, Language]:
     from calque.transfer.comparison.plan import Language
 
     found: dict[str, Language] = {}
-    for item in (part.strip() for text in items for part in _LISTED.split(text)):
-        lang, files = _of_treebank(item, option) if "=" not in item else _of_files(item, option)
+    for item in _items(given, option):
+        lang, files = _of_treebank(item) if "=" not in item else _of_files(item, option)
         there = found.get(lang, Language())
         twice = [path for path in (*files.train, *files.test) if path in (*there.train, *there.test)]
         if twice:
@@ -214,18 +226,17 @@ def _largest(code: str, option: str) -> str:
     return best
 
 
-def _of_treebank(name: str, option: str) -> tuple[str, Language]:
-    """Training (else dev) and test file of a treebank, by its name or a language's code; fetched when they are not here."""
+def _of_treebank(name: str) -> tuple[str, Language]:
+    """Training (else dev) and test file of a treebank, by its full name; fetched when they are not here."""
     from calque.data import get
-    from calque.data.catalog import catalogue, resolve_name
+    from calque.data.catalog import catalogue
     from calque.languages import normalize
     from calque.transfer.comparison.plan import Language
 
-    resolved = resolve_name(name if "_" in name or "-" in name else _largest(name, option))
-    fetched = get(resolved)
+    fetched = get(name)
     files = {split: [path for path in fetched if f"-{split}" in path.name] for split in ("train", "dev", "test")}
     train = files["train"] or files["dev"]
     if not files["test"]:
         raise TrainingError(f"{name}: this treebank has no test file to measure on: give files")
-    language = catalogue()[resolved].language
+    language = catalogue()[name].language
     return normalize(language), Language(tuple(train), tuple(files["test"]))

@@ -21,13 +21,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from calque import vocabularies
 from calque.errors import DataError, TrainingError
 from calque.formats.files import atomic_write
 from calque.pretraining.trimming import KEPT, TEACHER_SENTENCES
-from calque.training.folders import LOCK, remove_empty
+from calque.training.folders import locked, remove_empty, strangers
 
 if TYPE_CHECKING:
     from calque.pretraining.run import PretrainOptions
@@ -65,15 +63,8 @@ def work_folder(work: Path) -> Iterator[None]:
     :raises TrainingError: when it holds something else, cannot be written, or another run works in it.
     """
     made = not work.exists()
-    lock = FileLock(work / LOCK)
-    try:
-        check_work(work)
-        work.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise TrainingError(f"--work {work}: another run is at work there: wait for it, end it, or give another folder") from None
-    except OSError as error:
-        raise TrainingError(f"--work {work}: cannot be written ({error.strerror}): give a folder that can") from error
+    check_work(work)
+    lock = locked(work, f"--work {work}")
     try:
         yield
     finally:
@@ -87,11 +78,7 @@ def check_work(work: Path) -> None:
 
     :raises TrainingError: naming what lies there.
     """
-    if not work.exists() or _noted(work) is not None:
-        return
-    foreign = sorted(p.name for p in work.iterdir() if p.name != LOCK and not p.name.startswith("."))
-    if foreign:
-        named = ", ".join(foreign[:4]) + (f" and {len(foreign) - 4} more" if len(foreign) > 4 else "")
+    if _noted(work) is None and (named := strangers(work)):
         raise TrainingError(f"{work}: holds {named} and no {NOTE} of a pre-training run: give an empty folder, or a new name")
 
 

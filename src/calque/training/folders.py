@@ -30,6 +30,7 @@ OWN = re.compile(
     r"teacher\.(npy|part|sha256)|vectors\.lock|vectors-\w+-\w+\.(npy|index\.npz)(\.part)?"
 )
 LOCK = "lock"
+SHOWN = 4  # names in an error
 
 
 def training_path(output: Path) -> Path:
@@ -91,15 +92,8 @@ def training_folder(
     :raises TrainingError: when it cannot be written, holds something else, or another run works in it.
     """
     folder = training_path(output)
-    lock = FileLock(folder / LOCK)
-    try:
-        check_content(folder, own)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise TrainingError(f"{folder}: another run is at work there: wait for it, end it, or give another --output") from None
-    except OSError as error:
-        raise TrainingError(f"--output {output}: cannot be written ({error.strerror}): give a folder that can") from error
+    check_content(folder, own)
+    lock = locked(folder, f"--output {output}")
     kept = False
     try:
         if not resume:
@@ -119,18 +113,39 @@ def training_folder(
 def check_content(folder: Path, own: Callable[[Path], bool]) -> None:
     """Refuse a training folder with something in it that is not the run's.
 
-    :raises TrainingError: naming it, with the ways out; OSError when the folder cannot be read.
+    :raises TrainingError: naming it, with the ways out.
     """
-    if not folder.exists():
-        return
-    foreign = sorted(p.name for p in folder.iterdir() if p.name != LOCK and not p.name.startswith(".") and not own(p))
-    if not foreign:
-        return
-    named = ", ".join(foreign[:4]) + (f" and {len(foreign) - 4} more" if len(foreign) > 4 else "")
-    raise TrainingError(
-        f"{folder}: this folder is needed while the run is unfinished, and holds what the run does not write ({named}): move "
-        "that away, end the other command whose unfinished work it is, or give another --output"
-    )
+    if named := strangers(folder, own):
+        raise TrainingError(
+            f"{folder}: this folder is needed while the run is unfinished, and holds what the run does not write ({named}): move "
+            "that away, end the other command whose unfinished work it is, or give another --output"
+        )
+
+
+def strangers(folder: Path, own: Callable[[Path], bool] = lambda _: False) -> str:
+    """What a folder holds that is not a run's, in words; hidden files are overlooked, and so is the lock."""
+    paths = folder.iterdir() if folder.is_dir() else ()
+    found = sorted(p.name for p in paths if p.name != LOCK and not p.name.startswith(".") and not own(p))
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+
+
+def locked(folder: Path, asked: str) -> FileLock:
+    """Make a folder this process's own; it is for the caller to release the lock.
+
+    :param asked: the option that named it, or what it lies beside, with its value.
+    :raises TrainingError: when it cannot be written, or another run works in it.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise TrainingError(
+            f"{asked}: another run is at work there ({folder}): wait for it, end it, or give another folder"
+        ) from None
+    except OSError as error:
+        raise TrainingError(f"{asked}: cannot be written ({error.strerror}): give a folder that can") from error
+    return lock
 
 
 def _empty(folder: Path, own: Callable[[Path], bool]) -> None:

@@ -97,12 +97,10 @@ def source_of(path: Path | str | None, *, lang: str = "auto", limit: int | None 
 def _is_conllu(path: Path | str) -> bool:
     """By its name, or by its first lines."""
     from calque.formats.files import open_binary
-    from calque.formats.text import looks_like_conllu, read_lines
+    from calque.formats.text import is_conllu, read_lines
 
     open_binary(path).close()  # a missing file is told of before anything else
-    if ".conllu" in (suffix.lower() for suffix in Path(path).suffixes):
-        return True
-    return looks_like_conllu(islice(read_lines(path), _LOOK_AHEAD))
+    return is_conllu(path, islice(read_lines(path), _LOOK_AHEAD))
 
 
 def _identified(source: Source) -> str | None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -268,17 +267,14 @@ def read_sample(
 def _sentences(role: Role, language: str, path: str, task: str, skipped: list[FormatError] | None) -> Iterator[Sentence]:
     from calque.formats.conllu import read_conllu
     from calque.formats.entities import looks_like_entities, read_entities
+    from calque.formats.text import is_conllu
 
     on_error: Literal["raise", "skip"] = "raise" if skipped is None else "skip"
-    if role == "raw" and not _is_treebank(path):
+    if role == "raw" and not is_conllu(path):
         return _raw(path, language)
     if task == "ner" and looks_like_entities(path):
         return read_entities(path, lang=language, on_error=on_error, skipped=skipped)
     return read_conllu(path, on_error=on_error, skipped=skipped)
-
-
-def _is_treebank(path: str) -> bool:
-    return ".conllu" in (suffix.lower() for suffix in Path(path).suffixes)
 
 
 def _raw(path: str, language: str) -> Iterator[Sentence]:

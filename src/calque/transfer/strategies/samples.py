@@ -25,8 +25,7 @@ from calque.formats.classification import LabelledText, read_plain_texts, read_t
 from calque.formats.conllu import read_conllu
 from calque.formats.entities import looks_like_entities, read_entities, write_entities
 from calque.formats.files import atomic_write
-from calque.formats.text import OnError, read_lines
-from calque.formats.text import is_conllu as named_conllu
+from calque.formats.text import OnError, is_conllu, read_lines
 
 Item = Sentence | LabelledText
 """A sentence with labels of its words, or a text with its own."""
@@ -157,11 +156,6 @@ def check_unlabelled(paths: Iterable[Path], language: str, reading: Reading) -> 
             raise DataError(f"{path}: no sentence here: is this the right file?")
         if not is_conllu(path):  # which was read whole
             deque(read_lines(path), maxlen=0)  # a word in another encoding may come late
-
-
-def is_conllu(path: Path) -> bool:
-    """Whether a file of text is CoNLL-U, by its name."""
-    return named_conllu(path)
 
 
 def as_text(path: Path, folder: Path) -> Path:
