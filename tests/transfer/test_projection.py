@@ -178,6 +178,7 @@ def test_few_lines_are_told(parallel: Path) -> None:
         ({"stem": -1}, "--stem -1"),
         ({"encoder": "xlm-roberta-base"}, "--encoder xlm-roberta-base: the statistical aligner has no use for it"),
         ({"layer": 4}, "--layer 4: the statistical aligner has no use for it: add  --aligner encoder"),
+        ({"aligner": "encoder", "iterations": 5}, "--iterations 5: the encoder aligner has no use for it"),
         ({"aligner": "encoder", "stem": 5}, "--stem 5: the encoder aligner has no use for it: add  --aligner statistical"),
     ],
 )

@@ -43,7 +43,7 @@ def project_command(
     stem: Annotated[
         int | None, typer.Option(help="Characters of a word that the statistical aligner compares; by default all.")
     ] = None,
-    iterations: Annotated[int, typer.Option(help="Of its training.")] = 5,
+    iterations: Annotated[int | None, typer.Option(help="Of its training.", show_default="5")] = None,
     least_link: Annotated[float, typer.Option(help="Confidence that a link needs.")] = 0.3,
     dictionary: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Word of the target, tab, universal tags it may have (NOUN,VERB).")

@@ -31,6 +31,7 @@ SureLinks = list[tuple[int, int, float]]  # source word, target word, confidence
 Symmetry = Literal["intersection", "union", "grow-diag-final-and", "forward", "backward"]
 
 BLOCK_CELLS = 2_000_000
+ITERATIONS = 5  # of expectation maximisation
 NULL_PRIOR = 0.08  # of a word that translates nothing
 ALPHA = 0.01  # of the Dirichlet prior over translations: few per word
 TENSION = 4.0  # to start with
@@ -69,7 +70,7 @@ class Direction:
     :param iterations: of expectation maximisation.
     """
 
-    def __init__(self, pairs: Sequence[Pair], *, iterations: int = 5) -> None:
+    def __init__(self, pairs: Sequence[Pair], *, iterations: int = ITERATIONS) -> None:
         self._source = _numbers(source for source, _ in pairs)
         self._target = _numbers(target for _, target in pairs)
         self.tension = TENSION
@@ -212,7 +213,7 @@ class Aligner:
     :raises DataError: when there is no pair with words on both sides.
     """
 
-    def __init__(self, pairs: Sequence[Pair], *, iterations: int = 5) -> None:
+    def __init__(self, pairs: Sequence[Pair], *, iterations: int = ITERATIONS) -> None:
         if not any(source and target for source, target in pairs):
             raise DataError("there is no sentence pair with words on both sides: alignment needs some thousands")
         if iterations < 1:
@@ -261,7 +262,7 @@ def sure_links(confidence: NDArray[np.floating], least: float) -> SureLinks:
     return list(zip(rows.tolist(), columns.tolist(), confidence[rows, columns].tolist(), strict=True))
 
 
-def align(pairs: Sequence[Pair], *, iterations: int = 5, symmetry: Symmetry = "intersection") -> list[Links]:
+def align(pairs: Sequence[Pair], *, iterations: int = ITERATIONS, symmetry: Symmetry = "intersection") -> list[Links]:
     """Train on sentence pairs and align them: see :class:`Aligner`."""
     return Aligner(pairs, iterations=iterations).align(pairs, symmetry)
 

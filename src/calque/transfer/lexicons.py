@@ -21,14 +21,14 @@ from calque.errors import DataError
 from calque.formats.files import atomic_write
 from calque.formats.lexicon import LEAST
 from calque.formats.text import read_lines
-from calque.transfer.alignment import Aligner
+from calque.transfer.alignment import ITERATIONS, Aligner
 
 Entry = tuple[str, str, int]  # source word, target word, how often they were linked
 LONGEST = 100  # words; longer lines are hardly sentences, and cost the square of it
 FEW = 1000  # pairs: fewer give poor lists
 
 
-def link(pairs: Sequence[tuple[Sequence[str], Sequence[str]]], *, iterations: int = 5) -> list[NDArray[np.int32]]:
+def link(pairs: Sequence[tuple[Sequence[str], Sequence[str]]], *, iterations: int = ITERATIONS) -> list[NDArray[np.int32]]:
     """For each pair (source words, target words) the source word that each target word is linked to, −1 for none."""
     folded = [([w.casefold() for w in a], [w.casefold() for w in b]) for a, b in pairs]
     found: list[NDArray[np.int32]] = []

@@ -27,7 +27,7 @@ from calque.document import Sentence, Token
 from calque.errors import DataError
 from calque.formats.conllu import write_conllu
 from calque.tags import UPOS
-from calque.transfer.alignment import SureLinks
+from calque.transfer.alignment import ITERATIONS, SureLinks
 from calque.transfer.entityprojection import Entities, project_entities
 from calque.transfer.paralleltext import CONFIDENCE, LINE, ParallelText, Tell, label_sources, read_parallel, with_misc
 from calque.transfer.treeprojection import ProjectedTree, project_tree
@@ -54,7 +54,7 @@ class ProjectionOptions:
     encoder: str | None = None  # whose vectors are compared; None: mini
     layer: int | None = None  # of it, from 1; None: two thirds of the way up
     stem: int | None = None  # characters of a word that the statistical aligner compares; None: all
-    iterations: int = 5  # of its training
+    iterations: int | None = None  # of its training; None: five
     least_link: float = LEAST  # confidence of a link
     type_weight: float = TYPE_WEIGHT  # of what a word is elsewhere in the text; 0: nothing
     own_vote: bool = False  # what the model says of the target itself is one more voter
@@ -70,7 +70,7 @@ class ProjectionOptions:
         if self.aligner not in ALIGNERS:
             raise DataError(f"--aligner {self.aligner}: give {', '.join(ALIGNERS)}")
         # a choice of the other aligner's would be passed over in silence
-        for name, other in (("encoder", "statistical"), ("layer", "statistical"), ("stem", "encoder")):
+        for name, other in (("encoder", "statistical"), ("layer", "statistical"), ("stem", "encoder"), ("iterations", "encoder")):
             if self.aligner == other and getattr(self, name) is not None:
                 needed = "encoder" if other == "statistical" else "statistical"
                 raise DataError(
@@ -230,7 +230,7 @@ def _link(text: ParallelText, options: ProjectionOptions, say: Tell) -> dict[str
         layer=options.layer,
         least=options.least_link,
         stem=options.stem,
-        iterations=options.iterations,
+        iterations=options.iterations or ITERATIONS,
         tell=say,
     )
     links: dict[str, dict[int, SureLinks]] = {}

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.errors import DataError, MissingExtraError
-from calque.transfer.alignment import Aligner, SureLinks, sure_links
+from calque.transfer.alignment import ITERATIONS, Aligner, SureLinks, sure_links
 from calque.transfer.paralleltext import Tell
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Linker:
         layer: int | None = None,
         least: float = LEAST,
         stem: int | None = None,
-        iterations: int = 5,
+        iterations: int = ITERATIONS,
         tell: Tell | None = None,
     ) -> None:
         if aligner not in ALIGNERS:

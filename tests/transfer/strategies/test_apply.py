@@ -78,6 +78,37 @@ def test_a_killed_strategy_goes_on_with_the_step_where_it_was(encoder, treebanks
     assert not (tmp_path / "m.steps").exists()
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(encoder, treebanks, tmp_path, resume):
+    (tmp_path / "m.steps").mkdir()
+    (tmp_path / "m.steps" / "recipe.txt").write_text("flour")
+    data = {"source": {"en": treebanks["en"]}, "target": {"es": treebanks["es"]}, "output": tmp_path / "m", "epochs": 0.5}
+    with pytest.raises(TrainingError, match=r"m.steps: .* holds what none has written \(recipe.txt\): move that away"):
+        calque.train_strategy(encoder, "few-shot", **data, resume=resume, progress=False)
+    assert [path.name for path in (tmp_path / "m.steps").iterdir()] == ["recipe.txt"]
+    assert not (tmp_path / "m").exists()
+
+
+def test_steps_of_an_earlier_run_are_thrown_away_when_asked(encoder, treebanks, tmp_path, monkeypatch):
+    from calque.transfer.strategies import stepping
+
+    data = {"source": {"en": treebanks["en"]}, "target": {"es": treebanks["es"]}, "output": tmp_path / "m", "epochs": 0.5}
+    real, done = stepping.fine_tune_step, []
+
+    def killed(start, files, *rest, **more):
+        done.append(list(files))
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        return real(start, files, *rest, **more)
+
+    monkeypatch.setattr(stepping, "fine_tune_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        calque.train_strategy(encoder, "few-shot", **data, progress=False)
+    calque.train_strategy(encoder, "few-shot", **data, resume=False, progress=False)
+    assert done == [["en"], ["es"], ["en"], ["es"]]
+    assert not (tmp_path / "m.steps").exists()
+
+
 def test_a_model_with_an_adapter_is_saved_with_it_and_uses_it(encoder, treebanks, tmp_path):
     data = {"source": {"en": treebanks["en"]}, "target": {"es": treebanks["es"]}}
     made = calque.train_strategy(encoder, "adapter", **data, epochs=0.5, output=tmp_path / "m", progress=False)

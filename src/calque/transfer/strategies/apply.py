@@ -2,7 +2,8 @@
 
 Choices and trade-offs
 - The steps before the last are kept in ``<output>.steps`` until the last one is whole: what was killed goes on with the step
-  where it was, and inside a fine-tuning step from its last checkpoint.
+  where it was, and inside a fine-tuning step from its last checkpoint. A note in it says whose it is: another folder of that name
+  is refused, and stays as it is.
 - Shots (``limit``) are of the target alone: the source is trained on whole.
 """
 
@@ -21,6 +22,8 @@ from calque.transfer.strategies.catalogue import ROUNDS, SHARE, THRESHOLD, Setti
 from calque.transfer.strategies.data import Files, Given, StrategyOutcome, Ways
 from calque.transfer.strategies.samples import Reading, draw_items, read_items, write_items
 from calque.transfer.strategies.stepping import run_strategy
+
+NOTE = "of-a-strategy"  # whose folder of steps it is
 
 if TYPE_CHECKING:
     from calque.models.model import Model
@@ -202,13 +205,37 @@ def _folder(output: Path | None, *, resume: bool) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="calque-") as scratch:
             yield Path(scratch)
         return
+    from calque.training.folders import locked, remove_empty, strangers
+
     folder = output.with_name(output.name + ".steps")
-    if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
+    if not (folder / NOTE).exists() and (named := strangers(folder)):
+        raise TrainingError(
+            f"{folder}: the steps of a strategy go there while it is unfinished, and it holds what none has written ({named}): "
+            "move that away, or give another --output"
+        )
+    lock = locked(folder, f"--output {output}")
+    kept = False
     try:
+        if not resume:
+            _empty(folder)
+        (folder / NOTE).touch()
         yield folder
     except BaseException:
-        if not any(path for pattern in ("*.json", "*.training") for path in folder.glob(pattern)):
-            shutil.rmtree(folder, ignore_errors=True)  # nothing in it that could be gone on with
+        kept = any(path for pattern in ("*.json", "*.training") for path in folder.glob(pattern))  # to be gone on with
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        if not kept:
+            _empty(folder)
+        lock.release()
+        remove_empty(folder)
+
+
+def _empty(folder: Path) -> None:
+    """Remove all steps, which are folders and files; the note last, so that what is left can be told from other folders."""
+    from calque.training.folders import LOCK
+
+    for path in sorted(folder.iterdir(), key=lambda one: one.name == NOTE):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
