@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import SafetensorError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -217,6 +218,28 @@ def test_saving_again_replaces_the_model_and_keeps_what_else_lies_there(checkpoi
     assert (folder / "log.txt").read_text() == "mine"
     assert (folder / "checkpoints" / "one").exists()
     assert not (folder / "model.onnx").exists()
+
+
+def test_a_model_that_the_disk_has_no_room_for_leaves_the_old_one(
+    checkpoint: Checkpoint, tmp_path: Path, files_of_at_most: Any
+) -> None:
+    folder = tmp_path / "m"
+    old = _model(checkpoint)
+    old.save_pretrained(folder)
+    with files_of_at_most(2000), pytest.raises(ModelError, match=r"m: the model could not be saved \(.*File too large"):
+        _model(checkpoint, "bert").save_pretrained(folder)
+    assert Model.load(folder).tag(SENTENCES) == old.tag(SENTENCES)
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_full_disk_is_called_so(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("calque.models.model.save_file", full)
+    with pytest.raises(ModelError, match=r"m: the model could not be saved \(the disk is full\)"):
+        _model(checkpoint).save_pretrained(tmp_path / "m")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_of_other_things_keeps_them(checkpoint: Checkpoint, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from calque.models.adapters.store import load_adapter, save_adapter
 from calque.models.adapters.tuners import is_peft, make_config, read_peft, write_peft
 from calque.models.encoder import Encoder
 from calque.models.hub import fetch_adapter
+from calque.models.saving import beside, settle
 
 if TYPE_CHECKING:
     from calque.training.corpus import Data
@@ -219,9 +220,16 @@ class Adapted(nn.Module):
             raise ModelError(f"{path}: is not empty: give a folder that does not exist yet")
         kind, base = str(self.encoder.backbone.config.model_type), self.encoder.repo or self.encoder.name  # type: ignore[union-attr]
         config = self.adapters.config(name)
-        if config.peft is not None:
-            return write_peft(path, config.peft, self.adapters.state(name), base=base)
-        return write_adapterhub(self.adapters, name, path, model_type=kind, model_name=base)
+        with beside(path, "the adapter") as fresh:
+            if config.peft is not None:
+                write_peft(fresh, config.peft, self.adapters.state(name), base=base)
+            else:
+                write_adapterhub(self.adapters, name, fresh, model_type=kind, model_name=base)
+            settle(fresh)
+            if path.exists():  # and is empty
+                path.rmdir()
+            fresh.rename(path)
+        return path
 
     def save_adapters(self, folder: Path) -> None:
         """Write all adapters into ``adapters/`` of a model's folder."""

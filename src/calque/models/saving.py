@@ -16,13 +16,16 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from calque.config import is_calque_model
 from calque.errors import ModelError
 
+FULL = tuple(f"os error {number})" for number in (errno.ENOSPC, errno.EDQUOT))  # as the library of tensors ends its message
 OWN = {
     "config.json",
     "tokenizer.json",
@@ -46,24 +49,42 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
     :raises ModelError: when the target is a file or another kind of model, or cannot be written.
     """
     final = _absolute(target)
+    with beside(final, "the model", prepare=_prepare) as fresh:
+        yield fresh
+        settle(fresh)
+        _replace(fresh, final)
+
+
+@contextmanager
+def beside(final: Path, what: str, *, prepare: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """A hidden new folder beside a place, to be filled and renamed within the block; it vanishes with the block.
+
+    :param what: is saved, for the error.
+    :param prepare: called with the place once the folder around it is there.
+    :raises ModelError: when it cannot be made, or the block cannot write.
+    """
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        recover(final)
-        _tidy(final)
-        _check(final)
+        if prepare is not None:
+            prepare(final)
         fresh = Path(tempfile.mkdtemp(prefix=f".{final.name}.new-", dir=final.parent))
     except (OSError, ValueError) as error:  # ValueError: a name no system takes
         raise ModelError(f"{final}: cannot be written ({error}): give another folder") from error
     try:
         yield fresh
-        _readable(fresh)
-        _to_disk(fresh)
-        _replace(fresh, final)
-    except OSError as error:
-        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise ModelError(f"{final}: the model could not be saved ({reason}); what was there before is unchanged") from error
+    except (OSError, SafetensorError) as error:  # the library of tensors has an error of its own, without a number
+        full = any(word in str(error) for word in FULL) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else str(error)
+        raise ModelError(f"{final}: {what} could not be saved ({reason}); what was there before is unchanged") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def settle(fresh: Path) -> None:
+    """Make a new folder ready to be renamed: rights as usual, and all of it on the disk."""
+    _readable(fresh)
+    _to_disk(fresh)
+    os.chmod(fresh, 0o777 & ~_umask())
 
 
 def recover(target: str | Path) -> None:
@@ -101,6 +122,12 @@ def _carry_over(old: Path, final: Path) -> None:
                 part.rename(final / part.name)
 
 
+def _prepare(final: Path) -> None:
+    recover(final)
+    _tidy(final)
+    _check(final)
+
+
 def _check(final: Path) -> None:
     if final.exists() and not final.is_dir():
         raise ModelError(f"{final} is a file: give a folder to save the model in")
@@ -115,7 +142,6 @@ def _check(final: Path) -> None:
 
 
 def _replace(fresh: Path, final: Path) -> None:
-    os.chmod(fresh, 0o777 & ~_umask())
     if not final.exists():
         fresh.rename(final)
         return

@@ -53,6 +53,29 @@ def test_one_adapter_moves_to_another_copy_of_its_encoder(model, make_model, sen
         other.load_adapter(tmp_path / "es", "spanish")
 
 
+def test_an_adapter_that_the_disk_has_no_room_for_leaves_the_old_one(model, tmp_path, files_of_at_most):
+    model.save_adapter("es", tmp_path / "es")
+    old = (tmp_path / "es" / "adapter.safetensors").read_bytes()
+    model.adapters.set_weights("es", {key: 2 * value for key, value in model.adapters.state("es").items()})
+    with files_of_at_most(200), pytest.raises(ModelError, match="es: the adapter could not be saved .*; what was there before"):
+        model.save_adapter("es", tmp_path / "es")
+    with files_of_at_most(200), pytest.raises(ModelError, match="out: the adapter could not be saved"):
+        model.export_adapter("es", tmp_path / "out")
+    assert (tmp_path / "es" / "adapter.safetensors").read_bytes() == old
+    assert [path.name for path in tmp_path.iterdir()] == ["es"]
+
+
+def test_adapters_have_the_usual_rights_and_go_into_an_empty_folder(model, tmp_path):
+    (tmp_path / "out").mkdir()
+    model.export_adapter("es", tmp_path / "out")
+    model.save_adapter("es", tmp_path / "es")
+    usual = (tmp_path / "plain").open("w")
+    usual.close()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert {path.stat().st_mode for path in files} == {(tmp_path / "plain").stat().st_mode}
+
+
 def test_another_encoder_is_refused_with_the_reason(model, make_model, tmp_path):
     model.adapters.configs["es"].base = "xlm_roberta_base"
     model.save_adapter("es", tmp_path / "es")

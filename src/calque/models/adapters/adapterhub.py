@@ -13,6 +13,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import re
@@ -292,7 +293,9 @@ def _tensors(folder: Path, files: tuple[str, str]) -> dict[str, Tensor]:
 def _write(folder: Path, files: tuple[str, str], tensors: dict[str, Tensor]) -> None:
     """Both ways of storing: the library looks for the older one unless told otherwise."""
     save_file(tensors, str(folder / files[0]), metadata={"format": "pt"})
-    torch.save(tensors, folder / files[1])
+    stream = io.BytesIO()  # written to a file, PyTorch tells nothing of why it cannot
+    torch.save(tensors, stream)
+    (folder / files[1]).write_bytes(stream.getvalue())
 
 
 def _write_json(path: Path, plain: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from calque.adapters import CONFIG_FILE, HEAD_FILE, WEIGHTS_FILE, AdapterConfig,
 from calque.errors import ModelError
 from calque.models.adapters.collection import Adapters
 from calque.models.heads import make_head
+from calque.models.saving import beside, settle
 
 
 def save_adapter(adapters: Adapters, name: str, folder: str | Path) -> Path:
@@ -33,18 +33,13 @@ def save_adapter(adapters: Adapters, name: str, folder: str | Path) -> Path:
     target = Path(folder).expanduser()
     if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or (target / CONFIG_FILE).is_file())):
         raise ModelError(f"{target}: something else is there: give another folder")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
-    except OSError as error:
-        raise ModelError(f"{target}: cannot be written ({error}): give another folder") from error
-    try:
+    with beside(target, "the adapter") as fresh:
         save_file(_plain(adapters.state(name)), str(fresh / WEIGHTS_FILE), metadata={"format": "pt"})
         head = adapters.head(name)
         if head is not None:
             save_file(_plain(head.state_dict()), str(fresh / HEAD_FILE), metadata={"format": "pt"})
         (fresh / CONFIG_FILE).write_text(config.to_json(), encoding="utf-8")
-        os.chmod(fresh, 0o755)
+        settle(fresh)
         if target.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old-", dir=target.parent))
             target.rename(old / "adapter")
@@ -56,10 +51,6 @@ def save_adapter(adapters: Adapters, name: str, folder: str | Path) -> Path:
             shutil.rmtree(old, ignore_errors=True)
         else:
             fresh.rename(target)
-    except OSError as error:
-        raise ModelError(f"{target}: the adapter could not be saved ({error}); what was there before is unchanged") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return target
 
 
