@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,18 @@ def test_the_newer_exporter_stands_in(make_model: Make, tmp_path: Path, monkeypa
     report = export(make_model("bert", num_hidden_layers=1), tmp_path / "out", quantise="none")
     assert report.exporter == "dynamo"
     assert report.difference < 1e-4
+
+
+def test_a_full_disk_is_not_taken_for_an_encoder_that_cannot_be_written(
+    make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(graph, "_export", full)
+    with pytest.raises(ModelError, match=r"out: the model could not be saved \(the disk is full\)"):
+        export(make_model("bert", num_hidden_layers=1), tmp_path / "out", quantise="none")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_graph_that_computes_something_else_is_refused(

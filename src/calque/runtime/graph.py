@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calque.errors import ModelError
+from calque.formats.files import UNWRITABLE
 from calque.runtime.opening import open_session
 from calque.runtime.session import ONNX_FILE, inputs_of
 from calque.wordforms import SLOTS
@@ -118,6 +119,8 @@ def to_onnx(
                 if difference <= TOLERANCE:
                     difference = _fused(graph, path, names, bounds, extras, difference)
             except Exception as error:  # exporters raise whatever they meet
+                if isinstance(error, OSError) and error.errno in UNWRITABLE:
+                    raise  # the disk's fault, not the encoder's
                 failures.append(f"{exporter}: {type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:200]}")
                 continue
             if difference <= TOLERANCE:
