@@ -7,7 +7,7 @@ Choices and trade-offs
   goes on as if nothing had happened (on one process, to the last bit).
 - A checkpoint knows how long the log was: what was logged after it is dropped when the run goes on, for those steps are made
   again. Each line names its stage (the folder), since minutes count anew in each.
-- bfloat16 autocast; no dropout: text is seen about once.
+- bfloat16 where it is faster (:mod:`calque.training.device`); no dropout: text is seen about once.
 - On a processor attention is plain products: of sentences this short, the backward pass of the fused kernel takes 28 % of a step.
 - Several processes or devices: start it with ``torchrun`` or ``accelerate launch``; each takes every n-th batch.
 """
@@ -32,7 +32,7 @@ from calque.pretraining.batches import Batch, Sampler
 from calque.pretraining.model import Depth
 from calque.pretraining.objectives import NOTHING, Student, Work, add_targets, draw_kind, hide_words, to_work, total
 from calque.pretraining.teacher import Reader
-from calque.training.device import plain_attention
+from calque.training.device import choose_precision, plain_attention
 
 LOG_EVERY = 50
 WARM = 0.01  # part of the run, at least
@@ -159,7 +159,11 @@ class _Run:
                 module.p = 0.0
         self.optimiser: Any = torch.optim.AdamW(parameter_groups(self.student, plan), betas=(0.9, 0.98), fused=True)
         several = DistributedDataParallelKwargs(find_unused_parameters=set(plan.objectives) != {"distil"})
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="bf16", kwargs_handlers=[several])
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        bf16 = choose_precision("auto", device, int(backbone.config.hidden_size)) == "bf16"
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[several]
+        )
         self.parts, self.part = self.accelerator.num_processes, self.accelerator.process_index
         self.state = restore(folder / "state.pt", self.student, self.optimiser, plan)
         self.log = folder / "log.jsonl"

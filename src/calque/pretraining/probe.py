@@ -16,6 +16,7 @@ from torch import Tensor
 
 from calque.models.encoder import Encoder
 from calque.pieces import WordPieces, budget_batches
+from calque.training.device import fastest
 
 Tagged = Sequence[tuple[Sequence[str], Sequence[str]]]
 
@@ -71,7 +72,7 @@ class Probe:
         for group in budget_batches([len(r.ids) + 2 for r in rows], BATCH_PIECES):
             chosen = [rows[k] for k in group]
             batch = self.pieces.batch(chosen)
-            with torch.autocast(device.type, dtype=torch.bfloat16):
+            with fastest(device, int(backbone.config.hidden_size)):
                 states = backbone(
                     input_ids=torch.from_numpy(batch.input_ids).to(device),
                     attention_mask=torch.from_numpy(batch.attention_mask).to(device),

@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 from calque.errors import ModelError
 from calque.pretraining.batches import Batch, Sampler
 from calque.pretraining.model import word_means
+from calque.training.device import fastest
 
 BATCH_PIECES = 8192
 NOTE_EVERY = 200  # batches, between two notes of what is done
@@ -103,7 +104,7 @@ def _fill(
         rows.extend(range(start, start + len(words)))
         count += len(words)
     mask = torch.from_numpy((ids != pad).astype(np.int64))
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), fastest(torch.device("cpu"), out.shape[-1]):
         states = backbone(input_ids=torch.from_numpy(ids), attention_mask=mask, output_hidden_states=True).hidden_states
     place, owner = torch.from_numpy(np.concatenate(places)), torch.from_numpy(np.concatenate(owners))
     pieces = torch.zeros(count).index_add_(0, owner, torch.ones(len(owner)))
@@ -152,7 +153,7 @@ class Reader:
         kept = whole[own.word]
         place, word = torch.from_numpy((row * width + column)[kept]), torch.from_numpy(own.word[kept])
         device = next(self.backbone.parameters()).device
-        with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
+        with torch.no_grad(), fastest(device, self.width):
             mask = (ids != self.special[2]).long().to(device)
             states = self.backbone(input_ids=ids.to(device), attention_mask=mask, output_hidden_states=True).hidden_states
         found = [word_means(states[layer], place.to(device), word.to(device), len(whole)).cpu() for layer in self.layers]

@@ -1,8 +1,10 @@
 """Where to compute and in which precision, decided by what the machine can do.
 
 Choices and trade-offs
-- bfloat16 is chosen where the processor multiplies it in hardware (avx512_bf16, amx) or the GPU does; elsewhere it is emulated
-  and up to a hundred times slower. Where PyTorch cannot tell, a small product is timed, and bfloat16 must win clearly.
+- bfloat16 is chosen where the GPU multiplies it, or the processor does and is faster at it: having the instruction does not say
+  so. AMD's avx512_bf16 does twice the numbers of float32, Intel's without AMX takes twice the time (measured, see
+  docs/training.md). So a small product is timed, once, and bfloat16 must win clearly. Where it is emulated (no such instruction),
+  it is up to a hundred times slower, and nothing is timed.
 - Weights stay in float32 and only the products are cast (autocast): the update of a weight is smaller than bfloat16 can hold.
 - Attention over sentences of ordinary length is faster as plain products than in the fused kernel, whose backward pass on a
   processor takes four times as long in bfloat16 (measured, see docs/training.md). Scoring keeps the fused kernel.
@@ -11,9 +13,11 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import Literal
 
 import torch
@@ -23,6 +27,9 @@ from calque.errors import TrainingError
 from calque.training.options import Device, Precision
 
 Chosen = Literal["bf16", "fp32"]
+FP32, BF16 = torch.float32, torch.bfloat16
+MULTIPLIES_BF16 = ("avx512_bf16", "amx_bf16", "bf16")  # what PyTorch calls it
+CLEARLY = 1.3  # times as fast
 NARROWEST_BF16 = 64  # width from which bfloat16 pays on a processor
 
 
@@ -50,12 +57,17 @@ def choose_precision(wanted: Precision, device: torch.device, width: int) -> Cho
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type != "cpu" or width < NARROWEST_BF16:
         return "fp32"
-    return "bf16" if _processor_has_bf16() else "fp32"
+    return "bf16" if _bf16_pays() else "fp32"
 
 
 def autocast(device: torch.device, precision: Chosen) -> AbstractContextManager[object]:
     """The context for forward passes in that precision."""
     return torch.autocast(device.type, dtype=torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def fastest(device: torch.device, width: int) -> AbstractContextManager[object]:
+    """The context for forward passes, of an encoder ``width`` numbers wide, in the precision that is faster there."""
+    return autocast(device, choose_precision("auto", device, width))
 
 
 @contextmanager
@@ -74,23 +86,20 @@ def plain_attention(device: torch.device) -> Iterator[None]:
         cuda.allow_fp16_bf16_reduction_math_sdp(before)
 
 
-def _processor_has_bf16() -> bool:
+@cache
+def _bf16_pays() -> bool:
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    if capabilities:
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+    if capabilities and not any(capabilities.get(name) for name in MULTIPLIES_BF16):
+        return False
     return _bf16_is_faster()
 
 
 def _bf16_is_faster() -> bool:
-    left, right = torch.ones(512, 768), torch.ones(768, 768)
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = left.to(dtype), right.to(dtype)
-        a @ b
-        runs = []
-        for _ in range(5):
+    kinds = {dtype: (torch.ones(512, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)) for dtype in (FP32, BF16)}
+    best = dict.fromkeys(kinds, math.inf)
+    for _ in range(6):  # in turn, so that what else the machine does meets both; the first also makes them ready
+        for dtype, (left, right) in kinds.items():
             start = time.perf_counter()
-            a @ b
-            runs.append(time.perf_counter() - start)
-        seconds.append(min(runs))
-    return seconds[1] * 1.3 < seconds[0]
+            left @ right
+            best[dtype] = min(best[dtype], time.perf_counter() - start)
+    return best[BF16] * CLEARLY < best[FP32]
