@@ -3,13 +3,13 @@
     python benchmarks/adapters_table.py --data ../shared/data --work runs/adapters --minutes 40
     python benchmarks/adapters_table.py --work runs/adapters --report
 
-Steps, each logged in WORK/log.jsonl and not run again: raw text and translations of each language (what shares a run of words
-with a test sentence is left out); language adapters of all of them and of English on the text in one run (``--minutes``), and of
-all but English on the translations in one run (``--align-minutes``); an English task adapter on the bare encoder (``pos``), and
-one on top of the English language adapter (``pos-en``); every test file by these; then, for each language that has 500 sentences
-which are not in a test file, five draws: the English task adapter trained further on them (``few``), and the English model
-fine-tuned as a whole (``full``), each as it comes and with a fifth of the weights from before averaged in (``kept``). Test files,
-gold words, all words. The source is scored by the English task adapter before and after.
+Steps, each logged (``--log``) and not run again: raw text and translations of each language (what shares a run of words with a
+test sentence is left out); language adapters of all of them and of English on the text in one run (``--minutes``), and of all but
+English on the translations in one run (``--align-minutes``); an English task adapter on the bare encoder (``pos``), and one on
+top of the English language adapter (``pos-en``); every test file by these; then, for each language that has 500 sentences which
+are not in a test file, five draws: the English task adapter trained further on them (``few``), and the English model fine-tuned
+as a whole (``full``), each as it comes and with a fifth of the weights from before averaged in (``kept``). Test files, gold
+words, all of them. The source is scored by the English task adapter before and after.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ DRAWS, LIMIT, KEPT = 5, 500, 0.2
 class Log:
     """Finished steps."""
 
-    def __init__(self, work: Path) -> None:
-        self.path = work / "log.jsonl"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         self.found: dict[str, dict[str, Any]] = {line["step"]: line for line in map(json.loads, lines)}
 
@@ -158,7 +158,7 @@ def accuracy(model: Any, path: Path, adapters: str | None) -> dict[str, Any]:
 
 def run(args: argparse.Namespace) -> None:
     """All steps that are not done."""
-    data, work, log = args.data, args.work, Log(args.work)
+    data, work, log = args.data, args.work, Log(args.log)
     english = {name: data / "ud" / "UD_English-EWT" / f"{name}.conllu.xz" for name in ("train", "dev", "test")}
     if args.only_aligned:
         by_translations(data, work, log, args)
@@ -323,9 +323,9 @@ def keep_whole(model: Any, start: Path, part: float) -> None:
     blend(model, before, {name: p.detach().clone() for name, p in model.named_parameters()}, part)
 
 
-def report(work: Path) -> None:
+def report(log: Path) -> None:
     """The table."""
-    found = Log(work).found
+    found = Log(log).found
     heads = [
         "zero-shot",
         "+ adapter by text",
@@ -382,6 +382,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--log", type=Path, help="finished steps, of earlier runs too; by default WORK/log.jsonl")
     parser.add_argument("--minutes", type=float, default=40, help="of the language adapters' run")
     parser.add_argument("--align-minutes", type=float, default=40, help="of the run on translations")
     parser.add_argument("--words", type=int, default=300_000, help="of raw text, and of translations, a language")
@@ -401,11 +402,12 @@ def main() -> None:
     parser.add_argument("--report", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
+    args.log = args.log or args.work / "log.jsonl"
     if not args.report:
         if args.data is None:
             parser.error("--data is the folder of treebanks and text: give it, or --report to see what WORK holds")
         run(args)
-    report(args.work)
+    report(args.log)
 
 
 if __name__ == "__main__":
