@@ -20,8 +20,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from calque.config import is_calque_model
 from calque.errors import ModelError
 
@@ -72,7 +70,10 @@ def beside(final: Path, what: str, *, prepare: Callable[[Path], None] | None = N
         raise ModelError(f"{final}: cannot be written ({error}): give another folder") from error
     try:
         yield fresh
-    except (OSError, SafetensorError) as error:  # the library of tensors has an error of its own, without a number
+    except Exception as error:
+        # the library of tensors, which a base install does not have, raises an error of its own, without a number
+        if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":
+            raise
         full = any(word in str(error) for word in FULL) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         reason = "the disk is full" if full else str(error)
         raise ModelError(f"{final}: {what} could not be saved ({reason}); what was there before is unchanged") from error
