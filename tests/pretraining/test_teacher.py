@@ -11,11 +11,13 @@ from tests.pretraining.conftest import sentences
 
 from calque.errors import ModelError
 from calque.models.encoder import Encoder
+from calque.pretraining import loop
 from calque.pretraining.batches import Sampler
 from calque.pretraining.sentences import encode
 from calque.pretraining.teacher import Reader
 from calque.pretraining.teachers import special_ids
 from calque.pretraining.vocabulary import new_tokenizer
+from calque.training import device
 
 
 def sampler(tokenizer: object, lines: list[list[str]]) -> Sampler:
@@ -51,6 +53,22 @@ def test_targets_are_the_teacher_s_own_vectors(english: Path) -> None:
         means = torch.from_numpy(pieces.pooling) @ states[layer]
         own = torch.cat([means[row, : len(sentence)] for row, sentence in enumerate(said)])
         assert torch.nn.functional.cosine_similarity(own, target[:, k]).min() > 0.999  # the reader computes in bfloat16
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_bfloat16_is_for_processors_that_are_faster_at_it(
+    english: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faster: bool
+) -> None:
+    monkeypatch.setattr(device, "_bf16_pays", lambda: faster)
+    teacher = Encoder.load(english)
+    seen: list[bool] = []
+    teacher.backbone.register_forward_pre_hook(lambda *_: seen.append(torch.is_autocast_enabled("cpu")))
+    reader = Reader(teacher.backbone, sampler(teacher.pieces.tokenizer, [["cat"]]), (2,), special_ids(teacher.pieces))
+    reader.targets(sampler(letters(), [["cat"]]).build(np.array([[0, 0]])))
+    assert seen == [faster]
+    assert loop._Run(Encoder.load(english).backbone, loop.Plan(steps=1), tmp_path, 64, None, None).precision == (
+        "bf16" if faster else "fp32"
+    )
 
 
 def test_words_beyond_the_teacher_s_window_have_no_target(english: Path) -> None:

@@ -32,7 +32,7 @@ from calque.pretraining.batches import Batch, Sampler
 from calque.pretraining.model import Depth
 from calque.pretraining.objectives import NOTHING, Student, Work, add_targets, draw_kind, hide_words, to_work, total
 from calque.pretraining.teacher import Reader
-from calque.training.device import choose_precision, plain_attention
+from calque.training.device import autocast, choose_precision, plain_attention
 
 LOG_EVERY = 50
 WARM = 0.01  # part of the run, at least
@@ -160,10 +160,9 @@ class _Run:
         self.optimiser: Any = torch.optim.AdamW(parameter_groups(self.student, plan), betas=(0.9, 0.98), fused=True)
         several = DistributedDataParallelKwargs(find_unused_parameters=set(plan.objectives) != {"distil"})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        bf16 = choose_precision("auto", device, int(backbone.config.hidden_size)) == "bf16"
-        self.accelerator = Accelerator(
-            cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no", kwargs_handlers=[several]
-        )
+        self.precision = choose_precision("auto", device, int(backbone.config.hidden_size))
+        # not accelerate's own mixed precision, which cannot change within a process, as that of two encoders may
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="no", kwargs_handlers=[several])
         self.parts, self.part = self.accelerator.num_processes, self.accelerator.process_index
         self.state = restore(folder / "state.pt", self.student, self.optimiser, plan)
         self.log = folder / "log.jsonl"
@@ -180,8 +179,9 @@ class _Run:
         factor = rate_at(self.state.part(self.plan), self.state.step, self.plan.decay)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
-        with self.accelerator.autocast(), plain_attention(self.accelerator.device):
-            losses = self.wrapped(to_device(work, self.accelerator.device))
+        device = self.accelerator.device
+        with autocast(device, self.precision), plain_attention(device):
+            losses = {name: loss.float() for name, loss in self.wrapped(to_device(work, device)).items()}
         if NOTHING not in losses or self.parts > 1:  # the other processes wait for this one's gradients, were they nothing
             self._descend(losses)
         state = self.state
