@@ -35,7 +35,7 @@ ADAPTERS, LANGUAGES, SIZE = 50, 16, 64
 
 
 def kinds() -> dict[str, bool]:
-    """Number formats; bfloat16 where the processor multiplies it, elsewhere it takes a hundred times as long."""
+    """Number formats; bfloat16 where the processor is faster at it: emulated it takes a hundred times as long."""
     there = choose_precision("auto", torch.device("cpu"), 768) == "bf16"
     return {"fp32": False, **({"bf16": True} if there else {})}
 

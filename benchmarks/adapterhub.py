@@ -170,7 +170,7 @@ def training(work: Path, python: Path, args: argparse.Namespace) -> None:
     }  # fmt: skip
     (work / "train.py").write_text(TRAIN)
     theirs = {"theirs, as it comes (float32)": False}
-    if choose_precision("auto", torch.device("cpu"), 384) == "bf16":  # elsewhere it takes a hundred times as long
+    if choose_precision("auto", torch.device("cpu"), 384) == "bf16":  # emulated it takes a hundred times as long
         theirs["theirs, bf16"] = True
     found: dict[str, list[float]] = {}
     for _ in range(args.rounds):

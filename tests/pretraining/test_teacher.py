@@ -52,7 +52,7 @@ def test_targets_are_the_teacher_s_own_vectors(english: Path) -> None:
     for k, layer in enumerate((1, 2)):
         means = torch.from_numpy(pieces.pooling) @ states[layer]
         own = torch.cat([means[row, : len(sentence)] for row, sentence in enumerate(said)])
-        assert torch.nn.functional.cosine_similarity(own, target[:, k]).min() > 0.999  # the reader computes in bfloat16
+        assert torch.nn.functional.cosine_similarity(own, target[:, k]).min() > 0.999  # the reader may compute in bfloat16
 
 
 @pytest.mark.parametrize("faster", [True, False])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import pytest
 
 from calque.errors import TrainingError
@@ -25,6 +28,20 @@ def test_a_folder_of_other_things_is_refused_and_kept(tmp_path, resume, name, to
     with pytest.raises(TrainingError, match=told), training_folder(tmp_path / "es", resume=resume):
         raise AssertionError("nothing is to begin here")
     assert path.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path, monkeypatch):
+    (tmp_path / "m.training").mkdir()
+
+    def refused(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with (
+        pytest.raises(TrainingError, match=r"m.training: cannot be read \(Permission denied\)"),
+        training_folder(tmp_path / "m", resume=True),
+    ):
+        pass
 
 
 def test_a_runs_own_files_go_when_it_is_done(tmp_path):

@@ -2,7 +2,7 @@
 
 Choices and trade-offs
 - bfloat16 is chosen where the GPU multiplies it, or the processor does and is faster at it: having the instruction does not say
-  so. AMD's avx512_bf16 does twice the numbers of float32, Intel's without AMX takes twice the time (measured, see
+  so. With avx512_bf16 AMD's are up to 1.9 times as fast, one of Intel's without AMX takes 1.7 times as long (measured, see
   docs/training.md). So a small product is timed, once, and bfloat16 must win clearly. Where it is emulated (no such instruction),
   it is up to a hundred times slower, and nothing is timed.
 - Weights stay in float32 and only the products are cast (autocast): the update of a weight is smaller than bfloat16 can hold.

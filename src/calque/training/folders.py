@@ -123,8 +123,14 @@ def check_content(folder: Path, own: Callable[[Path], bool]) -> None:
 
 
 def strangers(folder: Path, own: Callable[[Path], bool] = lambda _: False) -> str:
-    """What a folder holds that is not a run's, in words; hidden files are overlooked, and so is the lock."""
-    paths = folder.iterdir() if folder.is_dir() else ()
+    """What a folder holds that is not a run's, in words; hidden files are overlooked, and so is the lock.
+
+    :raises TrainingError: when it cannot be read.
+    """
+    try:
+        paths = list(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be read ({error.strerror}): give a folder that can") from error
     found = sorted(p.name for p in paths if p.name != LOCK and not p.name.startswith(".") and not own(p))
     return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
 
