@@ -32,6 +32,7 @@ def described(lexicon_model: Path, tmp_path: Path) -> Path:
     ]
     data = [{"name": "UD_Spanish-GSD", "licence": "CC BY-SA 4.0", "sentences": 14187}]
     onnx = {"format": 1, "weights": "int8", "embeddings": "float16", "agreement": 0.9975, "checked_words": 4000}
+    onnx["languages_under_bar"] = ["eu", "kmr"]
     config |= {"scores": scores, "provenance": {"data": data, "seed": 3}, "onnx": onnx, "base": "mini", "treebanks": ["es_gsd"]}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
@@ -112,6 +113,7 @@ def test_info_tells_size_licences_data_and_scores(main: Any, described: Path) ->
     ):
         assert told in text
     assert "weights int8, embeddings float16, 99.75% of 4,000 words labelled as in float" in text
+    assert "; in fewer than the bars ask: eu kmr" in text
 
 
 def test_info_as_json_is_one_object(main: Any, described: Path) -> None:

@@ -113,6 +113,8 @@ def _facts(told: Described) -> list[tuple[str, str]]:
         onnx = f"weights {told.onnx.get('weights')}, embeddings {told.onnx.get('embeddings')}"
         if told.onnx.get("checked_words"):
             onnx += f", {told.onnx.get('agreement', 0):.2%} of {told.onnx['checked_words']:,} words labelled as in float"
+        if under := told.onnx.get("languages_under_bar"):
+            onnx += f"; in fewer than the bars ask: {' '.join(under)}"
     return [
         ("name", told.name),
         ("kind", told.kind),

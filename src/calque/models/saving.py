@@ -70,6 +70,10 @@ def beside(final: Path, what: str, *, prepare: Callable[[Path], None] | None = N
         raise ModelError(f"{final}: cannot be written ({error}): give another folder") from error
     try:
         yield fresh
+    except ModelError as error:  # of a part that is saved in the same way: its place is in the hidden folder
+        if str(fresh) not in str(error):
+            raise
+        raise ModelError(str(error).replace(str(fresh), str(final))) from error
     except Exception as error:
         # the library of tensors, which a base install does not have, raises an error of its own, without a number
         if not isinstance(error, OSError) and type(error).__name__ != "SafetensorError":

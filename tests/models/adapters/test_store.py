@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import re
 
 import pytest
 import torch
@@ -105,6 +107,18 @@ def test_saving_again_replaces_and_a_failure_leaves_the_old_one(model, tmp_path,
         model.save_adapter("es", tmp_path / "es")
     assert AdapterConfig.from_folder(tmp_path / "es").name == "ca"
     assert [p.name for p in tmp_path.iterdir()] == ["es"]
+
+
+def test_an_adapter_that_cannot_be_saved_with_its_model_is_named_by_its_place(model, tmp_path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("calque.models.adapters.store.save_file", full)
+    with pytest.raises(ModelError) as told:
+        model.save_pretrained(tmp_path / "m")
+    place = tmp_path / "m" / "adapters"
+    assert re.match(rf"{re.escape(str(place))}/(es|ca|pos): the adapter could not be saved \(the disk is full\)", str(told.value))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_other_things_are_not_written_over(model, tmp_path):
