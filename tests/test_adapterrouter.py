@@ -94,6 +94,11 @@ def test_a_fusion_goes_before_its_members():
     assert router("es") == ("romance",)
 
 
+def test_of_several_adapters_of_a_language_all_are_in_the_mean():
+    configs = {c.name: c for c in (task("a", "es"), task("b", "es"), task("ca", "ca"))}
+    assert AdapterRouter(configs, otherwise="mean", mean="+".join)("gl") == ("a+b+ca",)
+
+
 def test_adapters_of_different_tasks_have_no_mean():
     entities = AdapterConfig("a", role="task", languages=["es"], task="ner", head=TaskConfig(["O"], kind="iob2"))
     with pytest.raises(CalqueError, match="a, ca are of different tasks and have no mean"):

@@ -71,7 +71,7 @@ class AdapterRouter:
             raise CalqueError("no adapter says which language it is for: name the adapters outright, such as  es,pos")
         self._mean: Setup = ()
         if otherwise == "mean":
-            self._mean = _mean_of(configs, sorted({setup[-1] for setup in self.of_language.values()}), mean)
+            self._mean = _mean_of(configs, sorted({setup[-1] for setups in found.values() for setup in setups}), mean)
         self._known: dict[str | None, Setup] = {}
 
     def __call__(self, lang: str | None) -> Setup:

@@ -22,6 +22,7 @@ from typing import Any, Literal, get_args
 
 from calque.config import TaskConfig, read_object
 from calque.errors import ModelError
+from calque.tasks import kind_of
 
 FORMAT, VERSION = "calque-adapter", 1
 CONFIG_FILE, WEIGHTS_FILE, HEAD_FILE = "config.json", "adapter.safetensors", "head.safetensors"
@@ -32,6 +33,10 @@ Placement = Literal["feed_forward", "both"]
 Activation = Literal["relu", "gelu", "silu", "tanh", "leaky_relu"]
 Role = Literal["language", "task", "fusion"]
 _NAME = re.compile(r"[^\W_][\w+-]{0,63}")
+_PARTS: dict[str, type] = {  # of a config.json that are no plain text
+    **dict.fromkeys(("languages", "below", "members", "data", "scores"), list),
+    **dict.fromkeys(("training", "shape", "head", "peft"), dict),
+}
 
 
 Setup = tuple[str, ...]  # adapters and fusions, lowest first; () is the bare encoder
@@ -74,6 +79,8 @@ class AdapterShape:
             raise ModelError(f"activation '{self.activation}': choose from {', '.join(get_args(Activation))}")
         if not isinstance(self.invertible, int) or self.invertible < 0:
             raise ModelError(f"an invertible part of inner size {self.invertible}: give 0 (none) or more")
+        if not all(isinstance(n, int) for n in self.skipped):
+            raise ModelError(f"layers {list(self.skipped)} are left out: give their numbers, from 0 on")
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> AdapterShape:
@@ -127,6 +134,10 @@ class AdapterConfig:
         if not isinstance(version, int) or version > VERSION:
             raise ModelError(f"{folder}: written by a newer calque (format {version}): pip install -U calque")
         known = {f.name for f in fields(cls)}
+        for key, kind in _PARTS.items():
+            value = plain.get(key, kind())
+            if not (isinstance(value, kind) or (value is None and key in ("shape", "head", "peft"))):
+                raise ModelError(f"{path}: is damaged ('{key}' is {json.dumps(value)[:40]}): train or copy the adapter again")
         try:
             made = cls(**{key: value for key, value in plain.items() if key in known})
             made.shape = AdapterShape.from_dict(made.shape) if isinstance(made.shape, dict) else None
@@ -134,6 +145,8 @@ class AdapterConfig:
         except TypeError as error:
             raise ModelError(f"{path}: is damaged ({error}): train or copy the adapter again") from None
         check_name(made.name)
+        if made.head is not None:
+            kind_of(made.head, str(made.task))  # refuses what this calque does not know
         return made
 
 
@@ -157,6 +170,16 @@ def unknown(name: str, known: Iterable[str], *, where: str = "") -> ModelError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:5]
     more = f" (of {len(names)})" if len(near) < len(names) else ""
     return ModelError(f"no adapter '{name}'{where}: the nearest names are {', '.join(near)}{more}")
+
+
+def mean_name(names: Sequence[str], known: Mapping[str, AdapterConfig]) -> str:
+    """What the mean of some adapters is called that routing makes: as the same one that is there, else a name that none has."""
+    shares = {n: round(1 / len(names), 6) for n in names}
+    name, number = f"mean-of-{len(names)}", 1
+    while name in known and not (known[name].training.get("temporary") and known[name].training.get("merged") == shares):
+        number += 1
+        name = f"mean-of-{len(names)}-{number}"
+    return name
 
 
 def adapters_in(folder: str | Path) -> dict[str, Path]:

@@ -215,12 +215,16 @@ def test_another_encoders_folder_is_no_output(model, treebanks, tmp_path):
         ({"no_such": 1}, "no option 'no_such' here"),
         ({"on": "ca"}, "no adapter 'ca'"),
         ({"on": "es"}, "cannot lie under itself"),
+        ({"on": {"sp": "es2"}}, "adapters under sp are given .on., and the data is in es"),
+        ({"on": "es+es2"}, "cannot lie under itself"),
         ({"start": "none"}, "no adapter 'none'"),
         ({"text": "x.txt"}, "give either labels .* or raw text"),
     ],
 )
 def test_options_that_mean_nothing_are_refused_and_change_nothing(options, message, model, treebanks):
     model.add_adapter("es")
+    model.add_adapter("es2")
+    model.fuse(["es", "es2"])
     before, weights = state(model), model.adapters.state("es")
     with pytest.raises(CalqueError, match=message):
         model.train_adapter("es", {"es": treebanks["es"]}, **{**QUICK, **options})
@@ -259,6 +263,27 @@ def test_an_interrupted_run_goes_on_to_the_same_adapter(model, treebanks, tmp_pa
     model.train_adapter("es", {"es": treebanks["es"]}, **options)
     for key, tensor in wanted.adapters.state("es").items():
         torch.testing.assert_close(model.adapters.state("es")[key], tensor)
+
+
+def test_an_unfinished_run_is_not_gone_on_with_over_other_weights(encoder, text, tmp_path, monkeypatch):
+    from calque.training.adapterloop import AdapterLoop
+
+    def cut(loop, state, *arguments):
+        if state.step == 3:
+            raise KeyboardInterrupt
+        step(loop, state, *arguments)
+
+    step, model = AdapterLoop._step, Model.load(encoder)
+    model.add_adapter("en", adapter_size=8)
+    options = {"on": "en", "output": tmp_path / "m", "epochs": 1, "checkpoint_seconds": 0.0, "progress": False}
+    monkeypatch.setattr(AdapterLoop, "_step", cut)
+    with pytest.raises(KeyboardInterrupt):
+        model.train_adapter("es", text={"es": text["es"]}, **options)
+    monkeypatch.setattr(AdapterLoop, "_step", step)
+    model.adapters.set_weights("en", {key: t + 0.1 for key, t in model.adapters.state("en").items()})
+    with pytest.raises(TrainingError, match=r"an unfinished run with other settings \(model was"):
+        model.train_adapter("es", text={"es": text["es"]}, **options)
+    model.train_adapter("es", text={"es": text["es"]}, **options, resume=False)
 
 
 def test_training_the_encoder_leaves_adapters_behind_and_says_so(model, treebanks, capfd):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 
-from calque.adapters import adapters_in
+from calque.adapters import AdapterConfig, adapters_in
 from calque.errors import CalqueError
 
 
@@ -83,9 +84,11 @@ def test_few_shot_fusion_merge_and_removal(folder, treebanks, tmp_path):
     few = ("train", "es-pos", "--model", folder, *data, "--on", "es,pos", "--learning-rate", "0.01", "--json")
     told = json.loads(adapters(*few))
     assert told["validation"][0]["value"] > 0.6
-    adapters("fuse", folder, "en,es", *data, "--name", "both", "--learning-rate", "0.01")
+    adapters("fuse", folder, "en,es", *data, "--name", "both", "--learning-rate", "0.01", "--on", "es=pos")
+    assert AdapterConfig.from_folder(folder / "adapters" / "both").training["under"] == {"es": ["pos"]}
     with pytest.raises(CalqueError, match="part of the fusion both"):
         adapters("remove", folder, "en")
+    (folder / "adapters" / ".both.gone" / "both").mkdir(parents=True)  # of a removal that was interrupted
     adapters("merge", folder, "en=2,es=1", "mixed")
     wrong = {"en=2,en=1": "'en' is there twice", "en=,es=1": "'' is no number", "en=nan,es=1": "a share of nan"}
     for shares, message in wrong.items():
@@ -115,6 +118,8 @@ def test_out_to_adapterhub_and_back(folder, tmp_path):
         (("x,y", "--train", "{es}"), "several are trained at once without labels only"),
         (("es,ca", "--text", "{text}"), "one a language and called as it is"),
         (("x", "--train", "{es}", "--on", "nn=none"), "no adapter 'none'"),
+        (("x", "--train", "{es}", "--on", "nn=en"), "adapters under nn are given"),
+        (("x", "--text", "{text}", "--on", "nn=en"), "adapters under nn are given"),
         (("x", "--train", "{es}", "--placement", "above"), "placement 'above'"),
         (("x", "--text", "{text}", "--learning-rate", "7"), "--learning-rate 7: must be above 0 and at most 1"),
         (("a/b", "--text", "{text}"), "'a/b' cannot be the name of an adapter"),
@@ -139,3 +144,15 @@ def test_a_model_without_adapters_says_how_to_train_one(encoder, treebanks, tmp_
     assert "has no adapters yet" in adapters("list", tmp_path / "m")
     with pytest.raises(CalqueError, match="no model here"):
         adapters("list", tmp_path)
+
+
+def test_a_model_whose_encoder_lies_elsewhere_takes_adapters_too(encoder, texts, tmp_path):
+    from calque.models import Model
+
+    Model.load(encoder).save_pretrained(tmp_path / "m")
+    shutil.rmtree(tmp_path / "m" / "encoder")
+    config = tmp_path / "m" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "encoder": str(encoder)}))
+    adapters("train", "es", "--model", tmp_path / "m", "--text", f"es={texts['es']}", "--epochs", "0.2", "--quiet")
+    assert set(adapters_in(tmp_path / "m")) == {"es"}
+    assert not (tmp_path / "m" / "encoder").exists()

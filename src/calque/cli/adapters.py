@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calque.cli.adaptertraining import FILES, train_command
+from calque.cli.adaptertraining import FILES, train_command, under
 from calque.errors import CalqueError
 
 if TYPE_CHECKING:
@@ -88,6 +88,10 @@ def fuse_command(
     members: Annotated[str, typer.Argument(metavar="NAMES", help="Adapters of one size: es,ca,fr.")],
     train: Annotated[list[str], typer.Option(metavar="LANG=FILE", help=f"Labelled data that it learns from, CoNLL-U; {FILES}.")],
     name: Annotated[str | None, typer.Option(help="Of the fusion; by default the names with + between.")] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[LANG=]NAMES", help="Adapters under it, as for  calque adapters train."),
+    ] = None,
     validation: Annotated[
         list[str] | None, typer.Option(metavar="LANG=FILE", help="Chooses the weights; by default a tenth of --train.")
     ] = None,
@@ -116,12 +120,15 @@ def fuse_command(
     loaded = _load(model)
     names = [m.strip() for m in members.split(",")]
     task = task or _common_task(loaded, names)
-    made = loaded.fuse(names, name)
+    made, below = loaded.fuse(names, name), under(loaded, on)
     options: dict[str, Any] = {"epochs": epochs, "limit": limit, "learning_rate": learning_rate, "max_minutes": max_minutes}
     options |= {"task": task, "licence": licence, "seed": seed, "device": device, "precision": precision}
     given = {key: value for key, value in options.items() if value is not None}
-    config = loaded.train_adapter(made.name, files, validation=held, output=model, resume=resume, progress=not quiet, **given)
-    console().print(f"{config.name}: a fusion of {', '.join(config.members)}, {_score(config)} → {model}")
+    config = loaded.train_adapter(
+        made.name, files, on=below, validation=held, output=model, resume=resume, progress=not quiet, **given
+    )
+    told = ", ".join(filter(None, (*config.members, _score(config))))
+    console().print(f"{config.name}: a fusion of {told} → {model}")
 
 
 @adapters_app.command("merge")
@@ -155,13 +162,14 @@ def remove_command(
 ) -> None:
     """Remove an adapter from a model's folder."""
     import shutil
+    import tempfile
 
     path, _ = _one(model, name)
     standing = [config.name for _, config in _configs(model) if name in config.members]
     if standing:
         raise CalqueError(f"adapter '{name}' is part of the fusion {', '.join(standing)}: remove that first")
-    beside = path.with_name(f".{path.name}.gone")
-    path.rename(beside)
+    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.gone-", dir=path.parent))
+    path.rename(beside / path.name)  # at once: half of it would be in the way of the model
     shutil.rmtree(beside)
     typer.echo(f"{name} is gone from {model}")
 
@@ -172,14 +180,14 @@ def export_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the adapter.")],
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
 ) -> None:
-    """Write an adapter in AdapterHub's format, for the library adapters."""
+    """Write an adapter in AdapterHub's format, for the library adapters (LoRA and its kin: in peft's)."""
     typer.echo(f"{name} → {_load(model).export_adapter(name, folder)}")
 
 
 @adapters_app.command("import")
 def import_command(
     model: ModelFolder,
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An adapter of calque, or of AdapterHub.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An adapter of calque, AdapterHub or peft.")],
     name: Annotated[str | None, typer.Option(help="Another name than its own.")] = None,
 ) -> None:
     """Put an adapter into a model's folder; one of another encoder is refused."""

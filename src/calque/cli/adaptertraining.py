@@ -101,6 +101,7 @@ def train_command(
     Killed or interrupted, the same command goes on where it was.
     """
     from calque.cli._common import console, echo_json, parse_lang_files
+    from calque.config import is_calque_model
 
     given_data = [x for x in (train, text, pairs) if x is not None]
     if len(given_data) != 1:
@@ -110,7 +111,7 @@ def train_command(
         )
     if pairs is None and (source, anchor, least_link) != (None, None, None):
         raise TrainingError("--source, --anchor and --least-link are for translations (--pairs): leave them out without these")
-    target = output or (Path(model) if Path(model).is_dir() and (Path(model) / "encoder").is_dir() else None)
+    target = output or (Path(model) if is_calque_model(Path(model)) else None)
     if target is None:
         raise TrainingError(f"{model} is not a folder that adapters can go into: give --output DIR for a model with them")
     kind: Kind = "labels" if train is not None else "text" if text is not None else "pairs"
@@ -151,7 +152,7 @@ def train_command(
             else:
                 loaded.add_adapter(name, seed=seed, **{"invertible": kind == "text", **chosen})
         given = {key: value for key, value in options.items() if value is not None}
-        common = {"on": _under(loaded, on), "output": target, "resume": resume, "reporter": reporter}
+        common = {"on": under(loaded, on), "output": target, "resume": resume, "reporter": reporter}
         rest = {**common, "validation": held, "start": start, "source": source or "en"}
         outcome = _run(loaded, wanted, files, kind, given, rest)
     plain = _told(loaded, wanted, outcome, target)
@@ -194,7 +195,7 @@ def _names(names: str, files: dict[str, list[Path]], raw: bool) -> dict[str, str
     return {lang: lang for lang in files}
 
 
-def _under(model: Model, on: list[str] | None) -> dict[str, tuple[str, ...]]:
+def under(model: Model, on: list[str] | None) -> dict[str, tuple[str, ...]]:
     """Language → the adapters under the new one; ``*``: any other language."""
     found: dict[str, tuple[str, ...]] = {}
     for item in on or ():

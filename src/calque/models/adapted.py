@@ -10,6 +10,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from calque.adapters import DEFAULT_SIZE, FOLDER, Activation, AdapterConfig, AdapterShape, Placement, adapters_in
+from calque.adapters import DEFAULT_SIZE, FOLDER, Activation, AdapterConfig, AdapterShape, Placement, adapters_in, mean_name
 from calque.errors import ModelError
 from calque.models.adapters import Adapters, Setup, Wanted
 from calque.models.adapters.adapterhub import is_adapterhub, read_adapterhub, write_adapterhub
@@ -30,6 +31,8 @@ from calque.models.saving import beside, settle
 
 if TYPE_CHECKING:
     from calque.training.corpus import Data
+
+_ONE_AT_A_TIME = threading.Lock()  # makes a mean: of two threads that want the same one, one makes it
 
 
 class Adapted(nn.Module):
@@ -68,16 +71,11 @@ class Adapted(nn.Module):
 
         :raises ModelError: when they are not of one shape.
         """
-        name = f"mean-of-{len(names)}"
-        shares = {n: round(1 / len(names), 6) for n in names}
-        there = self.adapters.configs.get(name)
-        if there is not None and there.training.get("merged") != shares:
-            self.adapters.remove(name)
-            there = None
-        if there is None:
-            made = self.adapters.merge(names, name)
-            made.languages = []  # it is nobody's own
-            made.training["temporary"] = True  # and not saved
+        with _ONE_AT_A_TIME:
+            configs = self.adapters.configs
+            name = mean_name(names, configs)
+            if name not in configs:
+                self.adapters.merge(names, name, temporary=True)
         return name
 
     def add_adapter(
@@ -111,6 +109,12 @@ class Adapted(nn.Module):
         """
         base = self.encoder.repo or self.encoder.name
         if kind != "bottleneck":
+            plain = (adapter_size, reduction_factor, placement, activation, invertible, tuple(skip_layers))
+            if plain != (None, None, "feed_forward", "relu", False, ()):
+                raise ModelError(
+                    f"an adapter of kind '{kind}' has no size, reduction factor, placement, activation, invertible part or "
+                    "layers to skip: leave these out, and give options of the library peft, such as r=8"
+                )
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 made = AdapterConfig(name, languages=list(languages), base=base, peft=make_config(kind, peft_options))

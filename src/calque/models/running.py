@@ -139,7 +139,10 @@ class Running(Adapted, Embedding):
         batch_pieces: int = 4096,
         bf16: bool = False,
     ) -> NDArray[np.float32]:
-        """Vectors of texts, ``[texts, D]``, of length one: of a head for sentence vectors, else the mean over the pieces."""
+        """Vectors of texts, ``[texts, D]``, of length one: of a head for sentence vectors, else the mean over the pieces.
+
+        They are the bare model's: adapters, active ones too, have no part in them.
+        """
         with self._evaluating():
             return embed(
                 self.encoder.pieces, self._runner(bf16), texts, embedder(self.config), langs=langs, batch_pieces=batch_pieces

@@ -9,6 +9,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.adapters import HEAD_FILE, WEIGHTS_FILE, AdapterConfig, Setup, SlotLayout, adapters_in, unknown
+from calque.adapters import HEAD_FILE, WEIGHTS_FILE, AdapterConfig, Setup, SlotLayout, adapters_in, mean_name, unknown
 from calque.config import TaskConfig
 from calque.errors import ModelError
 from calque.runtime.packing import read_packed
@@ -38,6 +39,7 @@ class ExportedAdapters:
         self.heads: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
         self._weights: dict[str, Weights] = {}
         self._stacked: tuple[dict[str, int], dict[str, NDArray[np.float32]]] | None = None
+        self._lock = threading.Lock()  # of two threads that want the same mean, one makes it
 
     @classmethod
     def from_folder(cls, folder: Path, section: Mapping[str, Any]) -> ExportedAdapters:
@@ -85,17 +87,28 @@ class ExportedAdapters:
 
         :raises ModelError: when they are of different sizes.
         """
-        name = f"mean-of-{len(names)}"
-        shares = {n: round(1 / len(names), 6) for n in names}
-        if name not in self.configs or self.configs[name].training.get("merged") != shares:
-            if len({self.configs[n].shape for n in names}) != 1:
-                raise ModelError(f"{', '.join(names)} have no mean: they are of different sizes")
-            keys = self._weights[names[0]].keys()
-            weights: Weights = {key: np.stack([self._weights[n][key] for n in names]).mean(axis=0) for key in keys}
-            config = AdapterConfig(name, self.configs[names[0]].shape, training={"merged": shares})
-            self._weights, self.configs = {**self._weights, name: weights}, {**self.configs, name: config}
-            self._stacked = None
+        with self._lock:
+            name = mean_name(names, self.configs)
+            if name not in self.configs:
+                self._make_mean(name, names)
         return name
+
+    def _make_mean(self, name: str, names: Sequence[str]) -> None:
+        """Weights, and the head where all have one for the same task and labels, as the PyTorch model merges them."""
+        configs = [self.configs[n] for n in names]
+        first = configs[0]
+        if len({c.shape for c in configs}) != 1:
+            raise ModelError(f"{', '.join(names)} have no mean: they are of different sizes")
+        weights: Weights = {key: np.mean([self._weights[n][key] for n in names], axis=0) for key in self._weights[first.name]}
+        training = {"merged": {n: round(1 / len(names), 6) for n in names}, "temporary": True}
+        config = AdapterConfig(name, first.shape, training=training)
+        if first.name in self.heads and all((c.task, c.head) == (first.task, first.head) for c in configs):
+            config.task, config.head = first.task, first.head
+            matrices, biases = zip(*(self.heads[n] for n in names), strict=True)
+            self.heads = {**self.heads, name: (np.mean(matrices, axis=0), np.mean(biases, axis=0))}
+        self.configs = {**self.configs, name: config}
+        self._weights = {**self._weights, name: weights}  # last: other threads stack what they find here
+        self._stacked = None
 
     def check(self, setup: Setup) -> Setup:
         """A setup that the graph can run.

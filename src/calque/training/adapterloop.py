@@ -223,7 +223,7 @@ def run_fingerprint(
     """What a checkpoint must agree with to be gone on from."""
     return {
         **options.fingerprint(),
-        "model": weights_digest(model.encoder),
+        "model": weights_digest(model),  # with its adapters: those under the new ones, and what these start from
         "setups": {lang: list(setup) for lang, setup in ways.setups.items()},
         "data": [[d["language"], d["sha256"]] for d in data],
         "precision": precision,

@@ -20,7 +20,7 @@ from calque.errors import TrainingError
 from calque.models.adapters import Setup
 from calque.models.model import Model
 from calque.training.adapterloop import LoopOptions, Ways
-from calque.training.adapters import check_target, save_into, training_name
+from calque.training.adapters import check_languages, check_target, save_into, training_name
 from calque.training.finetune import run_folder
 from calque.training.mixtures import generator
 from calque.training.progress import Reporter
@@ -86,7 +86,7 @@ def train_in_place(
     for name in trained:
         if model.adapters.config(name).role == "fusion":
             raise TrainingError(f"'{name}' is a fusion: it is trained on labels, not on text")
-        check_target(model, target, name)
+    check_target(model, target, trained[0])
     began = time.monotonic()
     kept = {name: model.adapters.state(name) for name in trained}
     try:
@@ -121,8 +121,10 @@ def ways_of(of: Mapping[str, str], on: Mapping[str, Setup] | None) -> Ways:
     """Each language's way, without and with its adapter.
 
     :param on: the adapters under them, by language (``"*"``: any other language).
+    :raises TrainingError: for those of a language that there is no data of.
     """
     under = on or {}
+    check_languages(under, of)
     return Ways({lang: tuple(under.get(lang, under.get("*", ()))) for lang in of}, of)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from calque.models.heads import Head, WordHead
 from calque.models.model import Model
 from calque.models.treehead import TreeHead
 from calque.training.checkpoints import weights_digest
-from calque.training.corpus import Data
+from calque.training.corpus import Data, as_files
 from calque.training.decisions import explain, new_report, prepare_run, tags
 from calque.training.device import choose_device
 from calque.training.finetune import choose, measure_source, run_folder
@@ -86,6 +86,8 @@ def train_task_adapter(
     adapters, config = model.adapters, model.adapters.config(name)
     _check_options(options)
     below = _below(adapters, name, on)
+    held = as_files(validation, "validation") if validation is not None and validation != "none" else {}
+    check_languages(below, {**as_files(train_data, "train"), **held})
     target = Path(output).expanduser() if output is not None else None
     check_target(model, target, name)
     before = (adapters.state(name), copy.deepcopy(adapters.head(name)), config.head, config.task)
@@ -157,9 +159,21 @@ def _below(adapters: Adapters, name: str, on: On) -> dict[str, Setup]:
     """Language → the adapters under the one that is trained."""
     wanted: dict[str, Wanted] = dict(on) if isinstance(on, Mapping) else {"*": on}
     found = {lang: adapters.check(setup) if setup is not None else () for lang, setup in wanted.items()}
-    if any(name in setup for setup in found.values()):
+    members = {member for setup in found.values() for one in setup for member in adapters.config(one).members}
+    if name in members or any(name in setup for setup in found.values()):
         raise TrainingError(f"adapter '{name}' cannot lie under itself")
     return found
+
+
+def check_languages(under: Iterable[str], data: Iterable[str]) -> None:
+    """Refuse adapters under a language that no data is in: they would lie under nothing.
+
+    :raises TrainingError: naming the language.
+    """
+    known = sorted(data)
+    stray = sorted(set(under) - {"*", *known})
+    if stray:
+        raise TrainingError(f"adapters under {', '.join(stray)} are given (on), and the data is in {', '.join(known)}")
 
 
 def _start(

@@ -128,6 +128,12 @@ def test_sizes_are_given_outright_or_by_a_factor(make_model):
         model.adapters.add(AdapterConfig("it", AdapterShape(0)))
 
 
+def test_the_first_adapter_goes_where_the_encoder_is(make_model):
+    model = make_model().to("meta")  # any device that is not the processor
+    model.add_adapter("es")
+    assert {p.device.type for p in model.adapters.parameters()} == {"meta"}
+
+
 def test_removing_one_leaves_the_others_as_they_are(make_model, add_adapter, sentences):
     model = make_model()
     for seed, name in enumerate(("es", "ca", "fr")):
@@ -156,6 +162,18 @@ def test_a_merge_is_the_mean_of_the_weights(make_model, add_adapter):
         with pytest.raises(ModelError, match=f"a share of {share:g} for 'ca'"):
             model.merge({"es": 3, "ca": share}, "no")
     assert "no" not in model.adapters
+
+
+def test_a_merge_lies_on_what_all_of_them_lay_on(make_model, add_adapter):
+    model = make_model()
+    add_adapter(model, "en", seed=1)
+    for seed, name in enumerate(("a", "b", "c")):
+        made = add_adapter(model, name, seed=seed)
+        made.below, made.training = (["en"], {"under": {"*": ["en"]}}) if name != "c" else ([], {})
+    both = model.merge(["a", "b"], "both")
+    assert (both.below, both.training["under"]) == (["en"], {"*": ["en"]})
+    mixed = model.merge(["a", "c"], "mixed")
+    assert (mixed.below, "under" in mixed.training) == ([], False)
 
 
 def test_heads_of_one_task_and_its_labels_are_merged_too(make_model, add_adapter):

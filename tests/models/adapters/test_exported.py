@@ -111,6 +111,33 @@ def test_adding_an_adapter_does_not_write_the_graph_again(make, add_adapter, sen
     assert (tmp_path / "out" / "model.onnx").read_bytes() == graph
 
 
+def test_an_adapter_with_a_head_that_no_other_had_can_be_added(make_model, add_adapter, sentences, tmp_path):
+    model = make_model()
+    add_adapter(model, "es", seed=1)
+    export(model, tmp_path / "out", quantise="none")
+    add_adapter(model, "ca", seed=2)
+    give_head(model, "ca", ("A", "B"), seed=4)
+    add_adapter(model, "names", seed=3)
+    model.adapters.set_head("names", "ner", copy.deepcopy(model.adapters.head("ca")), TaskConfig(["O", "B-PER"], "entities"))
+    for name in ("ca", "names"):
+        model.save_adapter(name, tmp_path / "out" / "adapters" / name)
+    exported = load(tmp_path / "out")
+    same(exported.tag(sentences, adapters=["ca", None, "es", "ca"]), model.tag(sentences, adapters=["ca", None, "es", "ca"]))
+    same(exported.label(sentences, task="ner", adapters="names"), model.tag(sentences, task="ner", adapters="names"))
+
+
+def test_a_mean_has_the_mean_of_the_heads(make_model, add_adapter, tmp_path):
+    model = make_model()
+    for seed, name in enumerate(("es", "ca")):
+        add_adapter(model, name, seed=seed).languages = [name]
+        give_head(model, name, ("A", "B"), seed)
+    export(model, tmp_path / "out", quantise="none")
+    options = {"lang": "gl", "adapters": "auto", "otherwise": "mean"}
+    wanted, found = (m.parse("el gato dorme aquí", **options).tokens for m in (model, load(tmp_path / "out")))
+    assert [t.upos for t in found] == [t.upos for t in wanted]
+    assert [t.score for t in found] == pytest.approx([t.score for t in wanted], abs=1e-3)
+
+
 def test_quantised_weights_are_checked_through_the_adapters_too(make, sentences, tmp_path):
     model = make()
     report = export(model, tmp_path / "out")

@@ -8,10 +8,11 @@ import re
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from calque.adapters import AdapterConfig, adapters_in
 from calque.config import TaskConfig
-from calque.errors import ModelError
+from calque.errors import CalqueError, ModelError
 from calque.models import Model
 from calque.models.heads import WordHead
 
@@ -138,6 +139,9 @@ def test_other_things_are_not_written_over(model, tmp_path):
         (lambda p: (p / "config.json").write_text('{"format": "calque-model"}'), "no adapter of calque"),
         (lambda p: _edit(p, format_version=99), "written by a newer calque"),
         (lambda p: _edit(p, shape={"size": 0}), "size 0"),
+        (lambda p: _edit(p, shape={"size": 8, "skipped": ["a"]}), "give their numbers"),
+        (lambda p: _edit(p, languages=None), "'languages' is null"),
+        (lambda p: _edit(p, training=[1]), r"'training' is \[1\]"),
         (lambda p: _edit(p, shape={"size": 9, "invertible": 4}), "is \\(8, 32\\), this encoder needs \\(9, 32\\)"),
         (lambda p: (p / "adapter.safetensors").write_bytes(b"xx"), "cannot be read"),
         (lambda p: (p / "adapter.safetensors").unlink(), "cannot be read"),
@@ -151,6 +155,29 @@ def test_damage_is_an_error_and_leaves_the_model_as_it_was(damage, message, mode
         other.load_adapter(tmp_path / "es")
     assert not len(other.adapters)
     assert not len(other.adapters.banks)
+
+
+def test_a_damaged_fusion_is_not_left_half_loaded(model, make_model, tmp_path):
+    for name in ("es", "ca", "es+ca"):
+        model.save_adapter(name, tmp_path / name)
+    weights = load_file(str(tmp_path / "es+ca" / "adapter.safetensors"))
+    weights.popitem()
+    save_file(weights, str(tmp_path / "es+ca" / "adapter.safetensors"))
+    other = make_model()
+    other.load_adapter(tmp_path / "es")
+    other.load_adapter(tmp_path / "ca")
+    with pytest.raises(ModelError, match="the fusion of es, ca lacks"):
+        other.load_adapter(tmp_path / "es+ca")
+    assert set(other.adapters) == {"es", "ca"}
+
+
+def test_a_head_that_only_a_newer_calque_knows_is_refused(model, make_model, tmp_path):
+    model.save_adapter("pos", tmp_path / "pos")
+    _edit(tmp_path / "pos", head={"labels": ["A", "B"], "kind": "dreams"})
+    other = make_model()
+    with pytest.raises(CalqueError, match="does not know .'dreams'."):
+        other.load_adapter(tmp_path / "pos")
+    assert not len(other.adapters)
 
 
 def _edit(folder, **changes):

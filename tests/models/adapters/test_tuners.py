@@ -132,6 +132,8 @@ def test_the_librarys_own_format_goes_there_and_back(model, make_model, sentence
         ({"kind": "lora", "ranks": 3}, "adapter kind 'lora'"),
         ({"kind": "lora", "target_modules": ["nothing"]}, "cannot be put into this encoder"),
         ({"r": 8}, "a bottleneck adapter has no option r"),
+        ({"kind": "lora", "adapter_size": 8}, "of kind 'lora' has no size"),
+        ({"kind": "ia3", "placement": "both"}, "of kind 'ia3' has no size, reduction factor, placement"),
     ],
 )
 def test_what_the_library_does_not_know_is_said(options, message, make_model):
@@ -147,3 +149,23 @@ def test_the_encoder_alone_comes_without_them(model, make_model, tmp_path):
     names = {n for n, _ in make_model().encoder.backbone.named_parameters()}
     assert {n for n, _ in bare.encoder.backbone.named_parameters()} == names
     assert len(bare.adapters) == 0
+
+
+def test_what_rows_share_is_as_in_a_batch_of_one(make_model, sentences):
+    """DeBERTa's relative positions go through the layers of its words, once for all rows."""
+    model = make_model("deberta-v2")
+    for seed, name in enumerate(("es", "ca")):
+        model.add_adapter(name, kind="lora", r=4, target_modules=["query_proj", "key_proj"], seed=seed)
+        shake(model, name, seed)
+    alone = [model.tag([words], adapters="es")[0].scores for words in sentences]
+    for found, wanted in zip(model.tag(sentences, adapters="es"), alone, strict=True):
+        assert found.scores == pytest.approx(wanted, abs=2e-4)
+    with pytest.raises(ModelError, match="es, none: this encoder's rows share what these adapters change"):
+        model.tag(sentences[:2], adapters=["es", None])
+
+
+def test_weights_of_the_librarys_first_versions_are_called_so(model, tmp_path):
+    folder = model.export_adapter("es", tmp_path / "es")
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    with pytest.raises(ModelError, match=r"its weights are in adapter_model.bin: save it with a newer peft"):
+        model.load_adapter(folder, "again")

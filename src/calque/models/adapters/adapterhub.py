@@ -79,10 +79,13 @@ def read_adapterhub(adapters: Adapters, folder: Path, *, model_type: str, name: 
     names = _names(model_type)
     if fused:
         return _read_fusion(adapters, folder, whole, names, name)
-    options = whole.get("config") or {}
-    _check(options, _PLAIN, folder)
     tensors = _tensors(folder, WEIGHTS)
+    inverted = any(f"invertible_adapters.{theirs}." in key for key in tensors)
+    options = _options_of(whole, folder, inverted=inverted)
+    _check(options, _PLAIN, folder)
     shape = _shape(options, adapters, folder)
+    if inverted and not shape.invertible:
+        raise ModelError(f"{folder}: adapter '{theirs}' has weights of an invertible part, which its options do not name")
     weights: dict[str, Tensor] = {}
     for ours, their in _table(shape, adapters.sizes["layers"], names, theirs).items():
         for part in ("weight", "bias"):
@@ -98,7 +101,11 @@ def read_adapterhub(adapters: Adapters, folder: Path, *, model_type: str, name: 
     config.training = {"format": str(whole.get("version", "AdapterHub"))}
     adapters.add(config, weights)
     if (folder / HEAD_CONFIG).is_file():
-        _read_head(adapters, folder, config, theirs)
+        try:
+            _read_head(adapters, folder, config, theirs)
+        except ModelError:
+            adapters.remove(config.name)
+            raise
     return config
 
 
@@ -132,6 +139,22 @@ def write_adapterhub(adapters: Adapters, name: str, folder: Path, *, model_type:
     if head is not None and config.head is not None:
         _write_head(folder, name, head, config.head, about)
     return folder
+
+
+def _options_of(whole: Mapping[str, Any], folder: Path, *, inverted: bool) -> dict[str, Any]:
+    """The options of an adapter, those of the library's first version under their later names.
+
+    :param inverted: there are weights of an invertible part: the first version named one for adapters without, too.
+    """
+    options = whole.get("config")
+    if not isinstance(options, dict):
+        raise ModelError(f"{folder}: its options are {options!r} in place of a table: save it with a newer version of adapters")
+    options = dict(options)
+    old = options.pop("invertible_adapter", None)
+    if old and inverted:
+        options["inv_adapter"] = old.get("block_type")
+        options["inv_adapter_reduction_factor"] = old.get("reduction_factor")
+    return options
 
 
 def _read_fusion(
@@ -225,10 +248,15 @@ def _read_head(adapters: Adapters, folder: Path, config: AdapterConfig, theirs: 
     if about.get("head_type") != "tagging" or about.get("layers") != 1 or not isinstance(labels, dict):
         return  # another task's head: the adapter serves without it
     tensors = _tensors(folder, HEAD_WEIGHTS)
-    ordered = [str(name) for name, _ in sorted(labels.items(), key=lambda item: int(item[1]))]
+    if sorted(map(str, labels.values())) != sorted(map(str, range(len(labels)))):
+        raise ModelError(f"{folder / HEAD_CONFIG}: its labels are not numbered from 0 on: {AGAIN}")
+    ordered = sorted(labels, key=lambda label: int(labels[label]))
     head = WordHead(adapters.sizes["width"], len(ordered), dropout=float(about.get("dropout_prob") or 0.1))
-    head.linear.weight.data.copy_(_find(tensors, f"heads.{whole.get('name', theirs)}.1.weight", folder))
-    head.linear.bias.data.copy_(_find(tensors, f"heads.{whole.get('name', theirs)}.1.bias", folder))
+    for part, parameter in head.linear.named_parameters():
+        found = _find(tensors, f"heads.{whole.get('name', theirs)}.1.{part}", folder)
+        if found.shape != parameter.shape:
+            raise ModelError(f"{folder}: its head's {part} is {tuple(found.shape)}, its labels need {tuple(parameter.shape)}")
+        parameter.data.copy_(found)
     entities = all(label == "O" or label[:2] in ("B-", "I-") for label in ordered)
     adapters.set_head(config.name, "ner" if entities else "pos", head, TaskConfig(ordered, "entities" if entities else "words"))
 

@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -85,8 +86,8 @@ class Adapters(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        return next((p.device for p in self.parameters()), torch.device("cpu"))
+        """Where the weights are; of an empty collection, where the encoder's are."""
+        return next(p.device for module in (self, self._backbone[0]) for p in module.parameters())
 
     def add(self, config: AdapterConfig, weights: Mapping[str, Tensor] | None = None) -> AdapterConfig:
         """Put an adapter in.
@@ -147,6 +148,7 @@ class Adapters(nn.Module):
         del self.configs[name]
         if name in self.active:
             self.active = ()
+        self._outdate([name])
 
     def fuse(self, members: Sequence[str], name: str | None = None) -> AdapterConfig:
         """Attention over several adapters (:mod:`calque.models.adapters.fusion`), to be trained, and used by its name.
@@ -171,12 +173,13 @@ class Adapters(nn.Module):
         self.configs[made.name] = made
         return made
 
-    def merge(self, shares: Mapping[str, float] | Sequence[str], name: str) -> AdapterConfig:
+    def merge(self, shares: Mapping[str, float] | Sequence[str], name: str, *, temporary: bool = False) -> AdapterConfig:
         """A new adapter whose weights are the weighted mean of others' (as in AdapterSoup, Chronopoulou et al. 2023).
 
         Their heads are averaged likewise where all have one for the same task and labels; else the new adapter has none.
 
         :param shares: name → share (they are made to add up to one), or names, which count alike.
+        :param temporary: it is no language's own, is not saved, and goes where one of the others changes.
         :raises ModelError: when they are not there or not of one shape, or a share is not above 0.
         """
         wanted = dict(shares) if isinstance(shares, Mapping) else dict.fromkeys(shares, 1.0)
@@ -191,12 +194,17 @@ class Adapters(nn.Module):
                 + (f" (they are {'; '.join(_described(c) for c in configs)})" if configs else "")
             )
         weights = average([(self.state(n), share / total) for n, share in wanted.items()])
-        languages = sorted({lang for c in configs for lang in c.languages})
-        training = {"merged": {n: round(share / total, 6) for n, share in wanted.items()}}
+        languages = sorted({lang for c in configs for lang in c.languages}) if not temporary else []
+        training: dict[str, Any] = {"merged": {n: round(share / total, 6) for n, share in wanted.items()}}
+        if temporary:
+            training["temporary"] = True
         data = [d for c in configs for d in c.data]
         licences = sorted({c.licence for c in configs if c.licence})
         made = AdapterConfig(name, configs[0].shape, configs[0].role, languages, training=training, data=data)
-        made.licence = licences[0] if len(licences) == 1 else ", ".join(licences)
+        made.licence = ", ".join(licences)
+        first = configs[0]
+        if all((c.below, c.training.get("under")) == (first.below, first.training.get("under")) for c in configs) and first.below:
+            made.below, training["under"] = list(first.below), first.training.get("under", {})
         self.add(made, weights)
         self._merge_heads(made, configs, [share / total for share in wanted.values()])
         return made
@@ -223,6 +231,7 @@ class Adapters(nn.Module):
 
         :raises ModelError: when they do not fit.
         """
+        self._outdate([name])
         if self.config(name).role == "fusion":
             self._fusion(name).set(weights)
             return
@@ -306,6 +315,13 @@ class Adapters(nn.Module):
             for p in found:
                 p.requires_grad_(False)
             self._move(names, apart=False)
+            self._outdate(names)
+
+    def _outdate(self, names: Sequence[str]) -> None:
+        """Remove means that were made of adapters whose weights change, or go."""
+        for config in list(self.configs.values()):
+            if config.training.get("temporary") and not set(names).isdisjoint(config.training["merged"]):
+                self.remove(config.name)
 
     def _move(self, names: Sequence[str], *, apart: bool) -> None:
         bottlenecks = [n for n in names if self._stacked(n)]

@@ -6,6 +6,7 @@ Choices and trade-offs
 - A graph has a fixed number of levels (two: a language's, then a task's) and one placement and activation; sizes differ freely,
   padded with zeros to the largest.
 - Fusions have no slots: they are weights between adapters, and run with PyTorch.
+- What heads read is given out for every task that an adapter can bring one for, also where none does yet: it may come later.
 """
 
 from __future__ import annotations
@@ -17,14 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from calque.adapters import SlotLayout
-from calque.config import TaskConfig
 from calque.errors import ModelError
 from calque.models.adapters.bank import ACTIVATIONS
 from calque.models.adapters.collection import Adapters
 from calque.models.adapters.heads import all_outputs, tasks_of
 from calque.models.adapters.sites import Key
 from calque.models.model import Model
-from calque.tasks import outputs_of
+from calque.tasks import TASKS, outputs_of
 from calque.texts import MEAN_VECTOR, embedder
 
 
@@ -95,8 +95,8 @@ class Slotted(nn.Module):
     """A model as it is exported: ``forward(input_ids, attention_mask, pooling, features, *slots)``, its adapters being inputs.
 
     :param layout: of the slots; None: it has none.
-    :returns: what the model's own heads give out, the mean vector of texts where no head makes one, and for the heads of adapters
-        the vectors that they read, ``<task>_vectors``.
+    :returns: what the model's own heads give out, the mean vector of texts where no head makes one, and for the heads of
+        adapters, those of today and of later, the vectors that they read, ``<task>_vectors``.
     """
 
     def __init__(self, model: Model, layout: SlotLayout | None) -> None:
@@ -121,7 +121,12 @@ class Slotted(nn.Module):
         found = all_outputs(vectors, heads, self.model.config.tasks, None, None)
         if embedder(self.model.config) is None:
             found[MEAN_VECTOR] = vectors.of("", "vectors")
-        return {**found, **{f"{task}_vectors": vectors.of(task, config.kind) for task, config in self._brought().items()}}
+        return {**found, **{f"{task}_vectors": vectors.of(task, kind) for task, kind in self._brought().items()}}
 
-    def _brought(self) -> dict[str, TaskConfig]:
-        return tasks_of(self.model.some_adapters) if self.layout is not None else {}
+    def _brought(self) -> dict[str, str]:
+        """The kind of each task that an adapter may bring a head for: a matrix over vectors."""
+        if self.layout is None:
+            return {}
+        known = {**tasks_of(self.model.some_adapters), **self.model.config.tasks}
+        kinds: dict[str, str] = {name: task.kind for name, task in TASKS.items()} | {name: c.kind for name, c in known.items()}
+        return {task: kind for task, kind in kinds.items() if kind not in ("tree", "vectors")}

@@ -71,7 +71,11 @@ def load_adapter(
     weights = read_tensors(path / WEIGHTS_FILE)
     if config.role == "fusion":
         made = adapters.fuse(config.members, config.name)
-        adapters.set_weights(made.name, weights)
+        try:
+            adapters.set_weights(made.name, weights)
+        except ModelError:
+            adapters.remove(made.name)
+            raise
         adapters.configs[made.name] = config
     else:
         adapters.add(config, weights)

@@ -4,7 +4,8 @@ Choices and trade-offs
 - The library computes them; what is ours is who goes through which. Its layers keep the active adapter as a state of theirs,
   which two threads would fight over: here they read it from the call that is under way (:mod:`calque.models.adapters.sites`).
 - A batch that mixes several runs each such layer once for each adapter in it, on that adapter's rows. That serves every kind the
-  library can inject, in training too; it is slower than the grouped products of bottleneck adapters (docs/lab.md).
+  library can inject, in training too; it is slower than the grouped products of bottleneck adapters (docs/lab.md). Where a
+  layer reads something that all rows share (DeBERTa's relative positions) they do not mix, and a batch that would is refused.
 - Its layers wrap the encoder's own. What is saved, and what the fingerprint reads, is the encoder as it was
   (:func:`plain_state`).
 - One of them at most in a stack: two would change each other's input in ways that neither was trained for.
@@ -31,6 +32,7 @@ from calque.errors import MissingExtraError, ModelError
 from calque.models.adapters.sites import current_route
 
 CONFIG, WEIGHTS, PREFIX = "adapter_config.json", "adapter_model.safetensors", "base_model.model."
+OLD_WEIGHTS = "adapter_model.bin"  # of the library's first versions
 _ACTIVE: ContextVar[tuple[str, ...]] = ContextVar("active", default=())
 
 
@@ -148,7 +150,7 @@ def plain_state(backbone: nn.Module) -> dict[str, Tensor]:
 
 def is_peft(folder: Path) -> bool:
     """Whether a folder holds an adapter in the library's own format."""
-    return (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
+    return (folder / CONFIG).is_file() and any((folder / name).is_file() for name in (WEIGHTS, OLD_WEIGHTS))
 
 
 @contextmanager
@@ -174,12 +176,17 @@ class _Routed:
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         names: list[str | None] | None = getattr(current_route(), "tuned", None)
-        kinds = list(dict.fromkeys(names)) if names is not None and len(names) == len(x) else [None]
+        kinds = list(dict.fromkeys(names)) if names is not None else [None]
         out: Tensor
         if len(kinds) == 1 or names is None:
             with active(() if kinds[0] is None else (kinds[0],)):
                 out = super().forward(x, *args, **kwargs)  # type: ignore[misc]
             return out
+        if len(names) != len(x):  # DeBERTa's positions go through the same layers as its words, once for all rows
+            raise ModelError(
+                f"{', '.join(name or 'none' for name in kinds)}: this encoder's rows share what these adapters change, so a "
+                "batch goes through one of them: label their sentences in calls of their own"
+            )
         parts, rows = [], []
         for kind in kinds:
             mine = torch.tensor([i for i, n in enumerate(names) if n == kind], device=x.device)
@@ -222,6 +229,8 @@ def read_peft(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     :raises ModelError: when it is damaged.
     """
     config = read_object(folder / CONFIG, "train or copy the adapter again")
+    if not (folder / WEIGHTS).is_file():
+        raise ModelError(f"{folder}: its weights are in {OLD_WEIGHTS}: save it with a newer peft, which writes {WEIGHTS}")
     try:
         weights = load_file(str(folder / WEIGHTS))
     except (OSError, SafetensorError) as error:
