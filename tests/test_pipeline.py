@@ -16,6 +16,7 @@ from calque.config import TaskConfig
 from calque.cutting import cut, cut_stream
 from calque.document import Document, Sentence, Token
 from calque.errors import CalqueError, ModelError
+from calque.languages import identify
 from calque.pipeline import Tagged, annotate, as_tagger, check_tasks, load, parse
 
 
@@ -225,6 +226,25 @@ def test_a_stream_changes_language_where_a_line_does_and_offsets_go_on() -> None
     assert [s.lang for s in found] == ["es", "es", "en", "en", "es"]
     for sentence in found:
         assert text[sentence.start : sentence.end].split()[0].startswith(sentence.surface().__next__().text)
+
+
+def test_a_foreign_paragraph_does_not_take_what_follows_along() -> None:
+    spanish = "El gato de mi hermana duerme toda la noche en la cocina de la casa del pueblo.\n"
+    english = "The children were playing in the garden when it suddenly began to rain this morning.\n"
+    short = ["She did not know what to say.\n", "12,000 – 14\n", "Nobody was at home.\n"]
+    found = list(cut_stream([english] * 2 + [spanish] + short))
+    assert [s.lang for s in found] == ["en", "en", "es", "en", "en", "en"]
+    after = ["Mi hermano no está en casa.\n", "¿Qué hora es?\n"]
+    assert [s.lang for s in cut_stream([english] * 2 + [spanish] + after)] == ["en", "en", "es", "es", "es"]
+
+
+def test_a_long_line_that_is_undecided_takes_no_language_of_another() -> None:
+    nonsense = "abra kadabra simsala bim hokus pokus fidibus tralala lalala dideldum hopsasa\n"
+    english = "The children were playing in the garden when it suddenly began to rain this morning.\n"
+    guess = identify(nonsense)
+    assert guess.code is None
+    assert "en" not in (guess.best, guess.runner_up)
+    assert [s.lang for s in cut_stream([english] * 2 + [nonsense, "It was late.\n"])] == ["en", "en", None, "en"]
 
 
 def test_load_opens_an_exported_folder(lexicon_model: Path) -> None:

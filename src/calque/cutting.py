@@ -5,6 +5,8 @@ Choices and trade-offs
   looked at one by one; where a sentence mixes languages, each of its words gets one (``Token.lang``). In a sentence of one
   language words carry none, as in treebanks. With a language given, the user has said what it is, and words are not looked at.
 - When identification abstains, the text is cut by the rules that hold for any language: a wrong guess costs more than none.
+- A short line of a stream says too little by itself. It is in the stream's language, or in that of the last long line: whichever
+  it looks more like. So one foreign paragraph does not take what follows it along.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from calque.document import Document, MultiwordToken, Sentence, Token
 
 AUTO = "auto"
 LOOK_AHEAD_CHARACTERS = 4000  # of a stream, read before its language is decided
-OWN_LANGUAGE_CHARACTERS = 60  # a shorter line of a stream is taken to be in the stream's language
+OWN_LANGUAGE_CHARACTERS = 60  # a shorter line of a stream is in the stream's language, or in that of the last long line
 
 
 def cut(text: str, *, lang: str = AUTO) -> Document:
@@ -40,8 +42,9 @@ def cut(text: str, *, lang: str = AUTO) -> Document:
 def cut_stream(lines: Iterable[str], *, lang: str = AUTO, words: bool = True) -> Iterator[Sentence]:
     """Sentences and words of a text that comes line by line, in constant memory.
 
-    With "auto" the first lines decide the language of the stream; a later line that is long enough, and clearly in another
-    language, is cut by that language's rules.
+    With "auto" the first lines decide the language of the stream; a line that is long enough, and clearly in another language, is
+    cut by that language's rules, and so are short ones after it that look more like it. A long line of which it is not sure is in
+    the language before if that may be, else in none that is known.
 
     :param lines: text with its line ends.
     :param lang: a code or name, or "auto".
@@ -82,7 +85,9 @@ def _name_language(sentence: Sentence, lang: str | None, *, words: bool) -> Sent
 
 
 def _by_language(lines: Iterable[str]) -> Iterator[tuple[str | None, Iterator[str]]]:
-    """Runs of lines in one language; the stream's own language where a line does not say otherwise."""
+    """Runs of lines in one language (None: not known)."""
+    from calque.languages import identify
+
     lines = iter(lines)
     head: list[str] = []
     size = 0
@@ -91,12 +96,21 @@ def _by_language(lines: Iterable[str]) -> Iterator[tuple[str | None, Iterator[st
         size += len(line)
         if size >= LOOK_AHEAD_CHARACTERS:
             break
-    current = _identified("".join(head))
+    own = last = current = _identified("".join(head))  # of the stream, of the last long line that was clear, of the line before
 
     def language(line: str) -> str | None:
-        nonlocal current
+        nonlocal last, current
+        if not line.strip():
+            return current
         if len(line) >= OWN_LANGUAGE_CHARACTERS:
-            current = _identified(line) or current
+            guess = identify(line)
+            likely = (guess.code,) if guess.code is not None else (guess.best, guess.runner_up)
+            current = next((code for code in (guess.code, last, own) if code is not None and code in likely), None)
+            last = guess.code or last
+        else:
+            known = {code for code in (own, last) if code is not None}
+            nearer = identify(line, candidates=known).best if len(known) > 1 else own or last
+            current = nearer or current  # nothing but figures says nothing
         return current
 
     yield from groupby(chain(head, lines), key=language)
