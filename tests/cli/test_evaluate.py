@@ -188,3 +188,21 @@ def test_help_names_every_option(calque):
     _, out, _ = calque("--help")
     for option in "--json --output --plot --per-tag --confusion --resamples --seed --limit --backend --on-error".split():
         assert option in out
+
+
+def test_labels_of_texts_are_given_as_for_classify(calque, folder, monkeypatch):
+    from calque.evaluation.report import Evaluation
+
+    asked = []
+
+    def measure(model, files, *, labels, **options):
+        asked.append(labels)
+        return Evaluation("m")
+
+    monkeypatch.setattr("calque.evaluation.texts.evaluate_texts", measure)
+    (folder / "topics.tsv").write_text("label\ttext\na\tb c\n")
+    (folder / "labels.txt").write_text("food\twhat people eat\nsport\n")
+    for given in ("food,sport", "@labels.txt"):
+        status, _, err = calque("my-model", "en=topics.tsv", "--labels", given, "--json")
+        assert status == 0, err
+    assert asked == [["food", "sport"], {"food": "what people eat", "sport": "sport"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import types
 
 import pytest
@@ -230,6 +231,28 @@ def test_watching_changes_neither_labels_nor_the_model(lexicon_model, gold):
     assert clock.seconds == spent
 
 
+def test_a_watched_pass_is_made_by_one_thread(lexicon_model, monkeypatch):
+    from calque.runtime import session
+
+    monkeypatch.setattr(session, "LANE_WORDS", 2)  # a call goes in two halves at once
+    monkeypatch.setenv("CALQUE_THREADS", "2")
+    model, seen = load(lexicon_model), set()
+    graph = model._run
+
+    def heard(*given):
+        seen.add(threading.current_thread())
+        return graph(*given)
+
+    monkeypatch.setattr(model, "_run", heard)
+    model.tag([["El", "gato", "duerme"]] * 4)
+    assert threading.current_thread() not in seen
+    seen.clear()
+    with watched(model) as (same, _):  # times of two threads would add up to more than the pass takes
+        same.tag([["El", "gato", "duerme"]] * 4)
+    assert seen == {threading.current_thread()}
+    assert model.threads == 2
+
+
 def test_shares_are_of_the_whole_pass():
     clock = Clock()
     clock.seconds.update(pieces=1.0, graph=2.0)
@@ -266,3 +289,17 @@ def test_the_plain_form_has_every_figure(lexicon_model, gold, quick):
     assert {"calque", "python", "onnxruntime"} <= set(plain["versions"])
     assert set(plain["variants"][0]) == {"tasks", "words_per_second", "latency_ms", "shares", "accuracy"}
     assert plain["variants"][0]["words_per_second"].keys() == {"median", "low", "high"}
+
+
+def test_a_table_of_routes_is_measured(lexicon_model, gold, quick, tmp_path, monkeypatch):
+    from calque.pieces import WordPieces
+
+    forgotten = []
+    monkeypatch.setattr(WordPieces, "forget", lambda self: forgotten.append(self))
+    table = tmp_path / "routes.toml"
+    table.write_text(f'[routes]\nes = "{lexicon_model}"\n"*" = "{lexicon_model}"\n', encoding="utf-8")
+    found = benchmark(table, gold, lang="es", rounds=2, threads=1)
+    assert found.variants[0].words_per_second.median > 0
+    assert (found.machine["threads"], found.size_mb) == (1, None)
+    assert len(forgotten) == 2
+    assert found.variants[0].accuracy

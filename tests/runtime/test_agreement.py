@@ -30,17 +30,24 @@ class Says:
     def __init__(self, tag: str = "X", head: int = 0, best: str = "P", vector: Sequence[float] = (1.0, 0.0)) -> None:
         self.config = SimpleNamespace(tasks=CONFIGS)
         self.adapter_configs: dict[str, Any] = {}
+        self.by_language = False
+        self.told: list[Any] = []  # the languages, of each call
         self.tag_of_last, self.head, self.best, self.vector = tag, head, best, vector
 
-    def label(self, sentences: Sequence[Sequence[str]], *, task: str, adapters: object = None) -> list[Tagged | Tree]:
+    def label(
+        self, sentences: Sequence[Sequence[str]], *, task: str, langs: object = None, adapters: object = None
+    ) -> list[Tagged | Tree]:
+        self.told.append(langs)
         if task == "dep":
             return [Tree([2, self.head], ["obj", "root"], [1.0, 1.0]) for _ in sentences]
         return [Tagged(["X", "X"], [1.0, 1.0]), Tagged(["X", self.tag_of_last], [1.0, 1.0])]
 
     def classify_texts(self, texts: Sequence[str], **options: object) -> list[Classified]:
+        self.told.append(options["langs"])
         return [Classified(text, (self.best,), (1.0,)) for text in texts]
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
+    def embed(self, texts: Sequence[str], *, langs: object = None) -> np.ndarray:
+        self.told.append(langs)
         return np.array([self.vector] * len(texts), dtype=np.float32)
 
 
@@ -60,6 +67,15 @@ def test_each_language_is_judged_by_itself() -> None:
     assert found.languages["es"] == {"pos": 1.0, "dep": 1.0, "classify": 1.0, "embed": 1.0}
     assert found.languages["ca"] == {"pos": 0.5, "dep": 1.0, "classify": 1.0, "embed": 1.0}
     assert found.under == (Under("ca", "pos", 0.5, 0.995, 2),)
+
+
+def test_models_that_are_told_the_language_are_told_it() -> None:
+    one, other = Says(), Says()
+    agreement(one, other, SENTENCES, ["es", "und"])  # type: ignore[arg-type]
+    assert one.told == other.told == [None] * 4
+    one.by_language = True
+    agreement(one, other, SENTENCES, ["es", "und"])  # type: ignore[arg-type]
+    assert one.told[4:] == other.told[4:] == [["es", None]] * 4
 
 
 def test_what_is_under_its_bar_comes_lowest_first_and_texts_are_counted_as_such() -> None:

@@ -154,6 +154,33 @@ def test_the_models_own_view_of_the_target_is_one_more_voter(parallel: Path) -> 
     assert accuracy(done) > accuracy(project(sources, ("xx", parallel / "xx.txt")))
 
 
+def test_a_line_that_no_source_has_is_not_carried_by_the_models_own_view(parallel: Path, tmp_path: Path) -> None:
+    class Sure:
+        tasks = ("pos",)
+
+        def tag(self, sentences: Sequence[Sequence[str]]) -> list[Tagged]:
+            return [Tagged(["X"] * len(words), [1.0] * len(words)) for words in sentences]
+
+    kept = (parallel / "en.conllu").read_text(encoding="utf-8").split("\n\n")
+    (tmp_path / "en.conllu").write_text("\n\n".join(kept[5:]), encoding="utf-8")  # lines 1 to 5 are missing
+    files = {"en": tmp_path / "en.conllu"}, ("xx", parallel / "xx.txt")
+    done = project(*files, model=Sure(), options=ProjectionOptions(own_vote=True, min_coverage=0.0))
+    lines = {int(c.split("= ")[1]) for s in done.sentences for c in s.comments if c.startswith("# line")}
+    assert 6 in lines and not lines & {1, 2, 3, 4, 5}
+
+
+def test_a_dictionary_without_tags_to_carry_is_refused(parallel: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "xx.tsv"
+    listed.write_text("xnoun0\tPROPN\n", encoding="utf-8")
+    with pytest.raises(DataError, match="no tags are carried: add pos to --tasks"):
+        project(
+            {"en": parallel / "en.conllu"},
+            ("xx", parallel / "xx.txt"),
+            dictionary=listed,
+            options=ProjectionOptions(tasks=("ner",)),
+        )
+
+
 def test_a_dictionary_is_heard(parallel: Path, tmp_path: Path) -> None:
     listed = tmp_path / "xx.tsv"
     listed.write_text("xnoun0\tPROPN\n", encoding="utf-8")

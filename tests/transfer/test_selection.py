@@ -14,7 +14,7 @@ from calque.analysis import Tagged
 from calque.document import Sentence, Token
 from calque.errors import CalqueError, DataError, ModelError
 from calque.formats.conllu import read_conllu
-from calque.transfer.selection import METHODS, select, write_selection
+from calque.transfer.selection import METHODS, Method, select, write_selection
 
 UNSURE = {"kip": 0.4, "fip": 0.5, "rare": 0.3}
 
@@ -74,6 +74,13 @@ def test_the_seed_decides_what_is_random() -> None:
         return [c.text for c in select(pool(), n=6, model=Fake(), method="random", seed=seed).chosen]
 
     assert one(1) == one(1) != one(2)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+@pytest.mark.parametrize("method", ["random", "coverage"])
+def test_a_seed_that_cannot_be_is_told(seed: int, method: Method) -> None:
+    with pytest.raises(CalqueError, match=f"seed = {seed}: give a whole number from 0"):
+        select(pool(), n=2, model=Fake(), method=method, seed=seed)
 
 
 def test_each_method_does_what_its_name_says() -> None:
@@ -165,3 +172,15 @@ def test_an_exported_model_does(lexicon_model: Path, tmp_path: Path) -> None:
     found = calque.select(tmp_path / "raw.txt", n=1, lang="es", model=lexicon_model, method="combined")
     assert found.chosen[0].text == "El gato está en zyx."
     assert "# doubtful = 5 zyx" in found.sentences[0].to_conllu()
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"), [("a.txt.conllu", False), ("a.conllu.gz", False), ("a.TXT", True), ("a.v2.txt.xz", True)]
+)
+def test_the_end_of_a_name_says_what_is_written(tmp_path: Path, name: str, plain: bool) -> None:
+    from calque.formats.text import read_lines
+
+    found = select(pool(), n=2, model=Fake())
+    write_selection(found, tmp_path / name)
+    lines = list(read_lines(tmp_path / name))
+    assert (lines[0].strip() == found.chosen[0].text) is plain

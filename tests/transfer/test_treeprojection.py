@@ -38,6 +38,14 @@ def test_a_word_without_arc_has_no_head() -> None:
     assert tree.density == pytest.approx(2 / 3)
 
 
+def test_a_number_in_digits_has_its_arc_as_any_word() -> None:
+    english = source("He:2:nsubj has:0:root 3:4:nummod cats:2:obj")
+    links = [(k, k, 1.0) for k in range(4)]
+    tree = project_tree(words("Ana ana 3 paka"), {"en": english}, {"en": links})
+    assert tree.heads == [2, 0, 4, 2] and tree.relations[2] == "nummod"
+    assert tree.density == 1
+
+
 def test_an_arc_needs_both_its_words() -> None:
     tree = project_tree(words("ni mweusi"), {"en": ENGLISH}, {"en": [(1, 1, 0.9), (3, 0, 0.9)]})
     assert tree.heads == [0, None]

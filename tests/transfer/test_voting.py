@@ -88,6 +88,15 @@ def test_a_source_that_disagrees_with_the_others_weighs_less() -> None:
     assert vote(["x"], {"en": ["a/DET"]}).agreement == {"en": None}
 
 
+def test_a_source_that_shares_no_line_with_the_others_counts_as_they_do() -> None:
+    links: dict[str, dict[int, SureLinks]] = {"en": {0: [(0, 0, 1.0)]}, "fr": {0: [(0, 0, 1.0)]}, "ja": {1: [(0, 0, 1.0)]}}
+    lines = {"en": ["cat/NOUN", "-/X"], "fr": ["chat/NOUN", "-/X"], "ja": ["-/X", "miru/VERB"]}
+    found = vote(["paka", "kuona"], lines, links)
+    assert found.weights == {"en": 1.0, "fr": 1.0, "ja": 1.0}
+    assert found.agreement["ja"] is None
+    assert names(found) == ["NOUN", "VERB"]
+
+
 def test_what_a_word_is_elsewhere_fills_and_mends() -> None:
     target, english = ["paka analala"] * 12, {"en": ["cat/NOUN sleeps/VERB"] * 12}
     links: dict[int, SureLinks] = {k: [(0, 0, 0.9), (1, 1, 0.9)] for k in range(10)}

@@ -10,7 +10,7 @@ from tests.training import conftest
 from tests.transfer.test_alignment import shuffled
 
 from calque.errors import DataError
-from calque.transfer.wordlinks import Linker, compare
+from calque.transfer.wordlinks import AlignerName, Linker, compare
 
 encoder = conftest.encoder  # a random one, of 2 layers
 
@@ -80,6 +80,20 @@ def test_both_means_half_of_each(encoder: Path) -> None:
     for i, j, c in other:
         sure[i, j] = sure.get((i, j), 0) + c / 2
     assert both == [(i, j, pytest.approx(c)) for (i, j), c in sorted(sure.items()) if c >= 0.01]
+
+
+def test_both_is_the_mean_before_anything_is_left_out(encoder: Path) -> None:
+    words = [["the", "cat", "sees", "a", "dog"]]  # once, so that the text itself says little of which word is which
+
+    def links(name: AlignerName, least: float) -> dict[tuple[int, int], float]:
+        found = Linker(words, "en", aligner=name, encoder=encoder, least=least, iterations=1).links(words, "en", [0])[0]
+        return {(i, j): sure for i, j, sure in found}
+
+    one, other = links("statistical", 0.0), links("encoder", 0.0)
+    means = {place: (one[place] + other[place]) / 2 for place in one}
+    unequal = [place for place in means if min(one[place], other[place]) < means[place] - 0.01]
+    least = max(means[place] for place in unequal) - 1e-6  # under it only in one of the two
+    assert links("both", least) == {place: pytest.approx(mean) for place, mean in means.items() if mean >= least}
 
 
 def test_what_there_is_not(encoder: Path) -> None:

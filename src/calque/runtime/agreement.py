@@ -7,6 +7,8 @@ Choices and trade-offs
   8 bits decide such a tie otherwise they are right as often as float: on 9,607 dev words in 66 languages, 97.8 % of them with the
   same place in the tree and 97.9 % with the same features, LAS differed by 0.07 points, features by 0.03 and tags by 0.04
   (``docs/lab.md``).
+- A model that is told the language of a sentence (:attr:`calque.runtime.session.OnnxModel.by_language`) is told it here too, or
+  words would be cut, and their forms hidden, otherwise than where it is used.
 - One pool hides a language that comes off badly, so each is judged by itself too, by the same bars. That decides nothing: of a
   language's ten or twenty words one is enough to be under a bar. It is told, with the number of words, and what to do.
 """
@@ -76,8 +78,9 @@ def agreement(
     tasks: dict[str, float] = {}
     languages: dict[str, dict[str, float]] = {lang: {} for lang in members}
     under: dict[tuple[str, str], Under] = {}
+    told = [None if lang == UNDETERMINED else lang for lang in langs or ()] if reference.by_language else []
     for task, kind, setup in ways_through(reference):
-        alike, of = _alike(reference, candidate, sentences, task, kind, setup)
+        alike, of = _alike(reference, candidate, sentences, task, kind, setup, told or None)
         tasks[task] = min(float(alike.sum() / of.sum()), tasks.get(task, 1.0))
         for lang, own in members.items():
             share = float(alike[own].sum() / of[own].sum())
@@ -105,19 +108,26 @@ def ways_through(model: OnnxModel) -> Iterator[tuple[str, str, Setup]]:
 
 
 def _alike(
-    reference: OnnxModel, candidate: OnnxModel, sentences: Sequence[Sequence[str]], task: str, kind: str, setup: Setup
+    reference: OnnxModel,
+    candidate: OnnxModel,
+    sentences: Sequence[Sequence[str]],
+    task: str,
+    kind: str,
+    setup: Setup,
+    langs: Sequence[str | None] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of each sentence, how many words (or whether it as a text) both label alike, and out of how many."""
     of = [setup] * len(sentences) if setup else None
+    models = (reference, candidate)
     if kind in OF_TEXTS:
         texts = [" ".join(words) for words in sentences]
         if kind == "vectors":
-            alike = (reference.embed(texts) * candidate.embed(texts)).sum(axis=1)
+            alike = (reference.embed(texts, langs=langs) * candidate.embed(texts, langs=langs)).sum(axis=1)
         else:
-            pairs = [[c.labels[:1] for c in m.classify_texts(texts, task=task, adapters=of)] for m in (reference, candidate)]
+            pairs = [[c.labels[:1] for c in m.classify_texts(texts, task=task, langs=langs, adapters=of)] for m in models]
             alike = np.array([a == b for a, b in zip(*pairs, strict=True)])
         return alike.astype(np.float64), np.ones(len(texts))
-    both = [[_said(one) for one in m.label(sentences, task=task, adapters=of)] for m in (reference, candidate)]
+    both = [[_said(one) for one in m.label(sentences, task=task, langs=langs, adapters=of)] for m in models]
     same = [sum(a == b for a, b in zip(one, other, strict=True)) for one, other in zip(*both, strict=True)]
     return np.array(same, dtype=np.float64), np.array([len(one) for one in both[0]], dtype=np.float64)
 

@@ -247,13 +247,15 @@ class Aligner:
 
         :param least: of the confidence.
         """
+        return [sure_links(confidence, least) for confidence in self.confidences(pairs)]
+
+    def confidences(self, pairs: Sequence[Pair]) -> Iterator[NDArray[np.float64]]:
+        """For each pair the confidences of all links, ``[source words, target words]``."""
         own = pairs is self._pairs
         forward = self.forward.posteriors(None if own else pairs)
         backward = self.backward.posteriors(None if own else [(target, source) for source, target in pairs])
-        return [
-            sure_links(np.sqrt(there.T * back), least) if len(there) and len(back) else []
-            for there, back in zip(forward, backward, strict=True)
-        ]
+        for (source, target), there, back in zip(pairs, forward, backward, strict=True):
+            yield np.sqrt(there.T * back) if source and target else np.zeros((len(source), len(target)))
 
 
 def sure_links(confidence: NDArray[np.floating], least: float) -> SureLinks:

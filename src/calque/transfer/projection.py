@@ -175,6 +175,10 @@ def project_text(
     :raises CalqueError: for a model that cannot label, or when nothing is left.
     """
     options = options or ProjectionOptions()
+    if dictionary is not None and "pos" not in options.tasks:
+        raise DataError(
+            "a dictionary says which tags a word may have, and no tags are carried: add pos to --tasks, or leave it out"
+        )
     say = tell or (lambda _: None)
     known = None if dictionary is None else read_dictionary(Path(dictionary))
     tagger = _tagger_of(model, options.tasks)
@@ -250,7 +254,7 @@ def _decide(
     for k, first in tags.starts.items():
         sentence = text.target[k]
         here = {lang: s for lang, lines in text.sources.items() if (s := lines[k]) is not None}
-        if sentence is None or not here:
+        if sentence is None or here.keys() <= {text.language}:  # what the model says of the target alone is no projection
             continue
         line = _Line(k, sentence, first)
         own = {lang: links[lang][k] for lang in here}

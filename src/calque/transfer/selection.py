@@ -39,6 +39,7 @@ EXPONENT: dict[Method, float] = {"coverage": 0.75, "combined": 0.75, "uncertaint
 DOUBTFUL = 0.3  # words that are named in a comment: the probability of their label is less than 1 − this
 REASONS = 4  # words named for each sentence
 TEXTS_AT_ONCE = 256
+LARGEST_SEED = 2**63 - 1  # of eight bytes with a sign, which key the pool's hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ def select(
     if method not in METHODS:
         raise CalqueError(f"unknown method {method!r}: {', '.join(METHODS)}")
     _check_numbers(n=n, words=words, pool=pool, shortest=shortest, longest=longest)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise CalqueError(f"seed = {seed}: give a whole number from 0 to {LARGEST_SEED}")
     if shortest > longest:
         raise CalqueError(f"sentences of {shortest} words at least and {longest} at most: there are none")
     language_code(lang)  # what is wrong is said before anything is read
@@ -307,7 +310,8 @@ def write_selection(selection: Selection, path: Path) -> None:
     from calque.formats.conllu import write_conllu
     from calque.formats.files import atomic_write
 
-    if ".txt" in (suffix.lower() for suffix in path.suffixes):
+    names = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".xz")]
+    if names[-1:] == [".txt"]:
         with atomic_write(path) as stream:
             stream.writelines(f"{one.text}\n" for one in selection.chosen)
     else:

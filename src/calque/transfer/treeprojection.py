@@ -59,7 +59,7 @@ def project_tree(target: Sentence, sources: Mapping[str, Sentence], links: Mappi
         there = _one_to_one(links[lang])
         for i, (j, sure) in there.items():
             token = sentence.tokens[i]
-            if token.head is None or tag_of_form(target.tokens[j].text) is not None:
+            if token.head is None or tag_of_form(target.tokens[j].text) == "PUNCT":
                 continue
             above, held = (0, 1.0) if token.head == 0 else _above(there, token.head)
             if above is None or above == j + 1:

@@ -50,7 +50,8 @@ class Tags:
     :ivar by_form: known by their characters alone, ``[words]``.
     :ivar starts: line → its first word.
     :ivar weights: of the sources, 1 on average.
-    :ivar agreement: of each source with the others together: share of the words they both have votes for; None for one alone.
+    :ivar agreement: of each source with the others together: share of the words they both have votes for; None for one
+        that is alone, or has no word with them.
     """
 
     tags: NDArray[np.int64]
@@ -177,14 +178,14 @@ def _weigh(votes: Mapping[str, NDArray[np.float32]]) -> tuple[dict[str, float], 
         return dict.fromkeys(votes, 1.0), dict.fromkeys(votes)
     whole = np.sum(list(votes.values()), axis=0)
     agreement: dict[str, float | None] = {}
-    raw: dict[str, float] = {}
     for lang, own in votes.items():
         rest = whole - own
         both = (own.max(axis=1) > 0) & (rest.max(axis=1) > 1e-9)
         agreement[lang] = float((own.argmax(axis=1) == rest.argmax(axis=1))[both].mean()) if both.any() else None
-        raw[lang] = agreement[lang] or 0.0
-    mean = sum(raw.values()) / len(raw)
-    return {lang: share / mean if mean else 1.0 for lang, share in raw.items()}, agreement
+    known = [share for share in agreement.values() if share is not None]
+    mean = sum(known) / len(known) if known else 0.0
+    # one that shares no word with the others cannot be judged by them: it counts as they do on average
+    return {lang: share / mean if share is not None and mean else 1.0 for lang, share in agreement.items()}, agreement
 
 
 def _allowed(forms: Sequence[str], dictionary: Dictionary | None) -> NDArray[np.float64]:

@@ -6,14 +6,14 @@ Choices and trade-offs
 - ``encoder`` compares word vectors, as SimAlign (Jalili Sabet et al. 2020) and awesome-align (Dou and Neubig 2021) do: cosine, a
   softmax over either side, and the geometric mean of the two. It works from the first pair on, for languages that the encoder
   knows. Each side's mean vector is taken off first: most of it says which language a word is of.
-- ``both`` is the mean of the two confidences: what both find is sure, what one finds alone counts half.
+- ``both`` is the mean of the two confidences, before any is left out: what both find is sure, what one finds alone counts half.
 - Words are compared without case, and may be cut after so many characters: in languages with many endings a text of some
   thousand lines shows most words once or twice, their beginnings more often.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -78,31 +78,20 @@ class Linker:
         :raises DataError: when no pair has words on both sides.
         """
         target = [self.target[k] for k in at]
-        counted = None if self.aligner == "encoder" else self._counted(source, target)
-        if self._reader is None:
-            assert counted is not None  # noqa: S101 - only the encoder does without
-            return counted
-        if self._vectors is None:
-            self._vectors = self._reader.read(self.target, self.language)
-        compared = compare(self._reader.read(source, lang), [self._vectors[k] for k in at], self.least)
-        if counted is None:
-            return compared
-        return [_mean(one, other, self.least) for one, other in zip(counted, compared, strict=True)]
+        ways = [] if self.aligner == "encoder" else [self._counted(source, target)]
+        if self._reader is not None:
+            if self._vectors is None:
+                self._vectors = self._reader.read(self.target, self.language)
+            ways.append(confidences(self._reader.read(source, lang), [self._vectors[k] for k in at]))
+        return [sure_links(sum(found[1:], found[0]) / len(found), self.least) for found in zip(*ways, strict=True)]
 
-    def _counted(self, source: Words, target: Words) -> list[SureLinks]:
+    def _counted(self, source: Words, target: Words) -> Iterator[NDArray[Any]]:
         pairs = [([_key(w, self.stem) for w in s], [_key(w, self.stem) for w in t]) for s, t in zip(source, target, strict=True)]
-        return Aligner(pairs, iterations=self.iterations).agreed(pairs, self.least)
+        return Aligner(pairs, iterations=self.iterations).confidences(pairs)
 
 
 def _key(word: str, stem: int | None) -> str:
     return word.casefold()[:stem]
-
-
-def _mean(one: SureLinks, other: SureLinks, least: float) -> SureLinks:
-    found = {(i, j): sure / 2 for i, j, sure in one}
-    for i, j, sure in other:
-        found[i, j] = found.get((i, j), 0.0) + sure / 2
-    return sorted((i, j, sure) for (i, j), sure in found.items() if sure >= least)
 
 
 def compare(source: Vectors, target: Vectors, least: float = LEAST, temperature: float = TEMPERATURE) -> list[SureLinks]:
@@ -111,18 +100,20 @@ def compare(source: Vectors, target: Vectors, least: float = LEAST, temperature:
     :param source: of each sentence ``[words, H]``; ``target`` alike.
     :param least: confidence of a link.
     """
+    return [sure_links(found, least) for found in confidences(source, target, temperature)]
+
+
+def confidences(source: Vectors, target: Vectors, temperature: float = TEMPERATURE) -> Iterator[NDArray[Any]]:
+    """Confidences of all links by the word vectors of pairs, ``[source words, target words]`` each."""
     middles = [_middle(side) for side in (source, target)]
-    found: list[SureLinks] = []
     for pair in zip(source, target, strict=True):
         if not all(map(len, pair)):
-            found.append([])
+            yield np.zeros((len(pair[0]), len(pair[1])))
             continue
         one, other = (_unit(side - middle) for side, middle in zip(pair, middles, strict=True))
         weights = (one @ other.T) / temperature
         weights = np.exp(weights - weights.max())
-        confidence = weights / np.sqrt(weights.sum(axis=0, keepdims=True) * weights.sum(axis=1, keepdims=True))
-        found.append(sure_links(confidence, least))
-    return found
+        yield weights / np.sqrt(weights.sum(axis=0, keepdims=True) * weights.sum(axis=1, keepdims=True))
 
 
 def _middle(side: Vectors) -> NDArray[np.float32]:

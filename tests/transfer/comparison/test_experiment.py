@@ -14,7 +14,7 @@ from calque.formats.conllu import read_conllu
 from calque.training.mixtures import draw
 from calque.transfer.comparison.experiment import plan, refuse_failures, run_experiment
 from calque.transfer.comparison.plan import Language, Run, runs_of
-from calque.transfer.comparison.prepare import prepare
+from calque.transfer.comparison.prepare import check_settings, prepare
 from calque.transfer.comparison.run import carry_out
 
 
@@ -106,6 +106,45 @@ def test_a_folder_of_another_experiment_is_refused(lab, changed):
         run_experiment(changed(ways=Ways(share=0.7)), lab[0], reporter=Heard())
     with pytest.raises(TrainingError, match="test limit differ"):
         run_experiment(changed(test_limit=5), lab[0], reporter=Heard())
+
+
+def test_files_that_change_their_roles_are_another_experiment(lab, changed, experiment):
+    source = experiment.sources["en"]
+    both = Language((*source.train, *source.test))  # trained on, where one was measured on
+    with pytest.raises(TrainingError, match="training files of en differ"):
+        run_experiment(changed(sources={"en": both}), lab[0], reporter=Heard())
+
+
+def test_a_model_trained_anew_in_its_folder_is_another_experiment(changed, experiment, tmp_path):
+    import shutil
+
+    own = tmp_path / "model"
+    shutil.copytree(experiment.model, own)
+    one = {"model": str(own), "targets": {"es": experiment.targets["es"]}, "strategies": ("zero-shot",), "shots": (0,)}
+    assert not run_experiment(changed(**one), tmp_path / "lab", resamples=200, reporter=Heard()).failed
+    weights = next(own.rglob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\x00\x00\x00\x3f")  # another last number
+    with pytest.raises(TrainingError, match="holds another comparison .weights of the model differ"):
+        run_experiment(changed(**one), tmp_path / "lab", reporter=Heard())
+
+
+def test_text_belongs_to_the_strategies_that_read_it(lab, changed, experiment, treebanks, tmp_path):
+    import shutil
+
+    folder = tmp_path / "lab"
+    shutil.copytree(lab[0], folder)
+    readers = (*experiment.strategies, "self-training")
+    text = {"es": (treebanks["es-dev"], treebanks["es"])}
+    one = {"targets": {"es": experiment.targets["es"]}, "shots": (0,)}
+
+    def settle(**more):
+        own = changed(**{**one, **more})
+        check_settings(own, prepare(own, folder), "", begun=True)
+
+    settle(strategies=readers, raw=text)  # added to what was there
+    settle(strategies=("few-shot",), shots=(8,))  # a row that reads none
+    with pytest.raises(TrainingError, match="text of es differ"):
+        settle(strategies=readers)
 
 
 def test_another_source_is_another_experiment(lab, changed, experiment):

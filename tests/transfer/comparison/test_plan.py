@@ -104,10 +104,19 @@ def test_the_command_names_what_differs_from_the_defaults():
         raw={"es": (Path("es.txt"),)},
         strategies=("self-training",),
     )
-    assert command_of(own, "lab", strategy="few-shot", shots=10, language="es") == (
+    assert command_of(own, "lab", strategy="self-training", shots=10, language="es") == (
         "calque compare --task pos --model mini --source en=train.conllu:test.conllu --targets es=train.conllu:test.conllu "
-        "--raw es=es.txt --shots 10 --seeds 3 --strategies few-shot --epochs 4 --test-limit 100 --share 0.3 --output lab"
+        "--raw es=es.txt --shots 10 --seeds 3 --strategies self-training --epochs 4 --test-limit 100 --share 0.3 --output lab"
     )
+
+
+def test_the_command_of_a_row_has_the_text_that_this_row_reads():
+    texts = {"es": (Path("es.txt"),), "ca": (Path("ca.txt"),), "en": (Path("en.txt"),)}
+    own = made(raw=texts, strategies=("few-shot", "self-training"), targets={"es": FILES, "ca": FILES})
+    assert "--raw" not in command_of(own, "lab", strategy="few-shot", shots=10, language="es")
+    told = command_of(own, "lab", strategy="self-training", shots=10, language="es")
+    assert "--raw es=es.txt --raw en=en.txt --shots" in told  # of another target it would be refused
+    assert "--raw ca=ca.txt" in command_of(own, "lab")
 
 
 def test_the_command_of_several_files_can_be_read_again(tmp_path):

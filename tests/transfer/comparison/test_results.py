@@ -139,6 +139,54 @@ def test_a_mean_is_over_the_languages_that_all_have_and_says_so():
     assert any("100 shots: the mean is over the languages that all strategies have (es)" in note for note in results.notes)
 
 
+def test_strategies_are_compared_on_the_draws_that_both_have():
+    rights = {"few-shot": [7, 7, 9, 9, 9], "joint": [7, 7], "adapter": [7, None, None, None, 9]}
+    records = {}
+    for language in ("es", "ca"):
+        for name, own in rights.items():
+            for seed, right in enumerate(own):
+                if right is not None:
+                    run = Run(language, 100, name, seed)
+                    records[run] = record(run, right)
+        base = Run(language, 0, "zero-shot", 0)
+        records[base] = record(base, 5)
+    results = gather(experiment(), records, command="", resamples=2000)
+    for language in ("es", "mean"):
+        alike = results.between("few-shot", "joint", 100, language)
+        assert (alike.difference, alike.p) == (0, 1)
+        assert results.between("few-shot", "adapter", 100, language).difference == 0
+        assert results.between("few-shot", "zero-shot", 100, language).difference == pytest.approx(0.32)  # all five of its draws
+    assert results.cell("few-shot", 100, "es").value == pytest.approx(0.819)
+    assert "100 shots: differences are over the draws that both have (few-shot 5, adapter 2, joint 2)" in results.notes
+
+
+def test_strategies_without_a_common_draw_are_not_compared():
+    records = {run: record(run, 7 + run.seed) for run in (Run("es", 100, "few-shot", 0), Run("es", 100, "joint", 1))}
+    results = gather(experiment(), records, command="", resamples=2000)
+    assert results.between("few-shot", "joint", 100) is None
+
+
+def test_too_few_resamples_for_the_comparisons_are_said():
+    run = {name: Run("es", 100, name, 0) for name in ("few-shot", "joint", "adapter")}
+    records = {one: record(one, right) for one, right in zip(run.values(), (5, 7, 9), strict=True)}
+    few = gather(experiment(), records, command="", resamples=100)
+    assert not any(one.sure for one in few.compared)
+    assert "100 resamples cannot make any of 3 differences sure: give --resamples 120" in few.notes
+    enough = gather(experiment(), records, command="", resamples=120)
+    assert all(one.sure for one in enough.compared)
+    assert not any("resamples" in note for note in enough.notes)
+
+
+def test_what_is_lost_without_a_labelled_sentence_is_shown_too():
+    records = {}
+    for name, source in (("zero-shot", 0.9), ("self-training", 0.8)):
+        run = Run("es", 0, name, 0)
+        records[run] = record(run, 7, source=source)
+    results = gather(experiment(strategies=("zero-shot", "self-training")), records, command="", resamples=2000)
+    shown = {row[0]: row[4] for row in summary(results).rows}
+    assert shown == {"zero-shot": "90.0", "self-training": "80.0 (-10.0)"}
+
+
 def test_few_draws_and_cut_files_are_said():
     results = found({"zero-shot": 5, "few-shot": 7}, seeds=2, test_limit=50, source_limit=400)
     told = " ".join(results.notes)

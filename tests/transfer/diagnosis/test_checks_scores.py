@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,22 @@ def test_an_unsure_model_is_seen_without_labels(case, score, status):
     (found,) = low_confidence(case([("raw", "es", ["el gato duerme ."] * 5)], score=score))
     assert (found.status, found.evidence["confidence"]) == (status, pytest.approx(score))
     assert bool(found.remedies) == (status != "ok")
+
+
+def test_remedies_can_be_pasted_whatever_the_names_are(case):
+    made = case([("raw", "es", ["el gato duerme ."] * 5), ("test", "es", TEXT)], score=0.5)
+    made.samples[0].file, made.samples[1].file = "my texts/raw.txt", "my texts/test.conllu"
+    raw, test = low_confidence(made)[::-1]  # tests come first
+    words = shlex.split(raw.remedies[0].command)
+    assert words[words.index("--input") + 1] == "my texts/raw.txt"
+    assert shlex.split(test.remedies[0].command)[-1] == "es=my texts/test.conllu"
+
+
+def test_a_language_that_was_not_said_is_not_made_up(case):
+    made = case([("raw", "und", ["el gato duerme ."] * 5), ("test", "und", TEXT)], score=0.5)
+    test, raw = low_confidence(made)
+    assert " --lang auto " in raw.remedies[0].command and "--train LANG=LABELS" in raw.remedies[1].command
+    assert test.remedies[0].command == "calque evaluate models/toy und-1.conllu"
 
 
 def test_how_sure_a_model_is_of_other_tasks_is_not_judged(case):

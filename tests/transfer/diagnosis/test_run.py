@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 
 import pytest
 from rich.console import Console
@@ -133,3 +134,15 @@ def test_the_embedded_default_is_diagnosed_without_pytorch(write, monkeypatch):
     found = diagnose(test={"es": write("es.conllu", texts)}, raw={"es": write("es.txt", ["El gato está en la mesa."])})
     assert found.model == "default" and found.of("unknown pieces")[0].status == "ok"
     assert found.of("distant pair")[0].told == "the model has been trained on it"
+
+
+def test_a_models_name_with_a_space_stays_one_word(write, tmp_path, monkeypatch):
+    from calque.transfer.diagnosis import run
+
+    folder = str(tmp_path / "my models" / "m")
+    monkeypatch.setattr(run, "_load", lambda model, backend: (Lexicon(), str(model)))
+    found = diagnose(folder, test={"es": write("es.conllu", TEST)})
+    assert found.model == folder
+    commands = [shlex.split(one.command) for finding in found.findings for one in finding.remedies]
+    assert any(folder in words for words in commands)
+    assert not any("models/m" in words for words in commands)

@@ -24,6 +24,7 @@ def loaded(name: str | None, threads: int | None) -> Iterator[Tagger]:
     """
     with _environment(threads):
         tagger: Tagger = load(name)
+        models_of(tagger)  # those of a table of routes are read now, or they would not find it
     torch = _torch_of(tagger)
     if torch is None or threads is None:
         yield tagger
@@ -36,8 +37,16 @@ def loaded(name: str | None, threads: int | None) -> Iterator[Tagger]:
         torch.set_num_threads(before)
 
 
+def models_of(tagger: Any) -> list[Any]:
+    """The models that work: the tagger itself, or those of a table of routes."""
+    from calque.runtime.router import Router
+
+    return [source.tagger() for source in {r.source: None for r in tagger.routes}] if isinstance(tagger, Router) else [tagger]
+
+
 def machine(tagger: Any) -> dict[str, Any]:
-    """The processor, the cores this process may use, and what the model takes of them."""
+    """The processor, the cores this process may use, and what the model takes of them (the first one, of a table of routes)."""
+    tagger = models_of(tagger)[0]
     torch = _torch_of(tagger)
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
@@ -63,10 +72,13 @@ def versions(tagger: Tagger) -> dict[str, str]:
 def size_on_disk(name: str | None, tagger: Any) -> float | None:
     """MB (millions of bytes) of the model's folder, and of an encoder beside it whose tables it shares.
 
-    An encoder of the Hub that the folder only names is not counted. None where nothing is known.
+    An encoder of the Hub that the folder only names is not counted. None where nothing is known, and of a table of routes.
     """
+    from calque.config import is_routes
     from calque.inventory import describe
 
+    if name is not None and is_routes(name):
+        return None
     size = describe(name).bytes or 0
     config = getattr(tagger, "config", None)
     onnx = config.extra.get("onnx") if config is not None else None
@@ -77,7 +89,7 @@ def size_on_disk(name: str | None, tagger: Any) -> float | None:
 
 def _torch_of(tagger: Any) -> Any:
     """PyTorch, which a model of its kind has loaded; None for others."""
-    return sys.modules.get("torch") if hasattr(tagger, "register_forward_hook") else None
+    return sys.modules.get("torch") if any(hasattr(model, "register_forward_hook") for model in models_of(tagger)) else None
 
 
 @contextmanager

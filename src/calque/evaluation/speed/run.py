@@ -26,7 +26,7 @@ from calque.document import Sentence
 from calque.errors import CalqueError, DataError, ModelError
 from calque.evaluation.speed.fresh import peak_memory, seconds_to_start
 from calque.evaluation.speed.inputs import Source, source_of
-from calque.evaluation.speed.machine import loaded, machine, size_on_disk, versions
+from calque.evaluation.speed.machine import loaded, machine, models_of, size_on_disk, versions
 from calque.evaluation.speed.stages import watched
 from calque.pipeline import Tagger, analyse_sentences, annotate, check_tasks
 from calque.tasks import TASKS
@@ -245,9 +245,10 @@ def _some(sentences: Sequence[Sentence]) -> list[Sentence]:
 
 def _forget(tagger: Any) -> None:
     """Let words be new to the model, as those of a text that it has not met."""
-    pieces = getattr(tagger, "pieces", None) or getattr(getattr(tagger, "encoder", None), "pieces", None)
-    if pieces is not None:
-        pieces.forget()
+    for model in models_of(tagger):
+        pieces = getattr(model, "pieces", None) or getattr(getattr(model, "encoder", None), "pieces", None)
+        if pieces is not None:
+            pieces.forget()
 
 
 def _latencies(

@@ -5,6 +5,8 @@ Choices and trade-offs
   their own, outside the rounds that give words a second.
 - What is left of the pass is ``decoding``: sorting into batches, labels, entities and trees out of scores, and writing them into
   the words.
+- That pass is made by one thread of Python, also where a call would go in two halves at once: times of two threads add up to more
+  than the pass took.
 - A model that computes elsewhere (a GPU) works on while the clock of its graph has stopped: it has no shares, rather than wrong
   ones.
 """
@@ -68,6 +70,7 @@ def watched(tagger: Tagger) -> Iterator[tuple[Tagger, Clock] | None]:
     clock = Clock()
     if isinstance(tagger, OnnxModel):
         model = copy.copy(tagger)  # shares the session, and leaves the caller's model as it is
+        model.threads = 1  # of Python's: those of the session, which is the caller's, stay as they are
         model.pieces = _Pieces(tagger.pieces, clock)
         model._run = clock.timed("graph", tagger._run)
         yield model, clock

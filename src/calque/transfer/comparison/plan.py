@@ -206,8 +206,9 @@ def command_of(
     for lang, files in experiment.sources.items():
         words += [word for told in _told(lang, files) for word in ("--source", told)]
     words += ["--targets", ",".join(told for lang, files in targets.items() for told in _told(lang, files))]
-    for lang, paths in experiment.raw.items():
-        words += [part for path in paths for part in ("--raw", f"{lang}={path}")]
+    if any("raw" in STRATEGIES[name].needs for name in (experiment.strategies if strategy is None else (strategy,))):
+        texts = {lang: paths for lang, paths in experiment.raw.items() if lang in targets or lang in experiment.sources}
+        words += [part for lang, paths in texts.items() for path in paths for part in ("--raw", f"{lang}={path}")]
     wanted = experiment.shots if shots is None else (shots,)
     words += ["--shots", ",".join(shots_label(number) for number in wanted), "--seeds", experiment.seeds]
     words += ["--strategies", strategy or ",".join(experiment.strategies), *_options(experiment)]

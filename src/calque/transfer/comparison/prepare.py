@@ -9,13 +9,15 @@ Choices and trade-offs
   domain and cut into words by people: self-training on raw text of another domain has it harder.
 - Test sentences of other languages are not taken out, or a further target would change the draws of those that were there; where
   training data holds some, it is said.
-- A folder belongs to one experiment: other data or options are refused, with the difference named. More languages, shots, seeds
+- A folder belongs to one experiment: other data or options are refused, with the difference named, and so is a model in a folder
+  that was trained anew. More languages, shots, seeds
   or strategies are no other experiment. What the folder was asked for is kept, so that its tables are always of all of it.
 - A folder in which no run is finished yet belongs to nobody.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -58,7 +60,7 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
     earlier: list[str] = field(default_factory=list)  # notes of commands before, into the same folder
     suffix: str = ".conllu"
-    hashes: dict[str, list[str]] = field(default_factory=dict)  # of the files that were given
+    given_files: dict[str, Any] = field(default_factory=dict)  # settings of a folder: checksums by language, and what they are of
     pending: list[tuple[list[Item], Path, Reading]] = field(default_factory=list)
     keys: dict[str, dict[str, set[str]]] = field(default_factory=dict)  # long sentences, by kind (train, test) and language
 
@@ -87,16 +89,10 @@ def prepare(experiment: Experiment, folder: Path) -> Prepared:
 
     :raises DataError: for files that are missing, malformed, or too small for the shots.
     """
-    from calque.training.corpus import sha256
-
     reading = Reading(experiment.options.tasks, experiment.options.mapping, experiment.options.multi_label)
     made = Prepared(folder, suffix=reading.suffix)
     for language, files in {**experiment.sources, **experiment.targets}.items():
-        given = [*files.train, *files.test, *experiment.raw.get(language, ())]
-        missing = next((path for path in given if not path.is_file()), None)
-        if missing is not None:
-            raise DataError(f"{missing}: {'a folder, not a file' if missing.is_dir() else 'no such file'} (given for {language})")
-        made.hashes[language] = [sha256(path) for path in given]
+        made.given_files |= _given_files(language, files, experiment)
     for language, files in experiment.sources.items():
         tests = _tests(files.test, language, experiment, reading, made) if files.test else []
         pool = _apart(read_items(files.train, language, reading), tests, language, made)
@@ -116,6 +112,26 @@ def prepare(experiment: Experiment, folder: Path) -> Prepared:
         _draws(pool, language, experiment, reading, made)
     _say_what_is_shared(made)
     return made
+
+
+def _given_files(language: str, files: Language, experiment: Experiment) -> dict[str, Any]:
+    """Checksums of a language's files, how many of them are trained on, and, where a strategy reads text, those of its text."""
+    from calque.training.corpus import sha256
+
+    text = experiment.raw.get(language, ())
+    missing = next((path for path in (*files.train, *files.test, *text) if not path.is_file()), None)
+    if missing is not None:
+        raise DataError(f"{missing}: {'a folder, not a file' if missing.is_dir() else 'no such file'} (given for {language})")
+    found: dict[str, Any] = {
+        f"files of {language}": [sha256(path) for path in (*files.train, *files.test)],
+        f"training files of {language}": len(files.train),
+    }
+    return found | ({f"text of {language}": [sha256(path) for path in text]} if _readers(experiment) else {})
+
+
+def _readers(experiment: Experiment) -> list[str]:
+    """The strategies that read text without labels."""
+    return [name for name in experiment.strategies if "raw" in STRATEGIES[name].needs]
 
 
 def _say_what_is_shared(made: Prepared) -> None:
@@ -166,7 +182,7 @@ def _text(
     pool: list[Item], tests: Sequence[Item], language: str, experiment: Experiment, reading: Reading, made: Prepared
 ) -> None:
     """Text without labels, for the strategies that read some; test sentences are taken out of it, too."""
-    readers = [name for name in experiment.strategies if "raw" in STRATEGIES[name].needs]
+    readers = _readers(experiment)
     if not readers:
         return
     if language in experiment.raw:
@@ -213,6 +229,7 @@ def check_settings(experiment: Experiment, made: Prepared, command: str, *, begu
     now: dict[str, Any] = {
         "task": experiment.task,
         "model": experiment.model,
+        **_weights(experiment.model),
         "options": experiment.options.described(),
         "source options": experiment.source_options.described(),
         "ways": asdict(experiment.ways),
@@ -220,7 +237,7 @@ def check_settings(experiment: Experiment, made: Prepared, command: str, *, begu
         "test limit": experiment.test_limit,
         "source": next(iter(experiment.sources), None),
         **({"sources": list(experiment.sources)} if several else {}),
-        **{f"files of {language}": found for language, found in made.hashes.items()},
+        **made.given_files,
     }
     now = json.loads(json.dumps(now))
     path = made.folder / SETTINGS
@@ -238,6 +255,16 @@ def check_settings(experiment: Experiment, made: Prepared, command: str, *, begu
     with atomic_write(path) as stream:
         stream.write(json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     return whole
+
+
+def _weights(model: str) -> dict[str, str]:
+    """A checksum of a model in a folder, which may be trained anew under its name; nothing of others."""
+    from calque.training.corpus import sha256
+
+    folder = Path(model).expanduser()
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".bin", ".json") and path.is_file())
+    told = "".join(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n" for path in files)
+    return {"weights of the model": hashlib.sha256(told.encode()).hexdigest()} if files else {}
 
 
 def _before(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,14 +7,16 @@ Choices and trade-offs
   needs no shots stands among them as the base line. Values of p are corrected for the comparisons of their group (Holm).
 - A mean is taken over the languages that every strategy of its group was measured on, so that no strategy gains by an easy one;
   the base line that stands in a group is averaged over that group's languages.
-- Forgetting is the source's score after, minus that of the zero-shot model, in the mean over the runs.
+- Runs of which one strategy lacks the draw (it was given fewer ``--seeds``, or a run failed) are left out of its comparisons.
+- Forgetting is the source's score by the zero-shot model less that after, in the mean over the runs.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -29,6 +31,9 @@ from calque.transfer.comparison.run import Record
 
 Draws = NDArray[np.float64]
 """Scores of bootstrap resamples, ``[resamples]``."""
+Key = tuple[str, str, int]
+"""Of a cell: language, strategy and shots."""
+Scored = tuple[Runs, Draws]
 MEAN = "mean"
 BASE = "zero-shot"
 SURE = 0.05  # of p, for a difference to be called one
@@ -151,6 +156,20 @@ def gather(
         by_cell[run.language, run.strategy, run.shots].append(record)
     scores = {key: Runs.of([(r["right"], r["counted"]) for r in own]) for key, own in by_cell.items()}
     draws = {key: resampled({key[0]: runs}, resamples=resamples, seed=seed) for key, runs in scores.items()}
+
+    def pair(one: Key, other: Key) -> list[Scored]:
+        """Two cells of one language by their runs with the same draws of shots; nothing where they share no draw."""
+        drawn = [[record["seed"] for record in by_cell[key]] for key in (one, other)]
+        if one[2] != other[2] or drawn[0] == drawn[1]:  # one was given no shots: it stands beside every draw of the other
+            return [(scores[key], draws[key]) for key in (one, other)]
+        found: list[Scored] = []
+        shared = [number for number in drawn[0] if number in drawn[1]]
+        for key, own in zip((one, other), drawn if shared else (), strict=False):
+            rows = [own.index(number) for number in shared]
+            runs = Runs(scores[key].right[rows], scores[key].counted[rows])
+            found.append((runs, resampled({key[0]: runs}, resamples=resamples, seed=seed)))
+        return found
+
     sources = tuple(experiment.sources)
     results = Results(
         experiment.metric,
@@ -170,8 +189,8 @@ def gather(
         _means(results, scores, by_cell, draws)
     for shots in results.shots:
         for language in (*results.languages, *((MEAN,) if len(results.languages) > 1 else ())):
-            _compare(results, shots, language, scores, draws)
-    _say_what_is_thin(experiment, results)
+            _compare(results, shots, language, pair)
+    _say_what_is_thin(experiment, results, resamples)
     _say_what_all_gives(results)
     return results
 
@@ -251,23 +270,17 @@ def _means(
                 results.bases[shots] = cell
 
 
-def _compare(
-    results: Results,
-    shots: int,
-    language: str,
-    scores: Mapping[tuple[str, str, int], Runs],
-    draws: Mapping[tuple[str, str, int], Draws],
-) -> None:
+def _compare(results: Results, shots: int, language: str, pair: Callable[[Key, Key], list[Scored]]) -> None:
     """All pairs of what was measured with so many shots, and the base line."""
     group = results.group(shots, language)
     found: list[tuple[str, str, Difference]] = []
     for one, other in combinations(group, 2):
         shared = [lang for lang in one.languages if lang in other.languages]
-        if shared:
-            keys = [[(lang, cell.strategy, cell.shots) for lang in shared] for cell in (one, other)]
-            means = [statistics.fmean(scores[key].value for key in side) for side in keys]
-            first, second = (np.mean([draws[key] for key in side], axis=0) for side in keys)
-            found.append((one.strategy, other.strategy, difference(means[0] - means[1], first, second)))
+        both = [pair(*((lang, cell.strategy, cell.shots) for cell in (one, other))) for lang in shared]
+        if both and all(both):
+            value = statistics.fmean(first.value - second.value for (first, _), (second, _) in both)
+            first, second = (np.mean([side[at][1] for side in both], axis=0) for at in (0, 1))
+            found.append((one.strategy, other.strategy, difference(value, first, second)))
     corrected = holm([seen.p for _, _, seen in found])
     results.compared += [
         Compared(language, shots, first, second, seen.value, seen.interval, p)
@@ -275,7 +288,17 @@ def _compare(
     ]
 
 
-def _say_what_is_thin(experiment: Experiment, results: Results) -> None:
+def _say_what_is_thin(experiment: Experiment, results: Results, resamples: int) -> None:
+    most = max(Counter((one.language, one.shots) for one in results.compared).values(), default=0)
+    if most * 2 / (resamples + 1) >= SURE:
+        results.notes.append(
+            f"{resamples:,} resamples cannot make any of {most} differences sure: give --resamples {math.ceil(2 * most / SURE)}"
+        )
+    for shots in results.shots:
+        runs = {cell.strategy: cell.runs for cell in results.group(shots) if cell.shots == shots}
+        if len(set(runs.values())) > 1:
+            told = ", ".join(f"{name} {number}" for name, number in runs.items())
+            results.notes.append(f"{shots_label(shots)} shots: differences are over the draws that both have ({told})")
     drawn = any(shots not in (0, ALL) for shots in results.shots)
     if drawn and experiment.seeds < FEWEST_SEEDS:
         results.notes.append(

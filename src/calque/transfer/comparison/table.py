@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from calque.evaluation.tables import language_label
 from calque.transfer.comparison.plan import ALL, shots_label
-from calque.transfer.comparison.results import MEAN, Cell, Results, plain_cell
+from calque.transfer.comparison.results import BASE, MEAN, Cell, Results, plain_cell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,7 +120,7 @@ def _mark(results: Results, cell: Cell, shots: int) -> str:
 def _change(cell: Cell) -> str:
     if cell.source is None:
         return "–"
-    change = "" if cell.forgotten is None or not cell.shots else f" ({round(-100 * cell.forgotten, 1) + 0.0:+.1f})"
+    change = "" if cell.forgotten is None or cell.strategy == BASE else f" ({round(-100 * cell.forgotten, 1) + 0.0:+.1f})"
     return f"{100 * cell.source:.1f}{change}"
 
 

@@ -115,7 +115,7 @@ def _adapt(case: Case, sample: Sample) -> tuple[Remedy, ...]:
     return (
         Remedy(
             "label a hundred sentences of this kind, and keep another hundred to measure on",
-            f"calque parse --input {sample.file} --lang {language}{case.named} --format conllu --output LABELS"
+            f"calque parse --input {sample.path} --lang {language}{case.named} --format conllu --output LABELS"
             if sample.role == "raw"
             else f"calque evaluate {case.model} {sample.argument} --per-tag",
         ),

@@ -177,7 +177,7 @@ def _forms(odd: list[tuple[str, str, str]]) -> str:
 
 
 def _agree(case: Case, sample: Sample) -> tuple[Remedy, ...]:
-    language = sample.language
+    language = sample.code
     found = [
         Remedy("see which label is taken for which", f"calque evaluate {case.model} {sample.argument} --confusion"),
         Remedy(
@@ -224,7 +224,7 @@ def few_labels(case: Case) -> list[Finding]:
         told = f"each of {counted(len(counts), 'class', 'classes')} has {FEWEST} training words or more"
     learnt = train[0]
     remedies = (
-        Remedy("see how well they are found", f"calque evaluate {case.model} {learnt.language}=TEST --per-tag"),
+        Remedy("see how well they are found", f"calque evaluate {case.model} {learnt.code}=TEST --per-tag"),
         Remedy(
             "add a treebank that has them, of another language too: classes are shared",
             f"calque train {case.task} --model {case.start} --train {learnt.argument} --train OTHER=FILE --output DIR",

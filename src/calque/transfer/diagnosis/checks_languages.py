@@ -228,7 +228,7 @@ def _accuracy_by_language(sample: Sample, places: list[tuple[str, int, int]]) ->
 
 def _sorted_out(case: Case, sample: Sample) -> tuple[Remedy, ...]:
     if sample.role == "raw":
-        look = f"calque parse --input {sample.file} --lang auto{case.named} --format json"
+        look = f"calque parse --input {sample.path} --lang auto{case.named} --format json"
         return (Remedy("let each sentence, and each word of mixed ones, be identified (the languages are in the output)", look),)
     both = f"--train {sample.language}=FILE --train OTHER=FILE"
     return (

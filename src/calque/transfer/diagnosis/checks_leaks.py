@@ -34,7 +34,7 @@ def duplicates(case: Case) -> list[Finding]:
 
 def _leaked(case: Case, sample: Sample, train: Mapping[bytes, str], checksums: Mapping[str, str]) -> Finding:
     finding = partial(Finding, check="duplicates", language=sample.language, file=sample.file)
-    language = sample.language
+    language = sample.code
     trained_on = checksums.get(_sha256(sample.file)) if checksums else None
     remedies = (
         Remedy("measure on sentences that were kept apart", f"calque evaluate {case.model} {language}=OTHER"),

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from calque.transfer.diagnosis.findings import Finding, Remedy, counted, graded, percent, worst
-from calque.transfer.diagnosis.samples import UNDETERMINED, Case, PieceCounts, Sample
+from calque.transfer.diagnosis.samples import Case, PieceCounts, Sample
 
 UNKNOWN, MANY_UNKNOWN = 0.02, 0.05  # part of the words
 PIECES, MANY_PIECES = 3.5, 5.0  # a word
@@ -68,7 +68,7 @@ def _new_script(case: Case, script: str | None) -> bool:
 
 
 def _other_encoder(case: Case, sample: Sample) -> tuple[Remedy, ...]:
-    lang = "xx" if sample.language == UNDETERMINED else sample.language
+    lang = sample.code
     return (
         Remedy("look for an encoder whose languages or script are these, such as glot500 (511 languages)", "calque models list"),
         Remedy("train from it anew", f"calque train {case.task} --model glot500 --train {lang}=FILE --output DIR"),
@@ -128,7 +128,7 @@ def _cut(counts: PieceCounts) -> str:
 
 def _shorter(sample: Sample, case: Case) -> tuple[Remedy, ...]:
     see = (
-        f"calque parse --input {sample.file} --lang {sample.language}{case.named} --format conllu"
+        f"calque parse --input {sample.path} --lang {sample.spoken}{case.named} --format conllu"
         if sample.role == "raw"
         else f"calque evaluate {case.model} {sample.argument} --limit 100"
     )
@@ -136,6 +136,6 @@ def _shorter(sample: Sample, case: Case) -> tuple[Remedy, ...]:
         Remedy("see where sentences end: rules need full stops, lines of verse or chat have none (put a line end there)", see),
         Remedy(
             "train with the window of the text, as far as the encoder goes",
-            f"calque train {case.task} --model {case.start} --train {sample.language}=FILE --max-length 512 --output DIR",
+            f"calque train {case.task} --model {case.start} --train {sample.code}=FILE --max-length 512 --output DIR",
         ),
     )

@@ -17,7 +17,7 @@ import numpy as np
 
 from calque.tasks import TASKS
 from calque.transfer.diagnosis.findings import Finding, Remedy, graded, percent
-from calque.transfer.diagnosis.samples import UNDETERMINED, Case, Sample, Sureness
+from calque.transfer.diagnosis.samples import Case, Sample, Sureness
 
 UNSURE, VERY_UNSURE = 0.05, 0.1  # mean probability below 1
 OFF, FAR_OFF = 0.03, 0.1
@@ -42,14 +42,13 @@ def _unsure(case: Case, sample: Sample) -> Finding:
     status = graded(1 - confidence, UNSURE, VERY_UNSURE)
     told = f"the model is {percent(confidence)} sure of its labels on average"
     told += f"; {percent(1 - UNSURE, 0)} or more is usual where it does well" if status != "ok" else ""
-    language = "es" if sample.language == UNDETERMINED else sample.language
-    draft = f"calque parse --input {sample.file} --lang {language}{case.named} --output LABELS"
+    draft = f"calque parse --input {sample.path} --lang {sample.spoken}{case.named} --output LABELS"
     look = (
         Remedy("correct its labels in some hundred sentences, and see how many were right", draft)
         if sample.role == "raw"
         else Remedy("see how many of them are right", f"calque evaluate {case.model} {sample.argument}")
     )
-    learn = f"calque train {case.task} --model {case.start} --train {language}=LABELS --output DIR"
+    learn = f"calque train {case.task} --model {case.start} --train {sample.code}=LABELS --output DIR"
     remedies = () if status == "ok" else (look, Remedy("and go on with them", learn))
     return Finding(
         check="low confidence", status=status, told=told, language=sample.language, file=sample.file,
@@ -84,7 +83,7 @@ def _off(case: Case, sample: Sample) -> Finding:
         ),
         Remedy(
             "or train on some hundred labelled sentences of the language",
-            f"calque train {case.task} --model {case.start} --train {sample.language}=FILE --limit 500 --output DIR",
+            f"calque train {case.task} --model {case.start} --train {sample.code}=FILE --limit 500 --output DIR",
         ),
     )
     return finding(status=status, told=told, evidence=evidence, remedies=() if status == "ok" else remedies)

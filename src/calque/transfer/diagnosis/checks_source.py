@@ -60,7 +60,7 @@ def _weak(case: Case, sample: Sample) -> Finding:
             "metric": TASKS[case.task].metric, "value": score.value, "interval": [low, high], "mark": MARKS[case.task],
             "measured": True, "words": score.words,
         },
-        remedies=() if status == "ok" else _better_source(case, sample.language),
+        remedies=() if status == "ok" else _better_source(case, sample.code),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from calque.config import ModelConfig
@@ -111,7 +112,7 @@ def diagnose(
         for language, paths in files.items()
         for path in ([str(paths)] if isinstance(paths, str | Path) else map(str, paths))
     ]
-    case = Case(model=name, task=chosen, config=config, samples=samples)
+    case = Case(model=quote(name), task=chosen, config=config, samples=samples)
     _run(tagger, samples, adapters, otherwise, progress)
     if before is not None:
         case.before = _before(before, backend, case, progress)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from shlex import quote
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -91,7 +92,22 @@ class Sample:
     @property
     def argument(self) -> str:
         """As it is given on the command line."""
-        return f"{self.language}={self.file}"
+        return self.path if self.language == UNDETERMINED else quote(f"{self.language}={self.file}")
+
+    @property
+    def path(self) -> str:
+        """The file, as a command names it."""
+        return quote(self.file)
+
+    @property
+    def spoken(self) -> str:
+        """The language for ``--lang``: to be identified where it was not said."""
+        return "auto" if self.language == UNDETERMINED else self.language
+
+    @property
+    def code(self) -> str:
+        """The language in ``LANG=FILE``: in capitals, as what only the user knows, where it was not said."""
+        return "LANG" if self.language == UNDETERMINED else self.language
 
     @cached_property
     def words(self) -> int:
@@ -257,10 +273,8 @@ def read_sample(
         raise DataError(f"{path}: no sentences in this file: is it the file you meant?")
     # that a word has no features is a label; that none of a file has any is a gap
     if role != "raw" and all(label_of(task, token) in (None, "_") for sentence in found for token in sentence.tokens):
-        what = TASKS[task]
-        raise DataError(
-            f"{path}: no {what.what} ({what.column}): give an annotated file, or, as raw text,  --raw {language}={path}"
-        )
+        what, named = TASKS[task], path if language == UNDETERMINED else f"{language}={path}"
+        raise DataError(f"{path}: no {what.what} ({what.column}): give an annotated file, or, as raw text,  --raw {named}")
     return Sample(role=role, language=language, file=path, task=task, sentences=found, whole=whole)
 
 
