@@ -336,7 +336,7 @@ class _Trees:
             chosen = np.isin(of_sentence, mine)
             width = _width(head)  # heads of other adapters may be wider
             scores = relation_scores(self.children[chosen, :width], parents[chosen, :width], head.weights)
-            names = iter(_relation_names(scores, is_root[chosen], head.config.labels))
+            names = iter(relation_names(scores, is_root[chosen], head.config.labels))
             for i in mine:
                 made[i] = [next(names) for _ in range(spans[i][1] - spans[i][0])]
         return made
@@ -347,7 +347,7 @@ def _width(head: Head) -> int:
     return int(head.weights["labels.weight"].shape[1]) // 3
 
 
-def _relation_names(scores: NDArray[np.float32], is_root: NDArray[np.bool_], labels: Sequence[str]) -> list[str]:
+def relation_names(scores: NDArray[np.float32], is_root: NDArray[np.bool_], labels: Sequence[str]) -> list[str]:
     """The best relation of each word: ``root`` for the root, and for it alone."""
     if "root" in labels:
         scores[~is_root, labels.index("root")] = -np.inf

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from calque.analysis import Analysis, Tagged, Tree
+from calque.document import Sentence, Token
 from calque.errors import DataError, ModelError
 from calque.evaluation import evaluate
-from calque.evaluation.counting import universal
+from calque.evaluation.counting import FEATS_METRICS, FeatsCounter, universal
 
 GOLD = """1\tLos\tel\tDET\t_\tDefinite=Def|Gender=Masc|Number=Plur\t2\tdet\t_\t_
 2\tgatos\tgato\tNOUN\t_\tGender=Masc|Number=Plur\t3\tnsubj\t_\t_
@@ -83,6 +84,13 @@ def test_the_figures_are_those_of_the_official_evaluation(gold: Path) -> None:
 def test_universal_features_alone() -> None:
     assert universal("Mood=Ind|Number=Plur|Style=Coll") == "Mood=Ind|Number=Plur"
     assert universal("Number[psor]=Sing") == universal("_") == ""
+
+
+def test_the_order_of_features_means_nothing() -> None:
+    counter = FeatsCounter()
+    gold = Sentence([Token("gatos", feats="Number=Plur|Gender=Masc"), Token("y", feats=None), Token("son", feats="Number=Plur")])
+    counter.add(gold, Tagged(["Gender=Masc|Number=Plur", "_", "Mood=Ind|Number=Plur"], [1.0] * 3))
+    assert {metric: ratio.correct for metric, ratio in counter.tally.ratios.items()} == dict.fromkeys(FEATS_METRICS, [2])
 
 
 def test_a_task_that_is_asked_for_must_be_annotated(gold: Path) -> None:

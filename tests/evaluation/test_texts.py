@@ -78,13 +78,61 @@ def test_several_labels_a_text(tmp_path: Path) -> None:
     assert {r.metric for r in found.results} == {"classify.accuracy", "classify.macro_f1", "classify.micro_f1"}
 
 
+class Several:
+    """A trained head that knows of several labels a text."""
+
+    tasks = ("classify",)
+
+    def classify_texts(self, texts: Sequence[str], *, threshold: float = 0.5, **options: object) -> list[Classified]:
+        chances = [{"food": 0.9 if "soup" in text else 0.4, "sport": 0.8 if "goal" in text else 0.1} for text in texts]
+        likely = [{label: one for label, one in each.items() if one >= threshold} for each in chances]
+        return [Classified(text, tuple(one), tuple(one.values()), True) for text, one in zip(texts, likely, strict=True)]
+
+
+def test_a_head_for_several_labels_a_text_is_measured_by_all_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "several.tsv"
+    path.write_text("label\ttext\nfood|sport\tsoup goal\nfood\tsoup\n\tnothing\nfood\ta goal\n", encoding="utf-8")
+    found = evaluate_texts(Several(), {"en": path}, multi_label=True)
+    assert {r.metric: r.value for r in found.results} == {
+        "classify.accuracy": 3 / 4,
+        "classify.macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2),
+        "classify.micro_f1": pytest.approx(2 * 3 / (4 + 4)),
+    }
+    calibration = found.classes["en"].calibration
+    assert calibration is not None and calibration.decisions == 4 * 2  # the unlikely labels, too
+    brier = (2 * 0.1**2 + 2 * 0.2**2 - 0.2**2 + 0.8**2 + 2 * 0.1**2 + 0.4**2 + 0.6**2) / 8
+    assert calibration.brier == pytest.approx(brier)
+
+
+@pytest.mark.parametrize(("labels", "number"), [(["food", "sport"], 2), ([], 0)])
+def test_texts_with_several_labels_are_not_measured_as_if_they_had_one(labels: list[str], number: int, tmp_path: Path) -> None:
+    path = tmp_path / "several.jsonl"
+    rows = [{"text": "soup", "label": "food"}, {"text": "goal", "label": labels}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"several\.jsonl:2: this text has {number} labels: .*--multi-label"):
+        evaluate_texts(Trained(), {"en": path})
+
+
+def test_a_limit_is_one_of_texts_and_not_of_the_labels_to_choose_from(tmp_path: Path) -> None:
+    path = tmp_path / "sorted.tsv"
+    path.write_text("label\ttext\nfood\ta goal\nfood\tsoup\nsport\ta run\n", encoding="utf-8")
+    found = evaluate_texts(Alike(), {"en": path}, limit=2).score("en", metric="classify.accuracy")
+    assert found is not None
+    assert (found.value, found.words) == (0.5, 2)
+
+
 def test_which_files_hold_texts(table: Path, tmp_path: Path) -> None:
     names = tmp_path / "names.jsonl"
     names.write_text('{"tokens": ["Ana"], "tags": ["B-PER"]}\n', encoding="utf-8")
     texts = tmp_path / "texts.jsonl"
     texts.write_text('{"text": "warm soup", "label": "food"}\n', encoding="utf-8")
     assert holds_texts(table) and holds_texts(texts)
-    assert not holds_texts(names) and not holds_texts("a.conllu.xz") and not holds_texts("a")
+    tagged = tmp_path / "names.tsv"
+    tagged.write_text("Ana\tB-PER\ncanta\tO\n", encoding="utf-8")
+    several = tmp_path / "several.jsonl"
+    several.write_text('{"text": "salt", "labels": []}\n{"text": "warm soup", "labels": ["food", "art"]}\n', encoding="utf-8")
+    assert holds_texts(several)
+    assert not holds_texts(tagged) and not holds_texts(names) and not holds_texts("a.conllu.xz") and not holds_texts("a")
     empty = tmp_path / "empty.tsv"
     empty.write_text("label\ttext\n", encoding="utf-8")
     with pytest.raises((DataError, CalqueError), match="empty.tsv"):

@@ -176,6 +176,20 @@ def test_a_bad_row_is_named_and_can_be_skipped(write, name, content, line, messa
     assert [str(error) for error in skipped] == [str(raised.value)]
 
 
+@pytest.mark.parametrize("read", [read_texts, read_plain_texts])
+def test_a_header_says_what_parts_the_columns_where_a_row_has_one_too_many(read, write):
+    path = write("a.csv", "text;label\nmuy buena; sí;pos\nmuy mala;neg\n")
+    with pytest.raises(FormatError, match=r"a\.csv:2: 3 cells, where the first line has 2"):
+        list(read(path))
+    assert len(list(read(path, on_error="skip"))) == 1
+
+
+def test_a_cell_that_is_too_long_for_csv_is_not_said_to_lack_quotes(write):
+    path = write("a.csv", 'label,text\na,"' + "una palabra " * 12_000 + '"\nb,corto\n')
+    with pytest.raises(FormatError, match=r"a\.csv:2: .* or save so long a text as TSV or JSON Lines"):
+        pairs(path)
+
+
 def test_rows_after_a_skipped_one_are_read(write):
     path = write("a.csv", 'text,label\n"b"c,x\nd,y\n,z\ne,z\n')
     assert pairs(path, on_error="skip") == [("d", ("y",)), ("e", ("z",))]

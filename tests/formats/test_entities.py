@@ -258,6 +258,8 @@ def test_a_bad_row_of_a_numbered_file_is_named(line, message, write):
         ("1\tAna\tPROPN\n2\tlives\tVERB\n", "not a file of entities"),
         ('[{"text": "Rome", "entities": []}]\n', r"f\.txt:1: a JSON list: write one object a line"),
         ('{\n  "text": "Rome",\n  "entities": []\n}\n', r"f\.txt:1: not JSON .*: write one object a line"),
+        ('{"text": "Rome", "labels": ["news"]}\n', r"f\.txt:1: no entities \(its keys are labels, text\)"),
+        ('{"text": "Rome", "label": []}\n{"text": "is", "label": ["news", "art"]}\n', "not a file of entities"),
         ('{"text": "Rome"}\n', r"f\.txt:1: no entities \(its keys are text\): write objects such as"),
     ],
 )
@@ -405,6 +407,14 @@ def test_a_bad_object_is_named_with_its_line(item, message, write):
     skipped = []
     assert read(path, on_error="skip", skipped=skipped) == [pairs("Rome/B-LOC"), pairs("lives/O")]
     assert len(skipped) == 1
+
+
+@pytest.mark.parametrize("item", [r'{"text": "Ana \ud83d", "entities": []}', r'{"tokens": ["\ud83d"], "tags": ["O"]}'])
+def test_half_a_character_is_named_with_its_line(item, write):
+    path = write(r'{"text": "Ana \ud83d\ude00", "entities": [[0, 3, "PER"]]}' + "\n" + item + "\n")
+    with pytest.raises(FormatError, match=r":2: half a character \('\\ud83d'"):
+        list(read_entities(path))
+    assert [s.words[0] for s in read_entities(path, on_error="skip")] == ["Ana"]
 
 
 def test_a_line_that_is_not_json_is_named(write):

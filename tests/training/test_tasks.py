@@ -228,6 +228,8 @@ def test_texts_with_several_labels(encoder: Path, files: dict[str, Path]) -> Non
     model = fine_tune(encoder, {"en": files["several.tsv"]}, task="classify", multi_label=True, **FAST)
     found = model.classify_texts(["cat house river dog", "cat river dog sees finds likes"])
     assert [set(one.labels) for one in found] == [{"thing"}, {"thing", "deed"}]
+    score = evaluate_texts(model, {"en": files["several.tsv"]}, multi_label=True).score("en", metric="classify.accuracy")
+    assert score is not None and score.value > 0.9
 
 
 def test_a_run_of_several_tasks_reports_each(encoder: Path, files: dict[str, Path], tmp_path: Path) -> None:

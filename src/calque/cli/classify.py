@@ -104,7 +104,7 @@ def classify_command(
     from calque.zeroshot import prepare
 
     label_all = prepare(
-        _read_labels(labels), model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang,
+        read_labels(labels), model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang,
         adapters=adapters, otherwise=otherwise.value,
     )  # fmt: skip
     json = json or (output is not None and _is_json(output))
@@ -126,8 +126,11 @@ def classify_command(
         typer.echo("\n".join(told), err=True)
 
 
-def _read_labels(given: str | None) -> Sequence[str] | dict[str, str] | None:
-    """Labels between commas, or of a file."""
+def read_labels(given: str | None) -> Sequence[str] | dict[str, str] | None:
+    """What ``--labels`` says: labels between commas, or of a file (``@FILE``), where they may have descriptions.
+
+    :raises CalqueError: when the file cannot be read, or has a label twice.
+    """
     if given is None or not given.startswith("@"):
         return None if given is None else given.split(",")
     from calque.formats.text import read_lines

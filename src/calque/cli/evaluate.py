@@ -53,7 +53,9 @@ def evaluate_command(
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw a picture: a .png, .svg or .pdf file.")] = None,
     labels: Annotated[
         str | None,
-        typer.Option("--labels", metavar="A,B,…", help="Of texts, for a model not trained on them.", show_default="the file's"),
+        typer.Option(
+            "--labels", metavar="A,B,…", help="Of texts, for a model not trained on them; or @FILE.", show_default="the file's"
+        ),
     ] = None,
     hypothesis: Annotated[
         str | None, typer.Option("--hypothesis", help="The sentence that such a label is put into at {}.", show_default=False)
@@ -102,9 +104,10 @@ def evaluate_command(
 
         if tasks not in (None, "classify") or treebank != "auto":
             raise CalqueError("--tasks and --treebank are about words, and these files hold texts with labels: leave them out")
-        names = None if labels is None else [label.strip() for label in labels.split(",")]
+        from calque.cli.classify import read_labels
+
         evaluation = evaluate_texts(
-            model, files, labels=names, hypothesis=hypothesis, multi_label=multi_label, backend=backend.value,
+            model, files, labels=read_labels(labels), hypothesis=hypothesis, multi_label=multi_label, backend=backend.value,
             adapters=adapters, otherwise=otherwise.value, **common,
         )  # fmt: skip
     else:

@@ -3,8 +3,8 @@
 Choices and trade-offs
 - A counter takes the gold sentence and the model's labels for it, sums per sentence, and gives scores with intervals. What a file
   has no gold labels for leaves its counter empty: a treebank without features simply has no figure for them.
-- Features are right when all of a word's are: of the whole FEATS column, and of the universal ones alone, as the CoNLL 2018
-  evaluation counts (``udtools``; UFeats). Lemmas are compared as they are written.
+- Features are right when all of a word's are, in any order: of the whole column, and of the universal ones alone, as the
+  CoNLL 2018 evaluation counts (``udtools``; UFeats). Lemmas are compared as they are written.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class FeatsCounter:
         wanted = [token.feats or "_" for token in gold.tokens]
         self.annotated = self.annotated or any(feats != "_" for feats in wanted)
         both = list(zip(wanted, said.labels, strict=True))
-        self.tally.ratios[FEATS].add(sum(a == b for a, b in both), len(both))
+        self.tally.ratios[FEATS].add(sum(a == b or _ordered(a) == _ordered(b) for a, b in both), len(both))
         self.tally.ratios[UFEATS].add(sum(universal(a) == universal(b) for a, b in both), len(both))
 
     def empty(self) -> bool:
@@ -111,6 +111,10 @@ class FeatsCounter:
 def universal(feats: str) -> str:
     """The universal features of a FEATS column, as the CoNLL 2018 evaluation compares them."""
     return "|".join(sorted(part for part in feats.split("|") if part.partition("=")[0] in UNIVERSAL_FEATURES))
+
+
+def _ordered(feats: str) -> list[str]:
+    return sorted(feats.split("|"))
 
 
 class LemmaCounter:

@@ -5,13 +5,14 @@ Choices and trade-offs
   names of the file's labels: what zero-shot classification is worth with nothing but these names.
 - The rows are those of :func:`calque.evaluation.report.evaluate` (``words`` and ``sentences`` both count texts); what else there
   is to say of classes (by label, the majority's share, calibration) is in ``classes``.
-- Figures of one label a text: accuracy, macro F1. Of several: exact match, micro and macro F1.
+- Figures of one label a text: accuracy, macro F1. Of several: exact match, micro and macro F1. Calibration of several looks at
+  all labels of a text, also at those that are too unlikely to be given.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ from calque.evaluation.ratios import RatioTally
 from calque.evaluation.ratios import macro as mean_ratio
 from calque.evaluation.report import Evaluation, Result
 from calque.formats.classification import LabelledText, read_texts
-from calque.zeroshot import prepare
+from calque.zeroshot import THRESHOLD, prepare
 
 if TYPE_CHECKING:
     from calque.adapterrouter import Otherwise
@@ -36,11 +37,11 @@ SUFFIXES = (".tsv", ".csv", ".jsonl")
 
 
 def holds_texts(path: str | Path) -> bool:
-    """Whether a file's name says that it holds labelled texts; JSON lines of entities do not."""
+    """Whether a file's name says that it holds labelled texts; tables and JSON lines of entities do not."""
     from calque.formats.entities import looks_like_entities
 
     suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() not in (".gz", ".xz")]
-    return bool(suffixes) and suffixes[-1] in SUFFIXES and not (suffixes[-1] == ".jsonl" and looks_like_entities(path))
+    return bool(suffixes) and suffixes[-1] in SUFFIXES and not looks_like_entities(path)
 
 
 def evaluate_texts(
@@ -62,9 +63,10 @@ def evaluate_texts(
 
     :param model: a name, a folder, an object as :func:`calque.classify` takes it, or None for the embedded default.
     :param files: by language, a file or several.
-    :param labels: that the texts are to be given, for a model that was not trained on them; by default those of the files.
+    :param labels: that the texts are to be given, for a model that was not trained on them; by default those of each file.
     :param hypothesis: the sentence that such a label is put into at ``{}``.
-    :param multi_label: texts have any number of labels (with ``|`` between them in tables).
+    :param multi_label: texts have any number of labels (with ``|`` between them in tables); the answer of a
+        head that was trained on such are those with a probability of 0.5 or more.
     :param resamples: bootstrap resamples behind each interval.
     :param seed: of the resamples.
     :param limit: only the first texts of each file.
@@ -72,7 +74,8 @@ def evaluate_texts(
     :param backend: how a model of calque's that is given by name is run: ``auto``, ``onnx`` or ``torch``.
     :param adapters: of a model that was trained on the labels: names, or ``auto`` for those of each file's language.
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
-    :raises DataError: when a file is missing or holds no labelled text; FormatError when one is malformed.
+    :raises DataError: when a file is missing or holds no labelled text, or a text has several labels (or none) without
+        ``multi_label``; FormatError when one is malformed.
     :raises ModelError: when the model cannot be loaded or cannot classify.
     """
     from calque.pipeline import as_tagger, load
@@ -89,12 +92,14 @@ def evaluate_texts(
         paths = [given] if isinstance(given, str | Path) else list(given)
         for path in paths:
             begin = time.perf_counter()
-            texts, notes = _read(path, multi_label, limit, on_error)
+            known = trained or labels is not None  # else the whole file says which there are
+            texts, notes = _read(path, multi_label, limit if known else None, on_error)
             evaluation.notes += notes
             wanted = None if trained else labels if labels is not None else sorted({x for t in texts for x in t.labels})
+            texts = texts[:limit]
             label_all = prepare(
-                wanted, model=loaded, hypothesis=hypothesis, multi_label=multi_label, lang=language, threshold=None,
-                adapters=adapters, otherwise=otherwise,
+                wanted, model=loaded, hypothesis=hypothesis, multi_label=multi_label and not trained, lang=language,
+                threshold=0.0 if multi_label else None, adapters=adapters, otherwise=otherwise,
             )  # fmt: skip
             tally = _count(texts, label_all, multi_label, right.setdefault(language, RatioTally()))
             evaluation.seconds += time.perf_counter() - begin
@@ -124,6 +129,12 @@ def _read(
     texts = list(islice(read_texts(path, multi_label=multi_label, on_error=on_error, skipped=skipped), limit))
     if not texts:
         raise DataError(f"{path}: no labelled text here: give a table with a label and a text in each row")
+    odd = None if multi_label else next((text for text in texts if len(text.labels) != 1), None)
+    if odd is not None:
+        raise DataError(
+            f"{path}:{odd.line}: this text has {len(odd.labels)} labels: texts with any number of them are measured with "
+            "--multi-label (multi_label=True)"
+        )
     notes = [f"{path}: {len(skipped)} malformed rows were left out: {skipped[0]}"] if skipped else []
     return texts, notes
 
@@ -135,8 +146,9 @@ def _count(
     for at in range(0, len(texts), AT_ONCE):
         some = texts[at : at + AT_ONCE]
         for text, found in zip(some, label_all([t.text for t in some]), strict=True):
-            given = found.labels if multi_label else found.labels[:1]
-            chances: Mapping[str, float] | None = None if multi_label else dict(zip(found.labels, found.scores, strict=True))
+            chances = dict(zip(found.labels, found.scores, strict=True))
+            likely = [label for label, chance in chances.items() if chance >= THRESHOLD]
+            given = likely if multi_label and found.several else list(found.labels[:1])
             tally.add(text.labels, given, chances)
             right.add(int(set(given) == set(text.labels)), 1)
     return tally

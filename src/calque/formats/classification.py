@@ -236,8 +236,10 @@ def _kind(path: Path | str, head: Sequence[str], name: str, *, asked: bool) -> s
     if named == "\t" or (named is None and "\t" in first):
         return "\t"
     if named == "," or asked:
-        return next((d for d in _CSV_DELIMITERS if _even(head, d)), named)
-    return next((d for d in _CSV_DELIMITERS if _names_columns(first, d)), None)
+        even = next((d for d in _CSV_DELIMITERS if _even(head, d)), None)
+        if even is not None:
+            return even
+    return next((d for d in _CSV_DELIMITERS if _names_columns(first, d)), named)
 
 
 def _is_object(line: str) -> bool:
@@ -300,7 +302,10 @@ def _table_rows(lines: Iterable[str], name: str, delimiter: str) -> Iterator[_Ro
         except StopIteration:
             return
         except csv.Error as error:
-            cells = FormatError(f"{name}:{line}: not CSV ({error}): put the cell between quotes and double the quotes in it")
+            remedy = "put the cell between quotes and double the quotes in it"
+            if "field limit" in str(error):
+                remedy = "close the quotation mark that begins it, or save so long a text as TSV or JSON Lines"
+            cells = FormatError(f"{name}:{line}: not CSV ({error}): {remedy}")
         if cells:
             yield _Row(line, cells)
 

@@ -27,7 +27,7 @@ from typing import Literal, TextIO, cast
 from calque.document import Sentence, Token, comment_pair
 from calque.errors import CalqueError, DataError, FormatError
 from calque.formats.conllu import read_conllu
-from calque.formats.entities_json import holds_entities, object_of, sentences_of
+from calque.formats.entities_json import holds_classes, holds_entities, object_of, sentences_of
 from calque.formats.text import OnError, called, read_lines
 from calque.spans import OUTSIDE, map_label, split_tag, to_iob2
 
@@ -189,9 +189,11 @@ def _recognise(head: Sequence[str]) -> _Shape | None:
         return None
     if lines[0].startswith("{"):
         try:
-            return _Shape("json") if holds_entities(json.loads(lines[0])) else None
+            first = json.loads(lines[0])
         except (ValueError, RecursionError):
             pass  # a word { perhaps
+        else:  # an empty list of labels may be one of classes, which other lines say
+            return _Shape("json") if holds_entities(first) and not any(map(_is_of_classes, lines[1:])) else None
     tab = "\t" in lines[0]
     rows = [_Shape("rows", tab).cells(line) for line in lines]
     width = len(rows[0])
@@ -206,6 +208,13 @@ def _recognise(head: Sequence[str]) -> _Shape | None:
         return None
     word = int(numbered)
     return _Shape("rows", tab, width, word, prefix=_prefix([row[word] for row in rows if len(row) == width]))
+
+
+def _is_of_classes(line: str) -> bool:
+    try:
+        return '"label' in line and holds_classes(json.loads(line))
+    except (ValueError, RecursionError):
+        return False
 
 
 def _mostly(answers: Iterable[bool]) -> bool:
@@ -338,9 +347,14 @@ def _read_json(lines: _Numbered, lang: str | None) -> Iterator[Sentence | Format
         if not line.strip():
             continue
         try:
-            sentences = sentences_of(json.loads(line), lang)
+            data = json.loads(line)
+            if "\\u" in line:
+                json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair is no text
+            sentences = sentences_of(data, lang)
         except (json.JSONDecodeError, RecursionError) as error:
             yield lines.error(f"not JSON ({error}): write one object a line")
+        except UnicodeEncodeError as error:
+            yield lines.error(f"half a character ({error.object[error.start]!a}, of two \\u escapes one is missing): mend it")
         except ValueError as error:
             yield lines.error(error)
         else:

@@ -8,6 +8,7 @@ Choices and trade-offs
 - White space at an entity's edges is left out of it (a mouse catches it easily). What overlaps is refused, not resolved: which of
   two entities is meant is for the annotators to say.
 - Offsets count characters (Unicode code points), as Python does.
+- ``{"text": …, "labels": ["sport", "politics"]}`` has classes of the whole text, and no entities.
 """
 
 from __future__ import annotations
@@ -49,6 +50,14 @@ class _Unit(NamedTuple):
 def holds_entities(data: object) -> bool:
     """Whether a JSON value is an object that :func:`sentences_of` can make sense of, by its keys."""
     return isinstance(data, Mapping) and (_tagged(data) is not None or _marked(data) is not None)
+
+
+def holds_classes(data: object) -> bool:
+    """Whether a JSON value is an object of a text and the names of its classes, one or more, where others have entities."""
+    if not isinstance(data, Mapping) or _first(data, _TEXT, str) is None or _first(data, _ENTITIES[:2], list) is not None:
+        return False
+    labels = _first(data, _ENTITIES[2:], list)
+    return bool(labels) and _tagged(data) is None and all(isinstance(label, str) for label in labels)
 
 
 def sentences_of(data: object, lang: str | None = None) -> list[Sentence]:
@@ -104,7 +113,7 @@ def _tagged(data: Mapping[str, Any]) -> tuple[list[str], list[Any]] | None:
 def _marked(data: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
     """The text and entities of an object that has both."""
     text, entities = _first(data, _TEXT, str), _first(data, _ENTITIES, list)
-    return None if text is None or entities is None else (text, entities)
+    return None if text is None or entities is None or holds_classes(data) else (text, entities)
 
 
 def _of_words(words: list[str], tags: list[Any], text: str | None) -> list[Sentence]:

@@ -3,8 +3,8 @@
 Choices and trade-offs
 - A sentence keeps what its file says as text until all of the data is read: only then is it known which labels a head needs. A
   task that a sentence has nothing for is not in its gold labels, and trains nothing there: files for different tasks mix freely.
-- Labels that training data lacks are ``UNKNOWN`` in validation: they can only be got wrong. In training, words with them
-  are left out (rare edit scripts of lemmas).
+- Labels that training data lacks are ``UNKNOWN`` in validation: they can only be got wrong. (An unknown subtype counts as its
+  relation, since LAS has no subtypes.) In training, words with them are left out (rare edit scripts of lemmas).
 - Whether a file has features at all, the whole file says: a word without any is a fact in one and a gap in the other.
 - Numbers are ``[words, columns]``: one column, but for features (one an attribute) and trees (head and relation; a head counts
   words of the sentence from 1, and 0 is the root).
@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.config import TaskConfig
-from calque.document import Sentence
+from calque.document import Sentence, parse_features
 from calque.lemmas import script_of
 from calque.morphology import labels_of, morphology_of
 
 IGNORED = -100  # label of words that neither train nor count
 UNKNOWN = -1  # of words that count, and cannot be right
+UNKNOWN_INSIDE = -2  # the same, of words that go on with an entity
 MOST_SCRIPTS = 4_000
 LEAST_SEEN = 2  # of an edit script, to be a label
 
@@ -84,10 +85,14 @@ class Numbering:
     def __init__(self, task: str, config: TaskConfig, *, training: bool, index: Mapping[str, int] | None = None) -> None:
         self.task, self.kind = task, config.kind
         self.several = bool(config.options.get("multi_label"))
+        self.training = training
         self.unknown = IGNORED if training else UNKNOWN
         self.numbers = {label: i for i, label in enumerate(config.labels)} if index is None else index
         self.morphology = morphology_of(tuple(config.labels)) if self.kind == "features" else None
         self.known: dict[Any, NDArray[np.signedinteger[Any]]] = {}
+        self.kin: dict[str, int] = {}  # in validation, for a relation without its subtype some label of it
+        if self.kind == "tree" and not training:
+            self.kin = {label.partition(":")[0]: number for label, number in self.numbers.items()}
 
     @property
     def columns(self) -> int:
@@ -105,7 +110,8 @@ class Numbering:
             for i, (head, relation) in enumerate(items):
                 found[i, 0] = IGNORED if head is None else head
                 if head is not None and relation is not None:
-                    found[i, 1] = self.numbers.get(relation, self.unknown)
+                    kin = self.kin.get(relation.partition(":")[0], self.unknown)
+                    found[i, 1] = self.numbers.get(relation, kin)
             return found
         return np.stack([self._known(item) for item in items])
 
@@ -120,17 +126,23 @@ class Numbering:
             return np.full(self.columns, IGNORED, dtype=np.int16)
         if self.morphology is not None:
             made = self.morphology.encode(item)
-            if self.unknown == UNKNOWN:
+            if not self.training:
                 made[made == IGNORED] = UNKNOWN
+                if parse_features(item).keys() - {*self.morphology.attributes, "_"}:
+                    made[:] = UNKNOWN  # an attribute that the head lacks
             return made
         if self.several:
+            if not self.training and any(label not in self.numbers for label in item):
+                return np.full(self.columns, UNKNOWN, dtype=np.int16)
             made = np.zeros(self.columns, dtype=np.int16)
             for label in item:
                 if label in self.numbers:
                     made[self.numbers[label]] = 1
             return made
         label = item[0] if self.kind == "texts" else item
-        return np.array([self.numbers.get(label, self.unknown)], dtype=np.int32 if self.kind == "vectors" else np.int16)
+        inside = self.kind == "entities" and not self.training and label.startswith("I-")
+        unknown = UNKNOWN_INSIDE if inside else self.unknown
+        return np.array([self.numbers.get(label, unknown)], dtype=np.int32 if self.kind == "vectors" else np.int16)
 
 
 def without_forms(gold: Gold) -> Gold:

@@ -5,8 +5,8 @@ Choices and trade-offs
   features the attributes' losses are summed (each is a choice of its own), of trees those of heads and relations. Vectors of
   texts are drawn to those of a teacher by their cosine.
 - Relations are learnt on gold arcs, and scored on those of the tree that the model finds (Dozat & Manning 2017).
-- What counts while training is what counts in the end: whole entities, whole sets of features, heads and relations of the best
-  tree (LAS with subtypes).
+- What counts while training is what counts in the end, so that validation gives the figure of ``calque evaluate``: whole
+  entities, whole sets of features, heads and relations of the best tree (LAS, without subtypes).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from torch.nn import functional
 from calque.config import TaskConfig
 from calque.decoding.bio import Bio
 from calque.decoding.trees import decode_trees
-from calque.labelling import relation_scores
+from calque.labelling import relation_names, relation_scores
 from calque.models.heads import Head
 from calque.models.treehead import TreeHead
 from calque.morphology import morphology_of
 from calque.spans import spans_of
-from calque.training.gold import IGNORED
+from calque.training.gold import IGNORED, UNKNOWN
 
 COSINE_WEIGHT = 5.0  # a cosine moves by tenths where other losses move by ones
 COSINE_STEPS = 1000  # that a cosine is counted in
@@ -112,14 +112,14 @@ def score_of(
         cosines = _cosines(parts[0].float(), torch.from_numpy(gold).to(parts[0].device), table)
         return Score(round(COSINE_STEPS * float(cosines.clamp(min=0).sum())), COSINE_STEPS * number, number, 0)
     if isinstance(head, TreeHead):
-        correct, seen = _tree_score(head, parts, gold, counts)
+        correct, seen = _tree_score(head, config, parts, gold, counts)
         return Score(correct, seen, number, 0)
     logits = parts[0].float().cpu().numpy()
     if config.kind == "entities":
         correct, seen = _entity_score(config, logits, gold, counts)
         return Score(correct, seen, number, 0)
     if config.options.get("multi_label"):
-        right = ((logits > 0) == (gold > 0)).all(axis=2) & counted
+        right = ((logits > 0) == (gold > 0)).all(axis=2) & (gold != UNKNOWN).all(axis=2) & counted
     elif config.kind == "features":
         right = counted.copy()
         for column, (start, stop) in enumerate(morphology_of(tuple(config.labels)).slices):
@@ -158,16 +158,22 @@ def _no_head(counts: Tensor, width: int) -> Tensor:
     return outside[:, None, :] | itself[None]
 
 
-def _tree_score(head: TreeHead, parts: tuple[Tensor, ...], gold: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[int, int]:
+def _tree_score(
+    head: TreeHead, config: TaskConfig, parts: tuple[Tensor, ...], gold: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Words with the right head and relation, subtypes left aside, and those that count."""
     arcs, children, parents = (part.float().cpu().numpy() for part in parts)
     found = decode_trees([arcs[i, :n, : n + 1] for i, n in enumerate(counts.tolist())])
     weights = head.relation_weights()
+    plain = {label: label.partition(":")[0] for label in ("root", *config.labels)}
     correct = seen = 0
     for i, heads in enumerate(found):
         wanted, relation = gold[i, : len(heads), 0], gold[i, : len(heads), 1]
         counted = (wanted != IGNORED) & (relation != IGNORED)
-        names = relation_scores(children[i, : len(heads)], parents[i, heads], weights).argmax(axis=1)
-        correct += int(((heads == wanted) & (names == relation) & counted).sum())
+        scores = relation_scores(children[i, : len(heads)], parents[i, heads], weights)
+        names = relation_names(scores, heads == 0, config.labels)
+        same = [n >= 0 and plain[config.labels[n]] == plain[name] for n, name in zip(relation.tolist(), names, strict=True)]
+        correct += int(((heads == wanted) & np.array(same, dtype=bool) & counted).sum())
         seen += int(counted.sum())
     return correct, seen
 
@@ -175,7 +181,7 @@ def _tree_score(head: TreeHead, parts: tuple[Tensor, ...], gold: NDArray[np.int6
 def _entity_score(
     config: TaskConfig, logits: NDArray[np.float32], gold: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> tuple[int, int]:
-    names = [*config.labels, "B-?"]  # the last one is that of labels the head does not know
+    names = [*config.labels, "I-?", "B-?"]  # the last two (UNKNOWN_INSIDE, UNKNOWN) are of types that the head does not know
     kept = [gold[i, :n, 0] != IGNORED for i, n in enumerate(counts.tolist())]
     decoded = Bio(config.labels).decode_many(
         [logits[i, :n][k] for i, (n, k) in enumerate(zip(counts.tolist(), kept, strict=True))]
