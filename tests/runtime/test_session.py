@@ -228,3 +228,8 @@ def test_what_goes_wrong_in_a_lane_is_raised(lexicon_model: Path, monkeypatch: p
     monkeypatch.setattr(model, "_run_rows", lambda *given: (_ for _ in ()).throw(ModelError("no memory")))
     with pytest.raises(ModelError, match="no memory"):
         model.tag([["el", "gato"]] * 3000)
+
+
+def test_a_graph_without_what_an_adapters_head_reads_is_to_be_exported_again(lexicon_model: Path) -> None:
+    with pytest.raises(ModelError, match="has no feats_vectors, which the head of an adapter reads: export the model again"):
+        OnnxModel.from_folder(lexicon_model)._run(["feats_vectors"], {})

@@ -330,6 +330,9 @@ class OnnxModel(Embedding):
         try:
             return [np.asarray(value, dtype=np.float32) for value in session.run(wanted, feed)]
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            if lacking := set(wanted) - {output.name for output in session.get_outputs()}:
+                told = f"has no {', '.join(sorted(lacking))}, which the head of an adapter reads: export the model again"
+                raise ModelError(f"{self.folder / ONNX_FILE}: {told}") from error
             raise ModelError(f"{self.folder / ONNX_FILE}: running the model failed: {first_line(error)}") from error
 
     def _open(self) -> InferenceSession:
