@@ -50,8 +50,8 @@ def f1(model: Any, lang: str, path: Path) -> dict[str, Any]:
     return {"value": found.value, "interval": list(found.interval), "sentences": found.sentences}
 
 
-def run(data: Path, work: Path, languages: list[str], draws: int, start: str) -> None:
-    """All of ours that is not done."""
+def zero_shot(data: Path, work: Path, languages: list[str], start: str) -> Any:
+    """Our model after English, measured in every language."""
     import calque
 
     english = work / "english"
@@ -64,17 +64,23 @@ def run(data: Path, work: Path, languages: list[str], draws: int, start: str) ->
     for lang in languages:
         if f"zero {lang}" not in read_log(work):
             note(work, f"zero {lang}", **f1(model, lang, part(data, lang, "test")))
+    return model
+
+
+def few_shot(model: Any, data: Path, work: Path, languages: list[str], seed: int) -> None:
+    """What is not done of one draw in every language."""
+    import calque
+
     for lang in languages[1:]:
         for limit in LIMITS:
-            for seed in range(draws):
-                step = f"few {lang} {limit} {seed}"
-                if step not in read_log(work):
-                    begun = time.monotonic()
-                    tuned = calque.fine_tune(
-                        model, {lang: part(data, lang, "train")}, task="ner", limit=limit, seed=seed, progress=False
-                    )
-                    seconds = time.monotonic() - begun
-                    note(work, step, seconds=seconds, **f1(tuned, lang, part(data, lang, "test")))
+            step = f"few {lang} {limit} {seed}"
+            if step not in read_log(work):
+                begun = time.monotonic()
+                tuned = calque.fine_tune(
+                    model, {lang: part(data, lang, "train")}, task="ner", limit=limit, seed=seed, progress=False
+                )
+                seconds = time.monotonic() - begun
+                note(work, step, seconds=seconds, **f1(tuned, lang, part(data, lang, "test")))
 
 
 def write_draws(data: Path, work: Path, languages: list[str], draws: int) -> None:
@@ -166,16 +172,15 @@ def main() -> None:
     if not args.report:
         args.work.mkdir(parents=True, exist_ok=True)
         languages = args.languages.split(",")
-        run(args.data, args.work, languages, args.draws, args.model)
-        if not args.no_peers:
-            python = environment(args.work / "venv")
-            write_draws(args.data, args.work, languages, args.draws)
-            for lang in languages[1:]:
-                for limit in LIMITS:
-                    for seed in range(args.draws):
-                        if f"spacy {lang} {limit} {seed}" not in read_log(args.work):
-                            one = ["--work", str(args.work), "--one", f"{lang}/{limit}/{seed}"]
-                            subprocess.run([str(python), __file__, *one], check=True)
+        model = zero_shot(args.data, args.work, languages, args.model)
+        python = None if args.no_peers else environment(args.work / "venv")
+        write_draws(args.data, args.work, languages, args.draws)
+        for seed in range(args.draws):  # a draw of everything first, so that what is done compares whenever it stops
+            few_shot(model, args.data, args.work, languages, seed)
+            for lang, limit in [(lang, limit) for lang in languages[1:] for limit in LIMITS]:
+                if python is not None and f"spacy {lang} {limit} {seed}" not in read_log(args.work):
+                    one = ["--work", str(args.work), "--one", f"{lang}/{limit}/{seed}"]
+                    subprocess.run([str(python), __file__, *one], check=True)
     report(args.work)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from calque.document import Document, EmptyNode, MultiwordToken, Sentence, Token
     from calque.errors import CalqueError
-    from calque.evaluation.report import Evaluation, evaluate
+    from calque.evaluation.report import evaluate
+    from calque.evaluation.results import Evaluation
     from calque.evaluation.speed import benchmark
     from calque.models.model import Model
     from calque.parallel import annotate_parallel
@@ -38,7 +39,7 @@ _HOME = {
     "Diagnosis": "calque.transfer.diagnosis",
     "Document": "calque.document",
     "EmptyNode": "calque.document",
-    "Evaluation": "calque.evaluation.report",
+    "Evaluation": "calque.evaluation.results",
     "Model": "calque.models.model",
     "MultiwordToken": "calque.document",
     "OnnxModel": "calque.runtime.session",

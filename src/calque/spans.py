@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from calque.document import MultiwordToken, Sentence, Token
+from calque.errors import DataError
 
 OUTSIDE = "O"
 _KINDS = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
@@ -148,6 +149,34 @@ def map_label(label: str, mapping: Mapping[str, str] | None) -> str | None:
     if mapped is None:
         mapped = mapping.get(label.upper(), label)
     return None if mapped == OUTSIDE else mapped
+
+
+def map_tag(tag: str | None, mapping: Mapping[str, str]) -> str | None:
+    """A tag of IOB2 whose type has the name that a mapping gives it; O where that is O.
+
+    :param mapping: as :func:`map_label` takes it.
+    """
+    if tag is None or tag == OUTSIDE:
+        return tag
+    label = map_label(tag[2:], mapping)
+    return OUTSIDE if label is None else tag[:2] + label
+
+
+def parse_label_map(text: str) -> dict[str, str]:
+    """``PERSON=PER,GPE=LOC`` as a mapping; ``default`` stands for :data:`DEFAULT_MAP`.
+
+    :raises DataError: for what is written otherwise.
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        old, _, new = part.strip().partition("=")
+        if part.strip() == "default":
+            found |= DEFAULT_MAP
+        elif not old or not new:
+            raise DataError(f"--label-map {text}: write  OLD=NEW  with commas between, such as PERSON=PER,GPE=LOC, or default")
+        else:
+            found[old] = new
+    return found
 
 
 def entities_of(sentence: Sentence) -> list[Entity]:

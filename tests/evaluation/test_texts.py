@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from calque.errors import CalqueError, DataError
+from calque.evaluation import evaluate
 from calque.evaluation.texts import evaluate_texts, holds_texts
 from calque.zeroshot import Classified
 
@@ -149,3 +150,32 @@ def test_the_table_shows_labels_and_the_majority(table: Path) -> None:
     shown = console.export_text()
     for part in ("Macro F1", "always sport: accuracy 60.00", "food", "5 texts in"):
         assert part in shown
+
+
+def test_two_languages_have_a_mean_of_every_metric(table: Path, tmp_path: Path) -> None:
+    other = tmp_path / "es.tsv"
+    other.write_text("label\ttext\nfood\twarm soup\nsport\ta goal\n", encoding="utf-8")
+    found = evaluate(Trained(), {"en": table, "es": other})
+    assert {name: (m.value, m.sentences) for name, m in found.macro.items()} == {
+        "classify.accuracy": (pytest.approx((0.8 + 1.0) / 2), 7),
+        "classify.macro_f1": (pytest.approx((0.8 + 1.0) / 2), 7),
+    }
+    low, high = found.macro["classify.macro_f1"].interval
+    assert low < 0.9 < high
+    several = evaluate(Trained(), {"en": table, "es": other}, multi_label=True)
+    assert set(several.macro) == {"classify.accuracy", "classify.macro_f1", "classify.micro_f1"}
+
+
+def test_files_of_words_and_of_texts_are_not_measured_together(table: Path, tmp_path: Path) -> None:
+    words = tmp_path / "es.conllu"
+    words.write_text("1\tsí\tsí\tINTJ\t_\t_\t0\troot\t_\t_\n\n", encoding="utf-8")
+    with pytest.raises(DataError, match="one kind at a time"):
+        evaluate(Trained(), {"en": table, "es": words})
+    with pytest.raises(DataError, match="about texts with labels"):
+        evaluate(Alike(), {"es": words}, labels=["food"])
+
+
+def test_progress_counts_texts(table: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    evaluate(Trained(), {"en": table}, progress=lambda *told: seen.append(told))
+    assert seen == [(str(table), 5, 0)]

@@ -14,7 +14,8 @@ from calque.cli._common import AdapterNames, ForOthers, Otherwise
 from calque.errors import CalqueError, DataError
 
 if TYPE_CHECKING:
-    from calque.evaluation.report import Evaluation, Progress
+    from calque.evaluation.report import Progress
+    from calque.evaluation.results import Evaluation
 
 _KINDS = (".conllu", ".iob2", ".conll", ".bio", ".jsonl", ".tsv", ".csv")
 _SUFFIXES = tuple(kind + packed for kind in _KINDS for packed in ("", ".gz", ".xz"))
@@ -61,8 +62,16 @@ def evaluate_command(
         str | None, typer.Option("--hypothesis", help="The sentence that such a label is put into at {}.", show_default=False)
     ] = None,
     multi_label: Annotated[bool, typer.Option("--multi-label", help="Texts have any number of labels.")] = False,
+    label_map: Annotated[
+        str | None,
+        typer.Option(
+            "--label-map", metavar="OLD=NEW,…", help="Other names for types of entities, gold and found; default: the usual."
+        ),
+    ] = None,
     per_tag: Annotated[bool, typer.Option("--per-tag", help="Add precision, recall and F1 of every tag.")] = False,
-    confusion: Annotated[bool, typer.Option("--confusion", help="Add the most frequent confusions.")] = False,
+    confusion: Annotated[
+        bool, typer.Option("--confusion", help="Add the most frequent confusions: of tags, types, relations, labels.")
+    ] = False,
     resamples: Annotated[int, typer.Option("--resamples", min=1, help="Bootstrap resamples behind each interval.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resamples.")] = 0,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first sentences of each file.")] = None,
@@ -96,33 +105,15 @@ def evaluate_command(
         raise CalqueError(f"{output}: no such folder to write to: make it first")
 
     from calque.cli._common import console, echo_json
+    from calque.cli.classify import read_labels
     from calque.evaluation.report import evaluate
 
-    common: dict[str, Any] = {"resamples": resamples, "seed": seed, "limit": limit, "on_error": on_error.value}
-    if _of_texts(files, (labels, hypothesis, multi_label)):
-        from calque.evaluation.texts import evaluate_texts
-
-        if tasks not in (None, "classify") or treebank != "auto":
-            raise CalqueError("--tasks and --treebank are about words, and these files hold texts with labels: leave them out")
-        from calque.cli.classify import read_labels
-
-        evaluation = evaluate_texts(
-            model, files, labels=read_labels(labels), hypothesis=hypothesis, multi_label=multi_label, backend=backend.value,
-            adapters=adapters, otherwise=otherwise.value, **common,
+    with _progress() as progress:
+        evaluation = evaluate(
+            model, files, tasks=tasks, resamples=resamples, seed=seed, limit=limit, on_error=on_error.value,
+            backend=backend.value, adapters=adapters, otherwise=otherwise.value, treebank=treebank, label_map=label_map,
+            labels=read_labels(labels), hypothesis=hypothesis, multi_label=multi_label, progress=progress,
         )  # fmt: skip
-    else:
-        with _progress() as progress:
-            evaluation = evaluate(
-                model,
-                files,
-                tasks=tasks,
-                backend=backend.value,
-                adapters=adapters,
-                otherwise=otherwise.value,
-                treebank=treebank,
-                progress=progress,
-                **common,
-            )
     for note in evaluation.notes:
         typer.echo(f"note: {note}", err=True)
     plain = evaluation.to_json_dict(per_tag=per_tag, confusion=confusion)
@@ -162,18 +153,6 @@ def _split(arguments: list[str]) -> tuple[str | None, dict[str, list[Path]]]:
     return model, files
 
 
-def _of_texts(files: dict[str, list[Path]], options: tuple[object, ...]) -> bool:
-    """Whether the files hold labelled texts; all of them or none."""
-    from calque.evaluation.texts import holds_texts
-
-    kinds = {holds_texts(path) for paths in files.values() for path in paths if path.is_file()}
-    if len(kinds) > 1:
-        raise DataError("some of these files hold texts with labels and some sentences of words: measure one kind at a time")
-    if True not in kinds and any(options):
-        raise CalqueError("--labels, --hypothesis and --multi-label are about texts with labels: give .tsv, .csv or .jsonl files")
-    return True in kinds
-
-
 def _is_treebank(argument: str) -> bool:
     return argument.lower().endswith(_SUFFIXES)
 
@@ -198,7 +177,7 @@ def _progress() -> Iterator[Progress | None]:
     with terminal.status("loading the model …") as status:
 
         def show(file: str, sentences: int, words: int) -> None:
-            status.update(f"{file}: {sentences:,} sentences, {words:,} words")
+            status.update(f"{file}: {sentences:,} sentences, {words:,} words" if words else f"{file}: {sentences:,} texts")
 
         yield show
 

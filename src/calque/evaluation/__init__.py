@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calque.evaluation.metrics import Confusion, Interval, Score, TagScore, Tally
-from calque.evaluation.report import Evaluation, Result, evaluate
+from calque.evaluation.report import evaluate
+from calque.evaluation.results import Evaluation, Result
 
 __all__ = ["Confusion", "Evaluation", "Interval", "Result", "Score", "TagScore", "Tally", "evaluate"]

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.errors import DataError
-from calque.evaluation.metrics import Interval, percentile_interval
+from calque.evaluation.metrics import Interval, Score, percentile_interval
 
 BINS = 15
 NO_LABEL = "–"  # stands among the confusions where no label was given
@@ -186,18 +186,37 @@ def measure(tally: ClassTally, *, resamples: int = 1000, seed: int = 0, name: st
     :raises DataError: when there is no text.
     """
     labels, counts, gold, predicted = _tables(tally)
-    values = _figures(counts[None, :], gold, predicted)[:, 0]
-    drawn = _resampled(counts, gold, predicted, resamples, np.random.default_rng([seed, zlib.crc32(name.encode())]))
-    accuracy, macro, micro = (Estimate(float(v), percentile_interval(d)) for v, d in zip(values, drawn, strict=True))
+    values, drawn = _drawn(counts, gold, predicted, resamples=resamples, seed=seed, name=name)
+    accuracy, macro_f1, micro_f1 = (Estimate(float(v), percentile_interval(d)) for v, d in zip(values, drawn, strict=True))
     return ClassScores(
         texts=tally.texts,
         accuracy=accuracy,
-        macro_f1=macro,
-        micro_f1=micro,
+        macro_f1=macro_f1,
+        micro_f1=micro_f1,
         labels=_label_scores(labels, counts, gold, predicted),
         majority=majority_baseline(tally),
         calibration=calibration(tally),
     )
+
+
+def macro(tallies: Mapping[str, ClassTally], *, resamples: int = 1000, seed: int = 0) -> dict[str, Score]:
+    """The means over languages of ``accuracy``, ``macro_f1`` and ``micro_f1``, every language weighing the same.
+
+    The intervals cover the choice of texts, not the choice of languages.
+
+    :param tallies: by language.
+    :returns: the scores by name; their words and sentences are the texts of all languages.
+    :raises DataError: when there is no language, or one has no text.
+    """
+    if not tallies:
+        raise _nothing()
+    both = [_drawn(*_tables(tally)[1:], resamples=resamples, seed=seed, name=name) for name, tally in tallies.items()]
+    values, drawn = (np.mean(side, axis=0) for side in zip(*both, strict=True))
+    texts = sum(tally.texts for tally in tallies.values())
+    return {
+        name: Score(float(value), percentile_interval(draws), texts, texts)
+        for name, value, draws in zip(("accuracy", "macro_f1", "micro_f1"), values, drawn, strict=True)
+    }
 
 
 def label_scores(tally: ClassTally) -> list[LabelScore]:
@@ -279,6 +298,14 @@ def _figures(weights: NDArray[np.int64], gold: _Floats, predicted: _Floats) -> _
     macro = (f1 * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
     micro = 2 * found.sum(axis=1) / np.maximum((support + said).sum(axis=1), 1.0)
     return np.stack([drawn @ exact / drawn.sum(axis=1), macro, micro])
+
+
+def _drawn(
+    counts: NDArray[np.int64], gold: _Floats, predicted: _Floats, *, resamples: int, seed: int, name: str
+) -> tuple[_Floats, _Floats]:
+    """The three figures ``[3]``, and those of resamples, ``[3, resamples]``."""
+    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return _figures(counts[None, :], gold, predicted)[:, 0], _resampled(counts, gold, predicted, resamples, generator)
 
 
 def _resampled(

@@ -18,6 +18,7 @@ from calque.analysis import Tagged, Tree
 from calque.document import Sentence
 from calque.evaluation import entities, metrics, ratios, trees
 from calque.evaluation.metrics import Score
+from calque.spans import OUTSIDE, map_tag
 
 ACCURACY = "upos.accuracy"
 ACCURACY_NO_MWT = "upos.accuracy.no_mwt"
@@ -163,17 +164,25 @@ class TreeCounter:
 
 
 class EntityCounter:
-    """Entities, right where words and type are."""
+    """Entities, right where words and type are.
 
-    def __init__(self) -> None:
+    :param mapping: other names for types, of gold and predicted ones alike (:func:`calque.spans.map_label`).
+    """
+
+    def __init__(self, mapping: Mapping[str, str] | None = None) -> None:
         self.tally = entities.EntityTally()
         self.annotated = False
+        self.mapping = mapping
 
     def add(self, gold: Sentence, said: Tagged | Tree) -> None:
         """Count one sentence; one without gold tags is not counted."""
         if any(token.entity is not None for token in gold.tokens):
-            self.tally.add([token.entity for token in gold.tokens], said.labels)
-            self.annotated = self.annotated or any(token.entity not in (None, "O") for token in gold.tokens)
+            tags: list[str | None] = [token.entity for token in gold.tokens]
+            found: list[str | None] = list(said.labels)
+            if self.mapping is not None:
+                tags, found = ([map_tag(tag, self.mapping) for tag in side] for side in (tags, found))
+            self.tally.add(tags, found)
+            self.annotated = self.annotated or any(tag not in (None, OUTSIDE) for tag in tags)
 
     def empty(self) -> bool:
         """Whether there was nothing to measure on."""

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calque.errors import CalqueError, DataError, MissingExtraError
+from calque.evaluation.counting import ACCURACY, ACCURACY_NO_MWT
 from calque.evaluation.metrics import Score
-from calque.evaluation.report import ACCURACY, ACCURACY_NO_MWT, Evaluation, Result
+from calque.evaluation.results import Evaluation, Result
 from calque.evaluation.tables import language_label
 
 if TYPE_CHECKING:

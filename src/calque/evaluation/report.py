@@ -5,8 +5,6 @@ Choices and trade-offs
 - Files are streamed: sentences are read, tagged in batches and reduced to counts; the size of a file costs time, not memory.
 - A language with several files has a row for each file and one for all of them (``file`` is ``None``), whose words are pooled:
   a large file weighs more than a small one. The macro average over languages weighs every language the same.
-- What the run took (seconds, words a second) is shown on the terminal and left out of the JSON, so that the same model, files
-  and seed give the same bytes.
 - A model that was told treebanks by name in training is told a file's own, where its name says which: peers have a model for each
   treebank, and one chooses among them in the same way. What it does untold is a matter of an option.
 - One file that cannot be measured (no gold tags, no sentences) stops the evaluation: a table with a silent hole is worse.
@@ -16,140 +14,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from calque.conventions import following, treebank_of, treebanks_of
 from calque.errors import DataError, FormatError, ModelError
 from calque.evaluation.counting import ACCURACY as ACCURACY
 from calque.evaluation.counting import ACCURACY_NO_MWT as ACCURACY_NO_MWT
-from calque.evaluation.counting import COUNTERS, Counter, macro, pooled
-from calque.evaluation.metrics import Confusion, Interval, Score, TagScore, Tally, confusions, tag_scores, unknown_tags
-from calque.evaluation.trees import relation_scores
+from calque.evaluation.counting import COUNTERS, Counter, EntityCounter, macro, pooled
+from calque.evaluation.metrics import unknown_tags
+from calque.evaluation.results import Evaluation, Result
+from calque.spans import parse_label_map
 from calque.tags import UPOS
 from calque.tasks import TASKS
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from calque.adapterrouter import Choose, Otherwise
     from calque.adapters import AdapterConfig
     from calque.document import Sentence
-    from calque.evaluation.classification import ClassScores
-    from calque.evaluation.entities import TypeScore
-    from calque.evaluation.trees import ArcScore
     from calque.pipeline import Backend, Tagger
+    from calque.zeroshot import Labels
 
 FilePath = str | Path
 Files = Mapping[str, FilePath | Sequence[FilePath]]
 BY_NAME, UNTOLD = "auto", "none"  # how the treebank of a file is told
 Progress = Callable[[str, int, int], None]  # file, sentences so far, words so far
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One figure: a metric as a fraction of 1 on one file, or on all files of a language together (``file`` is ``None``)."""
-
-    language: str
-    file: str | None
-    task: str
-    metric: str
-    value: float
-    interval: Interval
-    words: int
-    sentences: int
-    treebank: str | None = None  # that the model was told the file is of
-
-
-@dataclass(slots=True)
-class Evaluation:
-    """What :func:`evaluate` found."""
-
-    model: str
-    results: list[Result] = field(default_factory=list)
-    counts: dict[str, dict[str, Counter]] = field(default_factory=dict)  # by language, its files pooled, and by task
-    classes: dict[str, ClassScores] = field(default_factory=dict)  # by language, where texts were classified
-    macro: dict[str, Score] = field(default_factory=dict)  # by metric; only with two or more languages
-    notes: list[str] = field(default_factory=list)  # what a reader of the figures should know
-    words: int = 0  # words tagged, counted or not
-    seconds: float = 0.0  # reading and tagging, without loading the model
-
-    @property
-    def words_per_second(self) -> float:
-        """Words tagged a second, reading included."""
-        return self.words / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def languages(self) -> list[str]:
-        """The languages, in the order given."""
-        return list(self.counts)
-
-    @property
-    def tallies(self) -> dict[str, Tally]:
-        """Counts of part-of-speech tags, by language."""
-        return {lang: own["pos"].tally for lang, own in self.counts.items() if "pos" in own}
-
-    @property
-    def metrics(self) -> list[str]:
-        """The metrics that there are figures of, in the order of the tasks."""
-        return list(dict.fromkeys(r.metric for r in sorted(self.results, key=lambda r: list(TASKS).index(r.task))))
-
-    def score(self, language: str, *, metric: str = ACCURACY) -> Result | None:
-        """The figure of a language (pooled where it has several files); ``None`` where nothing was left to measure."""
-        found = [r for r in self.results if r.language == language and r.metric == metric]
-        return next((r for r in found if r.file is None), found[0] if found else None)
-
-    def per_tag(self, language: str) -> list[TagScore]:
-        """Precision, recall, F1 and support of every tag."""
-        return tag_scores(self.tallies[language].pairs) if language in self.tallies else []
-
-    def per_type(self, language: str) -> list[TypeScore]:
-        """Precision, recall, F1 and support of every type of entity."""
-        own = self.counts[language].get("ner")
-        found: list[TypeScore] = own.tally.by_type() if own is not None else []
-        return found
-
-    def per_relation(self, language: str) -> list[ArcScore]:
-        """Precision, recall, F1 and support of every relation of dependency trees."""
-        own = self.counts[language].get("dep")
-        return relation_scores(own.tally) if own is not None else []
-
-    def confusion(self, language: str, *, most: int | None = 10) -> list[Confusion]:
-        """The most frequent confusions."""
-        return confusions(self.tallies[language].pairs, most=most) if language in self.tallies else []
-
-    def to_json_dict(self, *, per_tag: bool = False, confusion: bool = False) -> dict[str, Any]:
-        """``{"model": …, "results": [{"language", "file", "task", "metric", "value", "interval", "words", "sentences"}, …]}``.
-
-        A result whose file's treebank the model was told has ``treebank`` too.
-
-        Two languages or more add ``macro``, a score by metric. Values are fractions of 1.
-
-        :param per_tag: add ``per_tag``: by language, a list of scores by tag; likewise ``per_relation`` and ``per_type``,
-            where trees and entities were measured.
-        :param confusion: add ``confusion``: by language, every confusion, the most frequent first.
-        """
-        plain: dict[str, Any] = {"model": self.model, "results": [_plain(result) for result in self.results]}
-        if self.macro:
-            plain["macro"] = {metric: _plain(score) for metric, score in self.macro.items()}
-        if self.classes:
-            plain["classes"] = {lang: found.to_dict() for lang, found in self.classes.items()}
-        if per_tag:
-            plain["per_tag"] = {lang: [asdict(tag) for tag in self.per_tag(lang)] for lang in self.tallies}
-            for name, of in (("per_relation", self.per_relation), ("per_type", self.per_type)):
-                scores: dict[str, list[Any]] = {lang: [asdict(one) for one in of(lang)] for lang in self.languages}
-                if any(scores.values()):
-                    plain[name] = {lang: found for lang, found in scores.items() if found}
-        if confusion:
-            plain["confusion"] = {lang: [asdict(c) for c in self.confusion(lang, most=None)] for lang in self.tallies}
-        return plain
-
-    def print(self, console: Console, *, per_tag: bool = False, confusion: bool = False) -> None:
-        """Draw the tables on a Rich console."""
-        from calque.evaluation.tables import draw
-
-        draw(self, console, per_tag=per_tag, confusion=confusion)
 
 
 def evaluate(
@@ -166,11 +55,16 @@ def evaluate(
     adapters: str | None = None,
     otherwise: Otherwise = "nearest",
     treebank: str = BY_NAME,
+    label_map: str | Mapping[str, str] | None = None,
+    labels: Labels | None = None,
+    hypothesis: str | None = None,
+    multi_label: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measure a model on gold files: CoNLL-U, and for entities what :func:`calque.formats.entities.read_entities` reads.
+    """Measure a model on gold files: CoNLL-U, for entities also what :func:`calque.formats.entities.read_entities` reads; tables
+    and JSON lines of labelled texts (:func:`calque.evaluation.texts.evaluate_texts`).
 
-    :param model: a name, a folder, anything that tags (``tag(sentences)``), or ``None`` for the embedded default.
+    :param model: a name, a folder, anything that tags (``tag(sentences)``) or classifies, or ``None`` for the embedded default.
     :param files: by language, a file or several; ``.gz`` and ``.xz`` are read as they are.
     :param tasks: these of the model's tasks alone (``"pos,dep"``), each of which every file must have gold labels for; by default
         whatever the model does and a file has labels for.
@@ -185,7 +79,12 @@ def evaluate(
     :param treebank: whose conventions the model is told to follow, of those that it knows: ``auto``, each file's own where its
         name says which (as a tool with a model for each treebank would be chosen), ``none``, or names (``es_gsd``). What was told
         is in each result, and in ``notes``.
-    :param progress: called after each batch with the file, and its sentences and words so far.
+    :param label_map: other names for types of entities, of those in the files and of those that the model says alike:
+        ``PERSON=PER,GPE=LOC``, ``default`` for the usual ones, or a mapping; a type mapped to O is not counted.
+    :param labels: of texts: those to be given, for a model that was not trained on them; by default the file's.
+    :param hypothesis: of texts: the sentence that such a label is put into at ``{}``.
+    :param multi_label: of texts: they have any number of labels.
+    :param progress: called after each batch with the file, and its sentences (or texts) and words so far.
     :raises DataError: when there is no file, a file is missing, or has no sentences or no gold labels.
     :raises FormatError: when a file is malformed and ``on_error`` is ``raise``.
     :raises ModelError: when the model cannot be loaded or has no head for a task.
@@ -195,12 +94,26 @@ def evaluate(
 
     _check_numbers(resamples=resamples, batch_words=batch_words, limit=limit)
     wanted = _checked_files(files)
+    if _of_texts(wanted, (labels, hypothesis, multi_label)):
+        from calque.evaluation.texts import evaluate_texts
+
+        if (tasks is not None and list(tasks) != ["classify"] and tasks != "classify") or treebank != BY_NAME or label_map:
+            raise DataError(
+                "--tasks, --treebank and --label-map are about words, and these files hold texts with labels: leave them out"
+            )
+        return evaluate_texts(
+            model, files, labels=labels, hypothesis=hypothesis, multi_label=multi_label, resamples=resamples, seed=seed,
+            limit=limit, on_error=on_error, backend=backend, adapters=adapters, otherwise=otherwise, progress=progress,
+        )  # fmt: skip
+    mapping = parse_label_map(label_map) if isinstance(label_map, str) else label_map
     tagger, name = _load(model, backend)
     chosen = check_tasks(tagger, tasks)
     able = _able(tagger, adapters) if callable(getattr(tagger, "analyse", None)) else [t for t in tagger.tasks if t == "pos"]
     known = [task for task in COUNTERS if task in (chosen or able)]
     if not known:
         raise ModelError(f"{name}: nothing here measures {', '.join(chosen or tagger.tasks)}: give  --tasks {','.join(COUNTERS)}")
+    if mapping is not None and "ner" not in known:
+        raise DataError(f"--label-map renames types of entities, which are not measured here (measured: {', '.join(known)})")
     evaluation = Evaluation(name)
     by_language: dict[str, list[dict[str, Counter]]] = {}
     for language, paths in wanted.items():
@@ -210,7 +123,7 @@ def evaluate(
             counters = _measure(
                 told, path, language, known, evaluation,
                 batch_words=batch_words, limit=limit, on_error=on_error, progress=progress,
-                choose=adapters_for(tagger, adapters, otherwise=otherwise, lang=language),
+                mapping=mapping, choose=adapters_for(tagger, adapters, otherwise=otherwise, lang=language),
             )  # fmt: skip
             evaluation.seconds += time.perf_counter() - begin
             _check_counted(path, counters, known, all_of_them=chosen is not None)
@@ -241,13 +154,6 @@ def _able(tagger: Tagger, adapters: str | None) -> Sequence[str]:
     own = {*own_tasks(tagger), *theirs}
     # without any head to go to, the model says itself what it lacks
     return [task for task in tagger.tasks if task in own] or tagger.tasks if configs else tagger.tasks
-
-
-def _plain(of: Result | Score) -> dict[str, Any]:
-    plain = asdict(of) | {"interval": list(of.interval)}
-    if plain.get("treebank", "") is None:  # the key is there where something was told
-        del plain["treebank"]
-    return plain
 
 
 def _told(tagger: Tagger, path: str, treebank: str, langs: Sequence[str]) -> tuple[Tagger, str | None]:
@@ -283,6 +189,18 @@ def _checked_files(files: Files) -> dict[str, list[str]]:
     return wanted
 
 
+def _of_texts(files: Mapping[str, Sequence[str]], options: Sequence[object]) -> bool:
+    """Whether the files hold labelled texts; all of them or none."""
+    from calque.evaluation.texts import holds_texts
+
+    kinds = {holds_texts(path) for paths in files.values() for path in paths}
+    if len(kinds) > 1:
+        raise DataError("some of these files hold texts with labels and some sentences of words: measure one kind at a time")
+    if True not in kinds and any(option not in (None, False) for option in options):
+        raise DataError("--labels, --hypothesis and --multi-label are about texts with labels: give .tsv, .csv or .jsonl files")
+    return True in kinds
+
+
 def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, str]:
     tagger: Tagger
     if model is None or isinstance(model, str | Path):
@@ -315,13 +233,14 @@ def _measure(
     limit: int | None,
     on_error: Literal["raise", "skip"],
     progress: Progress | None,
+    mapping: Mapping[str, str] | None,
     choose: Choose | None,
 ) -> dict[str, Counter]:
     """Label one file and count."""
     from calque.formats.conllu import summarise_skipped
     from calque.pipeline import analyse_sentences
 
-    counters = {task: COUNTERS[task]() for task in tasks}
+    counters = {task: EntityCounter(mapping) if task == "ner" else COUNTERS[task]() for task in tasks}
     skipped: list[FormatError] = []
     sentences = words = 0
     for batch in _batches(_read(path, tasks, lang, on_error, skipped), batch_words, limit):
@@ -368,6 +287,11 @@ def _check_counted(path: str, counters: Mapping[str, Counter], tasks: Sequence[s
     """
     empty = [task for task, counter in counters.items() if counter.empty()]
     if empty and (all_of_them or len(empty) == len(counters)):
+        if empty == ["ner"] and (held := len(counters["ner"].tally.words)):
+            raise DataError(
+                f"{path}: there is no entity in its {held:,} sentences that are measured (all tags are O), so there is no "
+                "F1: give more of the file, or another"
+            )
         shown = " and ".join(f"no {TASKS[task].what} ({TASKS[task].column}, is empty)" for task in empty)
         if list(tasks) == ["pos"]:
             shown = "no gold tags (UPOS, the fourth column, is _ everywhere)"

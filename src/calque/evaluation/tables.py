@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from calque.errors import CalqueError
 from calque.evaluation.classification import ClassScores
+from calque.evaluation.counting import ACCURACY, ACCURACY_NO_MWT
 from calque.evaluation.entities import TypeScore
 from calque.evaluation.metrics import Score
-from calque.evaluation.report import ACCURACY, ACCURACY_NO_MWT, Evaluation, Result
+from calque.evaluation.results import CONFUSABLE, Evaluation, Result
 from calque.evaluation.trees import ArcScore
 from calque.tags import UPOS
 
@@ -40,6 +41,12 @@ _HEADINGS = {
 _LANGUAGES_ACROSS = 9
 _CONFUSIONS_ALONE = 15
 _CONFUSIONS_EACH = 5
+_CONFUSED = {  # title, caption, what is counted, what is confused
+    "pos": ("Most frequent confusions", None, "Words", "tag"),
+    "ner": ("Most frequent confusions of types", "of entities whose words were found", "Entities", "type"),
+    "dep": ("Most frequent confusions of relations", "of words whose head is right, without subtypes", "Words", "relation"),
+    "classify": ("Most frequent confusions of labels", None, "Texts", "label"),
+}
 
 
 def draw(evaluation: Evaluation, console: Console, *, per_tag: bool = False, confusion: bool = False) -> None:
@@ -54,8 +61,10 @@ def draw(evaluation: Evaluation, console: Console, *, per_tag: bool = False, con
     if per_tag:
         for table in (*_tags(evaluation), *_parts(evaluation)):
             console.print(table)
-    if confusion and evaluation.tallies:
-        console.print(_confused(evaluation))
+    if confusion:
+        for task in CONFUSABLE:
+            if any(evaluation.confusion(language, task=task, most=1) for language in evaluation.languages):
+                console.print(_confused(evaluation, task))
     what = "texts" if evaluation.classes else "words"
     console.print(
         f"{evaluation.words:,} {what} in {evaluation.seconds:.1f} s, {evaluation.words_per_second:,.0f} {what}/s", style="dim"
@@ -215,17 +224,18 @@ def _tags(evaluation: Evaluation) -> list[Table]:
     return tables
 
 
-def _confused(evaluation: Evaluation) -> Table:
+def _confused(evaluation: Evaluation, task: str) -> Table:
     most = _CONFUSIONS_ALONE if len(evaluation.languages) == 1 else _CONFUSIONS_EACH
-    table = _table("Most frequent confusions")
+    title, caption, counted, what = _CONFUSED[task]
+    table = _table(title, caption)
     table.add_column("Language", style="cyan")
     table.add_column("Gold")
     table.add_column("Taken for")
-    table.add_column("Words", justify="right")
-    table.add_column("% of the gold tag", justify="right")
-    for language in evaluation.tallies:
+    table.add_column(counted, justify="right")
+    table.add_column(f"% of the gold {what}", justify="right")
+    for language in evaluation.languages:
         label = language_label(language)
-        for found in evaluation.confusion(language, most=most):
+        for found in evaluation.confusion(language, task=task, most=most):
             table.add_row(label, found.gold, found.predicted, f"{found.count:,}", f"{100 * found.share:.1f}")
             label = ""
         table.add_section()

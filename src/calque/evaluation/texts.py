@@ -19,16 +19,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from calque.adapterrouter import own_tasks
 from calque.errors import DataError, FormatError
-from calque.evaluation.classification import ClassTally, measure
-from calque.evaluation.ratios import RatioTally
-from calque.evaluation.ratios import macro as mean_ratio
-from calque.evaluation.report import Evaluation, Result
+from calque.evaluation.classification import ClassTally, macro, measure
+from calque.evaluation.results import Evaluation, Result
 from calque.formats.classification import LabelledText, read_texts
 from calque.zeroshot import THRESHOLD, prepare
 
 if TYPE_CHECKING:
     from calque.adapterrouter import Otherwise
-    from calque.evaluation.report import Files
+    from calque.evaluation.report import Files, Progress
     from calque.pipeline import Backend
     from calque.zeroshot import Classified, Labels
 
@@ -58,6 +56,7 @@ def evaluate_texts(
     backend: Backend = "auto",
     adapters: str | None = None,
     otherwise: Otherwise = "nearest",
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model on files of labelled texts.
 
@@ -74,6 +73,7 @@ def evaluate_texts(
     :param backend: how a model of calque's that is given by name is run: ``auto``, ``onnx`` or ``torch``.
     :param adapters: of a model that was trained on the labels: names, or ``auto`` for those of each file's language.
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
+    :param progress: called after each batch with the file, its texts so far, and 0.
     :raises DataError: when a file is missing or holds no labelled text, or a text has several labels (or none) without
         ``multi_label``; FormatError when one is malformed.
     :raises ModelError: when the model cannot be loaded or cannot classify.
@@ -86,7 +86,6 @@ def evaluate_texts(
     trained = "classify" in (own or list(getattr(loaded, "tasks", ()))) and labels is None
     name = "default" if model is None else str(model) if isinstance(model, str | Path) else type(model).__name__
     evaluation = Evaluation(name)
-    right: dict[str, RatioTally] = {}
     for language, given in files.items():
         pooled = ClassTally(multi_label)
         paths = [given] if isinstance(given, str | Path) else list(given)
@@ -101,7 +100,10 @@ def evaluate_texts(
                 wanted, model=loaded, hypothesis=hypothesis, multi_label=multi_label and not trained, lang=language,
                 threshold=0.0 if multi_label else None, adapters=adapters, otherwise=otherwise,
             )  # fmt: skip
-            tally = _count(texts, label_all, multi_label, right.setdefault(language, RatioTally()))
+            tally = ClassTally(multi_label)
+            for _ in _count(texts, label_all, tally):
+                if progress is not None:
+                    progress(str(path), tally.texts, 0)
             evaluation.seconds += time.perf_counter() - begin
             evaluation.words += len(texts)
             evaluation.results += _results(language, str(path), tally, resamples=resamples, seed=seed)
@@ -109,9 +111,11 @@ def evaluate_texts(
         if len(paths) > 1:
             evaluation.results += _results(language, None, pooled, resamples=resamples, seed=seed)
         evaluation.classes[language] = measure(pooled, resamples=resamples, seed=seed, name=language)
+        evaluation.texts[language] = pooled
         evaluation.counts[language] = {}
     if len(files) > 1:
-        evaluation.macro["classify.accuracy"] = mean_ratio(right, resamples=resamples, seed=seed)
+        means = macro(evaluation.texts, resamples=resamples, seed=seed)
+        evaluation.macro = {f"classify.{metric}": score for metric, score in means.items() if metric != "micro_f1" or multi_label}
     return evaluation
 
 
@@ -140,18 +144,17 @@ def _read(
 
 
 def _count(
-    texts: Sequence[LabelledText], label_all: Callable[[Sequence[str]], list[Classified]], multi_label: bool, right: RatioTally
-) -> ClassTally:
-    tally = ClassTally(multi_label)
+    texts: Sequence[LabelledText], label_all: Callable[[Sequence[str]], list[Classified]], tally: ClassTally
+) -> Iterator[None]:
+    """Count texts, batch by batch."""
     for at in range(0, len(texts), AT_ONCE):
         some = texts[at : at + AT_ONCE]
         for text, found in zip(some, label_all([t.text for t in some]), strict=True):
             chances = dict(zip(found.labels, found.scores, strict=True))
             likely = [label for label, chance in chances.items() if chance >= THRESHOLD]
-            given = likely if multi_label and found.several else list(found.labels[:1])
+            given = likely if tally.multi_label and found.several else list(found.labels[:1])
             tally.add(text.labels, given, chances)
-            right.add(int(set(given) == set(text.labels)), 1)
-    return tally
+        yield
 
 
 def _results(language: str, path: str | None, tally: ClassTally, *, resamples: int, seed: int) -> Iterator[Result]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from calque.document import Sentence
 from calque.evaluation import ratios
-from calque.evaluation.metrics import LEVEL, Score
+from calque.evaluation.metrics import LEVEL, Confusion, Score, confusions
 from calque.evaluation.ratios import RatioTally
 
 UAS = "uas"
@@ -130,6 +130,20 @@ def relation_scores(tally: TreeTally, *, subtypes: bool = False) -> list[ArcScor
         ((g, p, right) if subtypes else (_universal(g), _universal(p), right), count)
         for (g, p, right), count in tally.relations.items()
     )
+
+
+def relation_confusions(tally: TreeTally, *, most: int | None = None) -> list[Confusion]:
+    """Universal relations taken for another where the head is right, the most frequent first.
+
+    A ``share`` is of all words of that gold relation, also of those with a wrong head.
+
+    :param most: at most so many; all of them if ``None``.
+    """
+    pairs: Counter[tuple[str, str]] = Counter()
+    for (gold, predicted, right), count in tally.relations.items():
+        # a wrong head is an error of its own: such words count in the share alone
+        pairs[_universal(gold), _universal(predicted if right else gold)] += count
+    return confusions(pairs, most=most)
 
 
 def length_scores(tally: TreeTally) -> list[ArcScore]:

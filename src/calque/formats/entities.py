@@ -29,7 +29,7 @@ from calque.errors import CalqueError, DataError, FormatError
 from calque.formats.conllu import read_conllu
 from calque.formats.entities_json import holds_classes, holds_entities, object_of, sentences_of
 from calque.formats.text import OnError, called, read_lines
-from calque.spans import OUTSIDE, map_label, split_tag, to_iob2
+from calque.spans import OUTSIDE, map_tag, split_tag, to_iob2
 
 Layout = Literal["iob2", "uner", "jsonl"]
 _LOOK_AHEAD = 1000  # lines
@@ -110,7 +110,7 @@ def read_entities(
         count += 1
         if mapping is not None:
             for token in sentence.tokens:
-                token.entity = _mapped(token.entity, mapping)
+                token.entity = map_tag(token.entity, mapping)
         yield sentence
     if not count:
         raise DataError(f"{name}: holds no sentence that can be read: give a file of words and entity tags")
@@ -424,13 +424,6 @@ def _misc_tag(misc: str, *, strict: bool) -> str | None:
         if strict and key in _ONLY_TAGS and value:
             split_tag(value)
     return misc if _is_tag(misc) else None
-
-
-def _mapped(entity: str | None, mapping: Mapping[str, str]) -> str | None:
-    if entity is None or entity == OUTSIDE:
-        return entity
-    label = map_label(entity[2:], mapping)
-    return OUTSIDE if label is None else entity[:2] + label
 
 
 def _rows(sentence: Sentence, *, numbered: bool) -> list[str]:

@@ -18,8 +18,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from calque.errors import CalqueError, TrainingError
-from calque.spans import DEFAULT_MAP
+from calque.errors import CalqueError, DataError, TrainingError
+from calque.spans import parse_label_map
 from calque.tasks import parse_tasks
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -195,18 +195,10 @@ def label_map(text: str | None) -> tuple[tuple[str, str], ...] | None:
     """
     if text is None:
         return None
-    pairs: list[tuple[str, str]] = []
-    for part in text.split(","):
-        old, _, new = part.strip().partition("=")
-        if part.strip() == "default":
-            pairs += DEFAULT_MAP.items()
-        elif not old or not new:
-            raise TrainingError(
-                f"--label-map {text}: write  OLD=NEW  with commas between, such as PERSON=PER,GPE=LOC, or default"
-            )
-        else:
-            pairs.append((old, new))
-    return tuple(pairs)
+    try:
+        return tuple(parse_label_map(text).items())
+    except DataError as error:
+        raise TrainingError(str(error)) from None
 
 
 def default_learning_rate(width: int, *, continued: bool, words: int | None = None) -> float:
