@@ -307,3 +307,11 @@ def test_a_long_sentence_leaves_room_for_the_name(tokenizers: dict[str, Tokenize
     pieces = WordPieces(tokenizers["bert"], max_length=32, named=True)
     batch = pieces.batch(pieces.rows([["horse", "gato"] * 40], langs=["es"]))
     assert batch.input_ids.shape[1] <= 32
+
+
+def test_a_lone_surrogate_is_an_unknown_character() -> None:
+    pieces = WordPieces(wordpiece())
+    rows = pieces.rows([["el", "caf\udce9", "\ud800", "gato"], ["caf\ufffd"]])
+    assert rows[0].words == 4
+    assert rows[1].ids.tolist() == rows[0].ids[rows[0].starts[1] : rows[0].starts[2]].tolist()
+    assert pieces.text_rows(["caf\udce9"])[0].ids.tolist() == pieces.text_rows(["caf\ufffd"])[0].ids.tolist()

@@ -16,6 +16,7 @@ from calque.config import TaskConfig
 from calque.cutting import cut, cut_stream
 from calque.document import Document, Sentence, Token
 from calque.errors import CalqueError, ModelError
+from calque.formats.text import read_lines
 from calque.languages import identify
 from calque.pipeline import Tagged, annotate, as_tagger, check_tasks, load, parse
 
@@ -216,6 +217,16 @@ def test_a_stream_is_read_as_it_comes() -> None:
         read = 0
         next(cut_stream(lines(), lang=lang))
         assert read < 200
+
+
+@pytest.mark.parametrize("lang", ["es", "auto"])
+def test_offsets_go_on_after_a_line_that_comes_in_pieces(lang: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calque.formats.text.LONGEST_LINE", 500)
+    monkeypatch.setattr("calque.segmentation.interface.MAX_PENDING", 400)
+    text = "El gato de mi hermana duerme en la cocina. Otro gato come pan con la perra en el patio. " * 30 + "\nOtra línea.\n"
+    (tmp_path / "es.txt").write_text(text, encoding="utf-8")
+    found = list(cut_stream(read_lines(tmp_path / "es.txt"), lang=lang))
+    assert [(s.start, s.end, s.words) for s in found] == [(s.start, s.end, s.words) for s in cut(text, lang="es").sentences]
 
 
 def test_a_stream_changes_language_where_a_line_does_and_offsets_go_on() -> None:

@@ -123,8 +123,10 @@ class _Place:
         self.characters = 0
 
     def count(self, lines: Iterable[str]) -> Iterator[str]:
+        from calque.segmentation.interface import with_line_end
+
         for line in lines:
-            self.characters += len(line) + (not line.endswith(("\n", "\r")))
+            self.characters += len(with_line_end(line))
             yield line
 
 

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from calque.conventions import language_of
 from calque.errors import ModelError
@@ -233,7 +233,7 @@ class WordPieces:
         lead = " " if self.space else ""
         for lang, new in fresh.items():
             tokenizer = (self.own.tokenizer(lang) if self.own is not None else None) or self.tokenizer
-            encoded = tokenizer.encode_batch([lead + (word.strip() or word) for word in new], add_special_tokens=False)
+            encoded = _encoded(tokenizer, [lead + (word.strip() or word) for word in new])
             kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
         rows: list[Row] = []
         strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in plain]
@@ -261,7 +261,7 @@ class WordPieces:
         for number, text in enumerate(texts):
             lang = langs[number] if langs is not None else None
             own = self.own.tokenizer(lang and language_of(lang)) if self.own is not None else None
-            encoded = (own or self.tokenizer).encode(lead + text.strip(), add_special_tokens=False)
+            (encoded,) = _encoded(own or self.tokenizer, [lead + text.strip()])
             ids = [self.unknown_id if i in self.controls else i for i in encoded.ids] or [self.unknown_id]
             lead_in = self.lead(lang)
             for start in range(0, len(ids), self.room):
@@ -348,6 +348,15 @@ def has_letter(piece: str, *, byte_level: bool = False) -> bool:
     if byte_level:
         return any(c.isalnum() if ord(c) < 128 else not FIRST_CONTROL <= ord(c) < FIRST_BYTE for c in piece)
     return any(unicodedata.category(c)[0] in "LMN" for c in piece)
+
+
+def _encoded(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:
+    """Texts cut into pieces; lone surrogates, which are no characters and which tokenizers refuse, are unknown ones (U+FFFD)."""
+    try:
+        return tokenizer.encode_batch(texts, add_special_tokens=False)
+    except TypeError:
+        whole = [text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for text in texts]
+        return tokenizer.encode_batch(whole, add_special_tokens=False)
 
 
 def _clip(word: str) -> str:

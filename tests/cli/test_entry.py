@@ -44,3 +44,15 @@ def test_a_reader_that_has_gone_is_no_error() -> None:
     os.close(writing)
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix closes them")
+@pytest.mark.parametrize(
+    ("arguments", "closed", "status"),
+    [("--version", ">&-", 0), ("--version", "2>&-", 0), ("--no-such-option", ">&- 2>&-", 2), ("parse --input -", "<&-", 0)],
+)
+def test_streams_that_are_closed_are_as_the_null_device(arguments: str, closed: str, status: int) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m calque {arguments} {closed}", shell=True, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (status, "")

@@ -56,6 +56,15 @@ def test_files_to_measure_on_say_their_language(main: Any, asked: list[dict[str,
     assert asked[0]["check"] == {"es": [["el", "gato"]], "ca": [["gos"]]}
 
 
+def test_files_to_measure_on_are_refused_where_nothing_is_measured(
+    main: Any, asked: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    (tmp_path / "words.txt").write_text("el gato\n")
+    done = main("export", "m", "-o", str(tmp_path / "o"), "--quantise", "none", "--check", str(tmp_path / "words.txt"))
+    assert (done.status, asked) == (2, [])
+    assert "leave it out with --quantise none" in " ".join(done.err.split())
+
+
 def test_a_file_to_measure_on_that_is_missing_is_an_error(main: Any, asked: list[dict[str, Any]], tmp_path: Path) -> None:
     done = main("export", "m", "-o", str(tmp_path / "o"), "--check", "es=nowhere.conllu")
     assert (done.status, asked) == (1, []) and "nowhere.conllu: no such file" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -195,6 +196,16 @@ def test_standard_input_cannot_be_read_twice():
         benchmark(None, "-")
 
 
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="this system has no names for what is open")
+def test_a_pipe_cannot_be_read_twice():
+    reading, writing = os.pipe()
+    os.write(writing, TEXT.encode())
+    os.close(writing)
+    with pytest.raises(DataError, match=r"the pipe /dev/fd/\d+ cannot be: write it to a file first"):
+        benchmark(None, f"/dev/fd/{reading}")
+    os.close(reading)
+
+
 def test_malformed_conllu_is_told_with_its_line(tmp_path):
     (tmp_path / "bad.conllu").write_text("1\tgato\n\n")
     with pytest.raises(FormatError, match=r"bad\.conllu:1"):
@@ -303,3 +314,14 @@ def test_a_table_of_routes_is_measured(lexicon_model, gold, quick, tmp_path, mon
     assert (found.machine["threads"], found.size_mb) == (1, None)
     assert len(forgotten) == 2
     assert found.variants[0].accuracy
+
+
+def test_all_heads_are_those_of_all_routes(two_heads, text, monkeypatch):
+    def analyse(sentences, tasks=None):  # as a table of routes whose first route has a tagger alone
+        from calque.analysis import Tagged
+
+        able = [("pos",) if words[0] == "El" else ("pos", "ner") for words in sentences]
+        return [{t: Tagged(["X"] * len(w), [1.0] * len(w)) for t in tasks or has} for w, has in zip(sentences, able, strict=True)]
+
+    monkeypatch.setattr(two_heads, "analyse", analyse)
+    assert [variant.tasks for variant in benchmark("m", text, tasks="pos", rounds=1).variants] == [("pos", "ner"), ("pos",)]

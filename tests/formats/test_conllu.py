@@ -49,6 +49,8 @@ def test_reads_language_and_entity_from_misc(sample):
 def test_coreference_entities_and_foreign_ner_schemes_are_left_in_misc():
     (sentence,) = read(row(1, misc="Entity=(e1-person)|NER=person|OrigLang=de"))
     assert (sentence.tokens[0].entity, sentence.tokens[0].lang) == (None, None)
+    (sentence,) = read(row(1, misc="NER=B- "))  # no type
+    assert sentence.tokens[0].entity is None and sentence.to_dict()["entities"] == []
 
 
 def test_an_underscore_is_a_form_and_elsewhere_nothing():
@@ -107,6 +109,11 @@ def test_windows_line_ends_are_kept(sample, tmp_path):
 )
 def test_missing_or_extra_empty_lines_and_a_byte_order_mark_are_put_right(sample, change):
     assert again(change(sample)) == sample
+
+
+def test_files_with_byte_order_marks_can_be_put_together(sample):
+    one, two = (list(read_conllu(io.StringIO(text))) for text in (sample, f"\ufeff{sample}\ufeff{sample}\ufeff"))
+    assert [format_sentence(s) for s in two] == 2 * [format_sentence(s) for s in one]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])

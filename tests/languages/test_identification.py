@@ -130,3 +130,13 @@ def test_the_features_of_a_text_are_those_of_its_words(words: list[str]):
 def test_elided_words_are_words_and_contractions_stay():
     assert clean("L’home diu: «l'aigua»") == " l' home diu l' aigua "
     assert clean("I don't know 'em") == " i don't know em "
+
+
+def test_a_byte_order_mark_changes_nothing():
+    assert identify("\ufeffBatrânul citea ziarul") == identify("Batrânul citea ziarul")
+    assert clean("\ufeffUn\ufeffgato") == " un gato "
+
+
+@pytest.mark.parametrize(("threshold", "code"), [(0.7, "el"), (0.99, "el"), (0.995, None)])
+def test_a_language_that_is_alone_in_its_script_is_under_a_threshold_too(threshold: float, code: str | None):
+    assert identify("Γεια σου κόσμε", threshold=threshold) == Guess(code, 0.99, None, "el")

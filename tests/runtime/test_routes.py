@@ -161,6 +161,12 @@ def test_what_is_wrong_is_said_at_once_with_the_file_and_the_route(place, line, 
     assert str(found.value).startswith(f"{path}: ")
 
 
+def test_a_file_from_windows_may_begin_with_a_byte_order_mark(place):
+    path = table(place, 'es = "models/en"', '"*" = "models/multi"')
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert [route.lang for route in Router.from_toml(path).routes] == ["es", "*"]
+
+
 def test_what_is_no_table_at_all_is_said(place):
     with pytest.raises(CalqueError, match="nowhere.toml: no such file"):
         calque.load("nowhere.toml")

@@ -223,6 +223,22 @@ def test_two_lanes_say_what_one_says_and_stay_in_order(lexicon_model: Path, monk
     assert len(threads) == 2
 
 
+def test_batches_do_not_depend_on_the_number_of_threads(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = [["el", "gato", "azul"][: 1 + i % 3] for i in range(3000)]
+    seen: dict[int, set[tuple[bytes, ...]]] = {}
+    for threads in (1, 2):
+        model = OnnxModel.from_folder(lexicon_model, threads=threads)
+        batches = seen[threads] = set()
+
+        def watched(rows: Any, *given: Any, real: Any = model._run_rows, batches: set[tuple[bytes, ...]] = batches) -> Any:
+            batches.add((str(len(rows)).encode(), *(row.ids.tobytes() for row in rows)))
+            return real(rows, *given)
+
+        monkeypatch.setattr(model, "_run_rows", watched)
+        model.tag(sentences)
+    assert seen[1] == seen[2]
+
+
 def test_what_goes_wrong_in_a_lane_is_raised(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = OnnxModel.from_folder(lexicon_model, threads=2)
     monkeypatch.setattr(model, "_run_rows", lambda *given: (_ for _ in ()).throw(ModelError("no memory")))

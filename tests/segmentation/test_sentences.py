@@ -84,6 +84,35 @@ def test_an_endless_stream_yields_as_it_goes_and_holds_little(monkeypatch: pytes
         position = (sentence.end or 0) + 1
 
 
+@pytest.mark.parametrize("lang", ["es", None])
+def test_a_line_of_many_sentences_is_cut_as_the_whole_text_is(lang: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interface, "MAX_PENDING", 1000)
+    text = "".join(
+        f"La Sra. García vino a las {n}. Trajo pan, etc. Ana no. Son aprox. En casa (no) hay {n} gatos. " for n in range(60)
+    )
+    assert list(segment_stream([text], lang)) == segment(text, lang).sentences
+
+
+def test_a_line_without_a_full_stop_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interface, "MAX_PENDING", 1000)
+    text = "palabra tras palabra " * 500
+    found = list(segment_stream([text], "es"))
+    assert max(len(sentence.tokens) for sentence in found) < 300
+    assert [token.text for sentence in found for token in sentence.tokens] == text.split()
+    assert all(text[t.start : t.end] == t.text for sentence in found for t in sentence.tokens)
+
+
+def test_a_byte_order_mark_is_white_space() -> None:
+    text = "\ufeffUn gato.\ufeffLa perra \ufeffduerme.\n\ufeff\n\ufeffOtra línea"
+    found = segment(text, "es")
+    assert found.text == text
+    assert [s.words for s in found.sentences] == [["Un", "gato", "."], ["La", "perra", "duerme", "."], ["Otra", "línea"]]
+    assert all(text[t.start : t.end] == t.text for t in found.tokens)
+    assert all("\ufeff" not in (s.text or "") for s in found.sentences)
+    assert list(segment_stream(text.splitlines(keepends=True), "es")) == found.sentences
+    assert segment("\ufeff").sentences == []
+
+
 @pytest.mark.shared
 def test_words_from_raw_text_agree_with_treebanks(shared_data: Path) -> None:
     import lzma

@@ -352,5 +352,7 @@ def test_word_vectors_are_the_encoders_also_of_long_sentences_and_are_found_agai
     assert np.array_equal(again[0], found[1])
     assert not read
     assert word_vectors(model, [], cache=tmp_path) == []
+    assert [v.shape for v in word_vectors(model, [[], ["cat"]], cache=tmp_path)] == [(0, 1, 32), (1, 1, 32)]
+    assert [v.shape for v in word_vectors(model, [[]], cache=tmp_path)] == [(0, 1, 32)]
     with pytest.raises(TrainingError, match="more than the limit"):
         word_vectors(model, [["dog"]], cache=tmp_path, limit=1e-9)

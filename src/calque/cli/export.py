@@ -36,6 +36,8 @@ def export_command(
 
     Example:  calque export models/spanish --output spanish-onnx && calque parse "Hola" --model spanish-onnx
     """
+    if check and quantise is Quantise.none:
+        raise typer.BadParameter("--check measures what 8-bit weights change: leave it out with --quantise none")
     from calque.cli._common import parse_lang_files
     from calque.formats.text import read_pretokenized
     from calque.runtime.export import check_replaceable, export

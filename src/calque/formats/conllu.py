@@ -104,7 +104,7 @@ def _blocks(lines: Iterator[bytes]) -> Iterator[tuple[int, list[bytes]]]:
     block: list[bytes] = []
     number = 0
     try:
-        for number, line in enumerate(_without_mark(lines), 1):
+        for number, line in enumerate(_without_marks(lines), 1):
             block.append(line)
             if line == b"\n" or line == b"\r\n":
                 if len(block) > 1:
@@ -123,12 +123,11 @@ def _blocks(lines: Iterator[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         yield number - len(block) + 1, block
 
 
-def _without_mark(lines: Iterator[bytes]) -> Iterator[bytes]:
+def _without_marks(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines without a byte-order mark, which later ones have where files were put together."""
     for line in lines:
         if line != b"\xef\xbb\xbf":
             yield line.removeprefix(b"\xef\xbb\xbf")
-        break
-    yield from lines
 
 
 def _decode(block: list[bytes], first: int) -> str:
@@ -208,7 +207,7 @@ def _lang_and_entity(misc: str) -> tuple[str | None, str | None]:
     for part in misc.split("|"):
         if lang is None and part.startswith("Lang=") and _is_code(part[5:]):
             lang = part[5:]
-        elif entity is None and part.startswith("NER=") and (part == "NER=O" or (part[4:6] in ("B-", "I-") and len(part) > 6)):
+        elif entity is None and part.startswith("NER=") and (part == "NER=O" or (part[4:6] in ("B-", "I-") and part[6:].strip())):
             entity = part[4:]
     return lang, entity
 

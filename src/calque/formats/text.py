@@ -23,13 +23,13 @@ from calque.formats.files import DAMAGE, open_binary
 
 OnError = Literal["raise", "skip"]
 _ROW = re.compile(r"\d+([-.]\d+)?\t[^\t]*\t")  # one tab alone is a numbered line of text
-_WORD = re.compile(r"[^ \t\r\n]+")
-_LOOK_AHEAD = 200  # lines; comments may come before the first row
+_WORD = re.compile(r"[^ \t\r\n\ufeff]+")  # a byte-order mark, where files were put together, is no word and no part of one
+LOOK_AHEAD = 200  # lines; comments may come before the first row
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_lines(path: Path | str) -> Iterator[str]:
-    """Lines of a text file, with their line ends, in constant memory.
+    """Lines of a text file, with their line ends, in constant memory: a very long one in pieces, cut after a space.
 
     :param path: a UTF-8 file, plain, gzip or xz; ``-`` for standard input.
     :raises DataError: when the file cannot be opened, or is not UTF-8 text, naming the line.
@@ -37,19 +37,26 @@ def read_lines(path: Path | str) -> Iterator[str]:
     name = called(path)
     decoder = codecs.getincrementaldecoder("utf-8")()  # a line longer than LONGEST_LINE may be cut inside a character
     number = 0
+    torn = ""  # the beginning of the word at which a piece was cut
     try:
         with open_binary(path) as stream:
             while raw := stream.readline(LONGEST_LINE):
                 number += 1
+                piece = len(raw) == LONGEST_LINE and not raw.endswith(b"\n")
                 if number == 1:
                     _check_kind(raw, name)
                     raw = raw.removeprefix(codecs.BOM_UTF8)
                 if b"\0" in raw:
                     raise DataError(f"{name}:{number}: this is not text (it holds a NUL byte): give a UTF-8 text file")
-                text = decoder.decode(raw)
+                text, torn = torn + decoder.decode(raw), ""
+                if piece and " " in text:
+                    cut = text.rindex(" ") + 1
+                    text, torn = text[:cut], text[cut:]
                 if text:
                     yield text
             decoder.decode(b"", final=True)
+            if torn:
+                yield torn
     except UnicodeDecodeError as error:
         raise DataError(
             f"{name}:{number}: not UTF-8 (byte 0x{error.object[error.start]:02x}): save it as UTF-8, "
@@ -78,17 +85,25 @@ def read_pretokenized(
     if is_conllu(path):
         return read_conllu(path, on_error=on_error, skipped=skipped)
     lines = read_lines(path)
-    head = list(islice(lines, _LOOK_AHEAD))
+    head = list(islice(lines, LOOK_AHEAD))
     if not looks_like_conllu(head):
         return split_lines(chain(head, lines))
     if Path(path).is_file():
         return read_conllu(path, on_error=on_error, skipped=skipped)
-    return read_conllu(_stream(chain(head, lines), called(path)), on_error=on_error, skipped=skipped)
+    return read_conllu(as_stream(chain(head, lines), called(path)), on_error=on_error, skipped=skipped)
 
 
 def is_conllu(path: Path | str, head: Iterable[str] = ()) -> bool:
     """Whether a file is CoNLL-U, by its name (``.conllu``, compressed or not) or its first lines."""
     return ".conllu" in (suffix.lower() for suffix in Path(path).suffixes) or looks_like_conllu(head)
+
+
+def holds_conllu(path: Path | str) -> bool:
+    """The same of a file whose first lines nobody has read yet; standard input and pipes are not looked into.
+
+    :raises DataError: when the file cannot be opened, or is not UTF-8 text.
+    """
+    return is_conllu(path) or (Path(path).is_file() and looks_like_conllu(islice(read_lines(path), LOOK_AHEAD)))
 
 
 def looks_like_conllu(lines: Iterable[str]) -> bool:
@@ -134,5 +149,6 @@ class _Lines:
         return self._lines
 
 
-def _stream(lines: Iterator[str], name: str) -> TextIO:
+def as_stream(lines: Iterator[str], name: str) -> TextIO:
+    """Lines as an open file of that name, for readers of files that were begun already (a pipe cannot be opened again)."""
     return cast(TextIO, _Lines(lines, name))

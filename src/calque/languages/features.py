@@ -32,7 +32,7 @@ _MIX = np.uint64(0xD6E8FEB86659FD93)
 _SEPARATORS = re.compile(
     "[\\d\\s_\x00-\x26\x28-\x2f\x3a-\x40\\[-`{-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\xd7\xf7\u0589\u05be\u05c0\u05c3\u0600-\u060f\u061b"
     "\u061d-\u061f\u066a-\u066d\u06d4\u0964\u0965\u0970\u0e2f\u0e5a\u0e5b\u104a-\u104f\u1361-\u1368\u17d4-\u17da\u1800-\u180a"
-    "\u2000-\u200b\u200e-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030\u303d\u30fb\ua830-\ua839\ufe10-\ufe6f\uff00-\uff20"
+    "\u2000-\u200b\u200e-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020\u3030\u303d\u30fb\ua830-\ua839\ufe10-\ufe6f\ufeff-\uff20"
     "\uff3b-\uff40\uff5b-\uff65\ufff0-\uffff\U0001f000-\U0001ffff]+"
 )
 # Elided articles and pronouns are words of their own, as treebanks have them: "l'home" is "l' home", but "don't" and "j'ai" stay.

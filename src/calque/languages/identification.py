@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 THRESHOLD = 0.7
 _FEW = 4  # fewer letters than these (formulas, initials) need near certainty
 _LONGEST = 1200  # characters read: more do not change the answer
+_BY_SCRIPT = 0.99  # the probability of a language that is alone in its script
 
 # Scripts that one living language of the package's tables is written in; those the model knows are added from its own file.
 SOLE = {
@@ -188,7 +189,9 @@ def identify(text: str, *, candidates: Iterable[str] | None = None, threshold: f
     model = identifier()
     if script in model.sole:
         code = model.sole[script]
-        return Guess(code, 0.99, None, code) if codes is None or code in codes else Guess(None, 0.0)
+        if codes is not None and code not in codes:
+            return Guess(None, 0.0)
+        return Guess(code if threshold <= _BY_SCRIPT else None, _BY_SCRIPT, None, code)
     allowed = model.allowed(script)
     if codes is not None:
         allowed = allowed & [label in codes for label in model.labels]
@@ -201,7 +204,7 @@ def _decide(model: Identifier, text: str, allowed: NDArray[np.bool_], threshold:
     from calque.languages.features import clean
 
     cleaned = clean(text)
-    if 0 < threshold < 0.9 and len(cleaned.replace(" ", "")) < _FEW and cleaned < "\u0900":  # not syllabic or ideographic scripts
+    if 0 < threshold < 0.9 and len(cleaned.replace(" ", "")) < _FEW:
         threshold = 0.9
     if cleaned == " " or not allowed.any():
         return Guess(None, 0.0)

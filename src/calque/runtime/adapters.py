@@ -59,9 +59,11 @@ class ExportedAdapters:
     def add(self, path: Path) -> AdapterConfig:
         """Put one in from its folder.
 
-        :raises ModelError: when it is damaged, of another encoder, or does not fit the slots.
+        :raises ModelError: when it is damaged, of another encoder, does not fit the slots, or its name is taken.
         """
         config = AdapterConfig.from_folder(path)
+        if config.name in self.configs:  # a copy of a folder, say: which of them is meant is not to be guessed
+            raise ModelError(f"{path}: there is an adapter '{config.name}' already: remove one of the two folders")
         why = self.layout.refuses(config)
         if why:
             raise ModelError(f"{path}: adapter '{config.name}' does not fit this exported model: {why}; export the model again")

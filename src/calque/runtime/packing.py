@@ -68,7 +68,10 @@ def read_packed(path: Path) -> dict[str, NDArray[Any]]:
             raw = whole[8 + size + first : 8 + size + last]
             found[name] = raw.view(_TYPES[entry["dtype"]]).reshape(entry["shape"])
     except (OSError, ValueError, KeyError, struct.error) as error:
-        raise ModelError(f"{path}: cannot be read, it is damaged or incomplete ({error}): install calque again") from error
+        raise ModelError(
+            f"{path}: cannot be read, it is damaged or incomplete ({error}): export, copy or download it again, or install "
+            "calque again where it came with it"
+        ) from error
     return found
 
 

@@ -132,7 +132,7 @@ def read_table(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path).expanduser()
     try:
-        plain = tomllib.loads(file.read_text(encoding="utf-8"))
+        plain = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors on Windows put a byte-order mark first
     except FileNotFoundError:
         raise CalqueError(f"{path}: no such file: a table of routes is a TOML file that you write (docs/runtime.md)") from None
     except OSError as error:

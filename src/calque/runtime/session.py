@@ -188,9 +188,9 @@ class OnnxModel(Embedding):
                 batch_pieces=BATCH_PIECES, formed=self.config.formed,
             )  # fmt: skip
 
-        lanes = _lanes(sentences) if self.threads > 1 else []
-        if len(lanes) < 2:
-            return lane(slice(None))
+        lanes = _lanes(sentences)
+        if len(lanes) < 2 or self.threads < 2:  # one thread takes the same batches: what comes out must not depend on it
+            return [one for at in lanes for one in lane(at)]
         from concurrent.futures import ThreadPoolExecutor  # takes as long to import as a short text to label
 
         self._open()

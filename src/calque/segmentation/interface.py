@@ -15,6 +15,9 @@ from calque.segmentation.rules import LINE_ENDS, RuleSegmenter, goes_on
 
 # A text with no line end and no full stop must not fill the memory: beyond this many characters a stream is cut.
 MAX_PENDING = 65_536
+# What decides whether a sentence ends stands at most so many characters after it: a stream is cut no nearer to what is read.
+_IN_SIGHT = 256
+BYTE_ORDER_MARK = "\ufeff"  # inside a text where files were put together; it stands for nothing, and counts as white space
 
 
 class Segmenter(Protocol):
@@ -73,12 +76,14 @@ def segment(text: str, lang: str | None = None) -> Document:
 
     Every character of ``text`` that is not white space belongs to exactly one token or multiword token, and offsets point
     into ``text`` itself. The words of a multiword token have no offsets of their own. Blank lines end a sentence; so does a
-    line end, unless the text visibly goes on (a comma or dash before it, or a small letter after it).
+    line end, unless the text visibly goes on (a comma or dash before it, or a small letter after it). A byte-order mark
+    (U+FEFF) counts as white space.
 
     :param text: any text.
     :param lang: ISO 639 code; None for rules that fit most languages.
     """
-    return Document(sentences=segmenter_for(lang).segment(text), text=text, lang=None if lang == "auto" else lang)
+    sentences = segmenter_for(lang).segment(_without_marks(text))
+    return Document(sentences=sentences, text=text, lang=None if lang == "auto" else lang)
 
 
 def split_words(text: str, lang: str | None = None) -> Sentence:
@@ -87,14 +92,14 @@ def split_words(text: str, lang: str | None = None) -> Sentence:
     :param text: a sentence.
     :param lang: ISO 639 code or None.
     """
-    return segmenter_for(lang).words(text)
+    return segmenter_for(lang).words(_without_marks(text))
 
 
 def segment_stream(lines: Iterable[str], lang: str | None = None) -> Iterator[Sentence]:
     """Sentences of a stream of lines, in constant memory; the same sentences that :func:`segment` finds.
 
     Offsets are global, as if the lines were joined. A line without its line end counts as one that had it (one character),
-    except for the pieces of a line that is longer than the stream wants to hold at once.
+    except for the pieces of a line that is longer than the stream wants to hold at once (:func:`with_line_end`).
 
     :param lines: lines of an open file, or any strings.
     :param lang: ISO 639 code or None.
@@ -103,24 +108,53 @@ def segment_stream(lines: Iterable[str], lang: str | None = None) -> Iterator[Se
     pending = ""  # text that waits for its continuation
     offset = 0  # where it starts in the stream
     for line in lines:
-        if not line.endswith(("\n", "\r")):
-            line += "\n"
-        if pending and not goes_on(pending, _line_start(pending), len(pending), line):
+        line = _without_marks(with_line_end(line))
+        ended = pending.endswith(("\n", "\r"))
+        if ended and not goes_on(pending, _line_start(pending), len(pending), line):
             yield from _shifted(segmenter.segment(pending), offset)
             offset += len(pending)
             pending = ""
-        pending += line
-        if len(pending) > MAX_PENDING:
+        for part in _parts(line):
+            pending += part
+            if len(pending) <= MAX_PENDING:
+                continue
             sentences = segmenter.segment(pending)
-            cut = sentences[-1].start if len(sentences) > 1 else None
-            if cut is None:
-                yield from _shifted(sentences, offset)
-                cut = len(pending)
-            else:
-                yield from _shifted(sentences[:-1], offset)
+            cut = _cut(sentences, len(pending))
+            yield from _shifted([s for s in sentences if s.start is None or s.start < cut], offset)
             offset += cut
             pending = pending[cut:]
     yield from _shifted(segmenter.segment(pending), offset)
+
+
+def with_line_end(line: str) -> str:
+    """A line of a stream with its line end; a piece of a longer line, which stops after a space, has none and gets none.
+
+    :param line: a line, or a piece that :func:`calque.formats.text.read_lines` made of a very long one.
+    """
+    piece = len(line) > MAX_PENDING and line.endswith(" ")
+    return line if piece or line.endswith(("\n", "\r")) else line + "\n"
+
+
+def _parts(line: str) -> Iterator[str]:
+    """A line in parts that a stream may hold, cut after a space where there is one."""
+    start = 0
+    while len(line) - start > MAX_PENDING:
+        stop = line.rfind(" ", start, start + MAX_PENDING) + 1 or start + MAX_PENDING
+        yield line[start:stop]
+        start = stop
+    yield line[start:]
+
+
+def _cut(sentences: list[Sentence], length: int) -> int:
+    """Where to cut a text of some length: before a sentence that surely starts there, else before the last; at its end if it is
+    one sentence.
+    """
+    starts = [sentence.start for sentence in sentences[1:] if sentence.start is not None]
+    return max((start for start in starts if start <= length - _IN_SIGHT), default=starts[-1] if starts else length)
+
+
+def _without_marks(text: str) -> str:
+    return text.replace(BYTE_ORDER_MARK, " ")
 
 
 def _line_start(text: str) -> int:

@@ -178,21 +178,20 @@ def word_vectors(
     :returns: of each sentence ``[words, layers, H]`` (float16).
     :raises TrainingError: when they would be larger than ``limit`` or half of what is free on the disk, or cannot be written.
     """
-    if not sentences:
-        return []
     rows = encoder.pieces.rows(sentences, langs=langs)
     device = next(encoder.parameters()).device
     frozen = Frozen(encoder=encoder, pieces=encoder.pieces, device=device, precision=precision, every=every_layer)
     was = encoder.training
     encoder.eval()
     try:
-        vectors, _ = vectors_of_rows(frozen, rows, Path(cache).expanduser(), limit=limit)
+        vectors = vectors_of_rows(frozen, rows, Path(cache).expanduser(), limit=limit)[0] if rows else []
     finally:
         encoder.train(was)
     windows: list[list[NDArray[Any]]] = [[] for _ in sentences]
     for row, own in zip(rows, vectors, strict=True):
         windows[row.sentence].append(own[row.keep[0] : row.keep[1]])
-    return [own[0] if len(own) == 1 else np.concatenate(own) for own in windows]
+    none = np.zeros((0, *frozen.shape), dtype=KIND)  # of a sentence without words
+    return [own[0] if len(own) == 1 else np.concatenate([none, *own]) for own in windows]
 
 
 def vectors_of_rows(

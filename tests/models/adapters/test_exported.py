@@ -111,6 +111,14 @@ def test_adding_an_adapter_does_not_write_the_graph_again(make, add_adapter, sen
     assert (tmp_path / "out" / "model.onnx").read_bytes() == graph
 
 
+def test_two_adapters_of_one_name_are_refused(make, tmp_path):
+    export(make(), tmp_path / "out", quantise="none")
+    place = tmp_path / "out" / "adapters"
+    shutil.copytree(place / "es", place / "es-before")
+    with pytest.raises(ModelError, match="es-before: there is an adapter 'es' already"):
+        load(tmp_path / "out")
+
+
 def test_an_adapter_with_a_head_that_no_other_had_can_be_added(make_model, add_adapter, sentences, tmp_path):
     model = make_model()
     add_adapter(model, "es", seed=1)

@@ -78,7 +78,7 @@ def source_of(path: Path | str | None, *, lang: str = "auto", limit: int | None 
     :param lang: its language as a code or name; ``auto`` to identify that of CoNLL-U once, and leave text to be identified as
         it is cut.
     :param limit: the first sentences alone.
-    :raises DataError: when there is no such file, or it is standard input.
+    :raises DataError: when there is no such file, or it can be read but once: standard input, a pipe.
     :raises CalqueError: for an unknown language.
     """
     from calque.cutting import language_code
@@ -86,8 +86,9 @@ def source_of(path: Path | str | None, *, lang: str = "auto", limit: int | None 
     code = language_code(lang)
     if path is None:
         return Source("sample", lang=code, limit=limit)
-    if str(path) == "-":
-        raise DataError("the input is read several times over, which standard input cannot be: write it to a file first")
+    if str(path) == "-" or Path(path).is_fifo():
+        what = "standard input" if str(path) == "-" else f"the pipe {path}"
+        raise DataError(f"the input is read several times over, which {what} cannot be: write it to a file first")
     if not _is_conllu(path):
         return Source("text", str(path), code, limit)
     found = Source("conllu", str(path), code, limit)

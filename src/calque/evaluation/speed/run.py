@@ -186,7 +186,8 @@ def _check_numbers(**numbers: int | None) -> None:
 def _sets(tagger: Tagger, tasks: str | Sequence[str], sentences: Sequence[Sentence]) -> dict[tuple[str, ...], list[str] | None]:
     """What to measure: the names of the tasks, and how they are asked for; all heads first."""
     check_tasks(tagger)
-    every = tuple(analyse_sentences(tagger, sentences[:1])[0])
+    said = analyse_sentences(tagger, _some(sentences))  # the routes of a table may have other heads each
+    every = tuple(dict.fromkeys(task for one in said for task in one))
     if not every:
         raise ModelError(
             f"all heads of this model ({', '.join(tagger.tasks)}) belong to adapters: a model with its own is needed"
