@@ -6,7 +6,8 @@
 
 ``--treebanks`` is what ``recipes/default/treebanks.py`` wrote: ``<lang>.train.conllu``. Each language's tagger (with ``--trees``
 its parser too, on tags of its own) has default options and is scored on every test file of that language, gold words: UPOS, or
-UAS and LAS as in the CoNLL 2018 evaluation (relations without subtypes, words with a gold head). One process, one thread, the
+UAS and LAS as in the CoNLL 2018 evaluation (relations without subtypes, words with a gold head). Where some sentences train tags
+alone (UD 1), the parser is trained on the others, and parses what the tagger of all has tagged. One process, one thread, the
 smallest language first; minutes a language, with ``--trees`` many; finished languages are lines in WORK/udpipe.jsonl and are not
 run again. ``--report`` sets the figures beside those in a model's ``config.json``; with ``--told`` those that it
 has where it is told the treebank, for treebanks that it knows.
@@ -28,11 +29,11 @@ from few_shot_peers import environment, udpipe_score, udpipe_sentences, udpipe_t
 METRICS = {False: ("upos.accuracy",), True: ("uas", "las")}  # by --trees
 
 
-def score_trees(path: Path, test: Path) -> tuple[int, int, int]:
+def score_trees(tagger: Path, parser: Path, test: Path) -> tuple[int, int, int]:
     """Words with the right head, with the right relation too, and all."""
     from ufal.udpipe import Model
 
-    model = Model.load(str(path))
+    model, trees = Model.load(str(tagger)), Model.load(str(parser))
     attached = labelled = words = 0
     for sentence in udpipe_sentences(test):
         gold = [(w.head, w.deprel.split(":")[0]) for w in sentence.words][1:]
@@ -41,7 +42,7 @@ def score_trees(path: Path, test: Path) -> tuple[int, int, int]:
             word = sentence.words[k]
             word.upostag = word.xpostag = word.feats = word.lemma = word.deprel = ""
         model.tag(sentence, Model.DEFAULT)
-        model.parse(sentence, Model.DEFAULT)
+        trees.parse(sentence, Model.DEFAULT)
         for (head, relation), word in zip(gold, list(sentence.words)[1:], strict=True):
             if head >= 0:
                 words += 1
@@ -50,21 +51,37 @@ def score_trees(path: Path, test: Path) -> tuple[int, int, int]:
     return attached, labelled, words
 
 
+def only_trees(train: Path) -> Path:
+    """The file, or one beside it with those sentences alone that have a tree (those of UD 1 train tags alone)."""
+    blocks = train.read_text(encoding="utf-8").split("\n\n")
+    kept = [b for b in blocks if all(r.split("\t")[6] != "_" for r in b.split("\n") if r.split("\t")[0].isdigit())]
+    if len(kept) == len(blocks):
+        return train
+    path = train.with_suffix(".trees.conllu")
+    path.write_text("\n\n".join(kept) + "\n", encoding="utf-8")
+    return path
+
+
 def run_one(work: Path, lang: str, train: Path, tests: list[Path], *, trees: bool) -> None:
     """Train and score one language; a line on the log. Runs in the peers' environment."""
     begun = time.monotonic()
-    model = work / f"{lang}.udpipe"
-    if not model.exists():
-        udpipe_train(train, model.with_suffix(".part"), parser=trees)
-        model.with_suffix(".part").rename(model)
+    parsed = only_trees(train) if trees else train
+    model, parser = work / f"{lang}.udpipe", work / f"{lang}.parser.udpipe"
+    if parsed == train:
+        parser = model
+    for path, of in {model: train, parser: parsed}.items():
+        if not path.exists():
+            udpipe_train(of, path.with_suffix(".part"), parser=trees and path == parser)
+            path.with_suffix(".part").rename(path)
     trained = time.monotonic() - begun
     found = {}
     for test in tests:
         plain = work / f"{lang}.test.conllu"
         plain.write_bytes(lzma.decompress(test.read_bytes()))
-        found[test.parent.name] = score_trees(model, plain) if trees else udpipe_score(model, plain)
+        found[test.parent.name] = score_trees(model, parser, plain) if trees else udpipe_score(model, plain)
         plain.unlink()
-    model.unlink()
+    for path in {model, parser}:
+        path.unlink()
     with (work / "udpipe.jsonl").open("a") as log:
         log.write(json.dumps({"lang": lang, "tests": found, "seconds": round(trained, 1)}) + "\n")
 

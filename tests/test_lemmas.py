@@ -93,6 +93,7 @@ def test_a_script_that_does_not_fit_changes_the_case_alone():
     assert apply_script("Ab", "a--|-") == "ab"
     assert apply_script("ab", "AA--|-") == "AB"
     assert apply_script("aB", "=|---") == "aB"
+    assert apply_script("Is", script_of("walked", "walk")) == "is"  # or nothing would be left
 
 
 @pytest.mark.parametrize("broken", ["", "a", "a|+", "a|-|-", "A|", "b|", "a-x|", " a|"])

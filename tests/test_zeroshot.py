@@ -69,6 +69,11 @@ def test_the_label_whose_words_are_the_text_s_wins():
     assert [one.label for one in classify(["voto", "gol"], SPORT, model=Words())] == ["política", "deportes"]
 
 
+def test_texts_may_be_an_array():
+    assert [one.label for one in classify(np.array(["voto", "gol"]), SPORT, model=Words())] == ["política", "deportes"]
+    assert [one.label for one in classify(np.array(["voto", "gol"]), model=Head())] == ["bien", "bien"]
+
+
 def test_no_texts_no_results():
     assert classify([], SPORT, model=Words()) == []
     assert by_similarity(Words(), [], SPORT) == []
@@ -189,6 +194,8 @@ def test_languages_are_told_to_models_that_ask_for_them():
         (["a", " "], {}, "is empty"),
         ({"a": "x", "b": ""}, {}, "is empty"),
         ("a,b", {}, "labels are a list"),
+        (["a", 1], {}, "is 1, not a text"),
+        ({"a": None, "b": "x"}, {}, "is None, not a text"),
         (["a", "b"], {"hypothesis": "This is it."}, "no place for the label"),
         (["a", "b"], {"hypothesis": ""}, "no place for the label"),
         (["a", "b"], {"threshold": 1.5}, "from 0 to 1"),

@@ -10,7 +10,8 @@ Choices and trade-offs
   shared, the script is the lemma itself (``!be``): a frequent word that is worth a class, or one too rare to matter.
 - Python's small and large letters do not always lead back to each other (``ß``, ``İ``), so a script is tried before it is given:
   every lemma comes back exactly.
-- A script comes from a model and can meet any form: one that goes over more letters than there are edits nothing.
+- A script comes from a model and can meet any form: one that goes over more letters than there are, or would
+  leave none, edits nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def script_of(form: str, lemma: str) -> str:
 def apply_script(form: str, script: str) -> str:
     """The lemma of a form by a script of :func:`script_of`, of this form or of another.
 
-    A script whose edits do not fit the form changes its case alone; what is no script changes nothing.
+    A script whose edits do not fit the form, or leave nothing of it, changes its case alone; what is no script changes nothing.
     """
     if script.startswith(_LITERAL):
         return script[1:]
@@ -61,7 +62,7 @@ def apply_script(form: str, script: str) -> str:
     source = form if case == _AS_FORM else _fold(form)
     first, last = _taken(before), len(source) - _taken(after)
     if first <= last:
-        source = _edit(source[:first], before) + source[first:last] + _edit(source[last:], after)
+        source = _edit(source[:first], before) + source[first:last] + _edit(source[last:], after) or source
     if case == _TITLE:
         return source[:1].title() + source[1:]
     return source.upper() if case == _CAPITALS else source

@@ -151,7 +151,7 @@ def classify(
         labels, model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang, adapters=adapters,
         otherwise=otherwise,
     )  # fmt: skip
-    return label_all([text])[0] if isinstance(text, str) else label_all(text)
+    return label_all([text])[0] if isinstance(text, str) else label_all(list(text))  # of arrays and columns of tables, too
 
 
 def prepare(
@@ -242,6 +242,9 @@ def _read_labels(labels: Labels, multi_label: bool) -> tuple[list[str], list[str
     """Labels, and what the model reads for each."""
     if isinstance(labels, str):
         raise CalqueError(f"labels are a list, such as  ['sports', 'politics'], not one text ({labels[:40]!r})")
+    for written in (*labels, *(labels.values() if isinstance(labels, Mapping) else ())):
+        if not isinstance(written, str):
+            raise CalqueError(f"a label, or the description of one, is {written!r:.40}, not a text: write it in words")
     names = [label.strip() for label in labels]
     phrases = [phrase.strip() for phrase in labels.values()] if isinstance(labels, Mapping) else names
     if not all(names) or not all(phrases):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import lzma
@@ -148,6 +149,21 @@ def test_several_labels_share_a_cell(run: Any, tmp_path: Path) -> None:
     assert table((tmp_path / "b.tsv").read_text())[1][1].count("|") == 1
 
 
+def test_a_csv_file_is_written_as_one(run: Any, tmp_path: Path) -> None:
+    texts = ['"un gol", dijo', "la ley"]
+    (tmp_path / "a.txt").write_text("\n".join(texts))
+    run("--input", tmp_path / "a.txt", "--labels", TOPICS, "--output", tmp_path / "b.csv")
+    with (tmp_path / "b.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["label"], row["text"]) for row in rows] == [("deportes", texts[0]), ("política", texts[1])]
+    assert [(r.labels, r.text) for r in read_texts(tmp_path / "b.csv")] == [(("deportes",), texts[0]), (("política",), texts[1])]
+
+
+def test_a_text_that_is_too_long_for_the_name_of_a_file_is_a_text(run: Any) -> None:
+    done = run("un gol “” " * 24, "--labels", TOPICS)  # fewer characters than a name may have bytes, and more bytes
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
 def test_a_model_with_a_head_needs_no_labels(run: Any, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("vale\n")
     assert table(run("--input", tmp_path / "a.txt", model=Head()).stdout)[1] == ["bien", "0.7500", "vale"]
@@ -199,6 +215,7 @@ def test_wrong_usage_has_status_2(run: Any, arguments: list[str]) -> None:
     ("arguments", "message"),
     [
         ([" ", "--labels", TOPICS], "the text is empty"),
+        (["un \udcff gol", "--labels", TOPICS], "the text is not UTF-8"),
         (["un gol", "--labels", "deportes"], "two or more"),
         (["un gol", "--labels", "a,a"], "'a' is there twice"),
         (["un gol", "--labels", "a,,b"], "is empty"),

@@ -8,13 +8,14 @@ import lzma
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import calque as package
+from calque.cli.parse import _prose
 from calque.formats.conllu import read_conllu
 
 SPANISH = "El gato está en la mesa"
@@ -197,6 +198,7 @@ def test_wrong_usage_has_status_2(main: Any, arguments: list[str]) -> None:
     [
         ([""], "the text is empty"),
         (["  \n"], "the text is empty"),
+        (["el \udcff gato"], "the text is not UTF-8"),
         (["--input", "no-such-file.txt"], "no-such-file.txt: no such file"),
         (["--input", "."], "is a folder"),
         (["--input", sys.executable], "not text"),
@@ -238,6 +240,19 @@ def test_the_name_of_a_file_given_as_text_is_noticed(parse: Any, tmp_path: Path,
     assert "--input book.txt" in done.err
 
 
+def test_a_text_that_is_too_long_for_the_name_of_a_file_is_a_text(parse: Any) -> None:
+    done = parse("дом " * 50, "--lang", "ru")  # fewer characters than a name may have bytes, and more bytes
+    assert (done.status, done.err) == (0, "")
+
+
+def test_lines_of_words_given_end_where_those_of_a_file_do(parse: Any, tmp_path: Path) -> None:
+    text = "el\u2028gato está\nla\x85mesa\n"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
+    of_file = parse("--input", tmp_path / "a.txt", "--pretokenized").out
+    assert [s.words for s in package.Document.from_conllu(of_file).sentences] == [["el\u2028gato", "está"], ["la\x85mesa"]]
+    assert parse(text, "--pretokenized", "--format", "conllu").out == of_file
+
+
 def test_an_empty_file_gives_nothing(parse: Any, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     done = parse("--input", tmp_path / "empty.txt")
@@ -268,6 +283,19 @@ def test_a_reader_that_goes_away_is_no_error(lexicon_model: Path, tmp_path: Path
     )
     assert done.stdout == "# sent_id = 1\n"
     assert done.stderr == ""
+
+
+def test_lines_that_all_begin_with_a_number_sign_are_read_as_they_come() -> None:
+    read = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal read
+        for read in range(1, 10_001):
+            yield f"#gato {read}\n"
+
+    first = next(_prose(lines(), "-"))
+    assert first == "#gato 1\n"
+    assert read <= 200
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from calque.analysis import Analysis, Tagged, Tree
-from calque.errors import DataError
+from calque.errors import DataError, FormatError
 from calque.evaluation import Evaluation, evaluate
 from calque.zeroshot import Classified
 
@@ -131,3 +131,19 @@ def test_a_file_whose_measured_part_has_no_entity_says_so(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="no entity in its 2 sentences that are measured"):
         evaluate(Says(), {"es": path}, tasks="ner", limit=2)
     assert evaluate(Says(), {"es": path}, tasks="ner", limit=4).score("es", metric="ner.f1") is not None
+
+
+def test_a_broken_file_of_entities_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "es.json"
+    path.write_text('{"text": "Ana vive", "entities": null}\n', encoding="utf-8")
+    with pytest.raises(FormatError, match=r"es\.json:1: no entities \(its keys are entities, text\)"):
+        evaluate(Says(), {"es": path}, tasks="ner")
+
+
+@pytest.mark.parametrize("name", ["topics.tab", "topics.ndjson", "topics.json"])
+def test_texts_are_known_by_every_name_that_training_knows(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    rows = '{"label": "food", "text": "warm soup"}\n{"label": "sport", "text": "a goal"}\n'
+    path.write_text("label\ttext\nfood\twarm soup\nsport\ta goal\n" if name.endswith("tab") else rows, encoding="utf-8")
+    found = evaluate(Classifies(), {"en": path}).score("en", metric="classify.accuracy")
+    assert found is not None and (found.value, found.sentences) == (0.5, 2)

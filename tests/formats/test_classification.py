@@ -220,6 +220,15 @@ def test_columns_that_cannot_be_told_are_not_guessed(write, name, content, optio
     assert message in str(raised.value)
 
 
+def test_a_first_line_that_names_its_columns_as_was_advised_is_understood(write):
+    with pytest.raises(FormatError, match="let the first line name them, 'label' and 'text'"):
+        list(read_texts(write("a.csv", "titular,clase\nuno,dos\ntres,dos\n")))
+    assert pairs(write("a.csv", "text,label\nuno,dos\ntres,dos\n")) == [("uno", ("dos",)), ("tres", ("dos",))]
+    with pytest.raises(FormatError, match="name the one that is meant 'label'"):
+        list(read_texts(write("b.csv", "text,clase,id\nuno,dos,1\n")))
+    assert pairs(write("b.csv", "text,label,id\nuno,dos,1\n")) == [("uno", ("dos",))]
+
+
 def test_an_empty_file_has_no_texts(write):
     assert pairs(write("a.tsv", "")) == []
     assert pairs(write("a.jsonl", "\n\n")) == []

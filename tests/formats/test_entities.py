@@ -65,6 +65,8 @@ LAYOUTS = {
     '"relations": []}\n{"text": "Rome", "entities": [{"id": 8, "label": "LOC", "start_offset": 0, "end_offset": 4}]}\n',
     "JSON, Prodigy": '{"text": "Ana lives", "tokens": [{"text": "Ana"}], "spans": [{"start": 0, "end": 3, "label": "PER"}]}\n'
     '{"text": "Rome", "tokens": [], "spans": [{"start": 0, "end": 4, "type": "LOC"}]}\n',
+    "JSON, spaCy": '{"text": "Ana lives", "ents": [{"start": 0, "end": 3, "label": "PER"}], "tokens": [{"id": 0, "start": 0}]}\n'
+    '{"text": "Rome", "ents": [{"start": 0, "end": 4, "label": "LOC"}], "tokens": []}\n',
     "JSON, labels": '{"text": "Ana lives", "labels": [{"start": 0, "end": 3, "labels": ["PER"]}]}\n'
     '{"text": "Rome", "label": [{"start": 0, "end": 4, "tag": "LOC"}]}\n',
     "JSON, words": '{"tokens": ["Ana", "lives"], "ner_tags": ["B-PER", "O"]}\n{"words": ["Rome"], "labels": ["S-LOC"]}\n',
@@ -102,6 +104,24 @@ def test_conllu_has_its_tags_in_misc(begin, inside, write):
     assert [t.entity for t in sentence.tokens] == ["B-PER", "I-PER", "O"]
     assert (sentence.sent_id, sentence.text) == ("a", "Ana Paz lives")
     assert looks_like_entities(path)
+
+
+def test_tags_that_calque_wrote_beside_those_of_a_treebank_are_read_back(write):
+    (sentence,) = read_conllu(write(row(1, "Rome", "name=B-PER|Gloss=x") + "\n"))
+    sentence.tokens[0].entity = "B-LOC"
+    assert read(write(sentence.to_conllu())) == [pairs("Rome/B-LOC")]
+
+
+def test_tags_of_conllu_that_come_late_are_found(write):
+    plain = (row(1, "x", "_") + "\n") * 600
+    assert looks_like_entities(write(plain + row(1, "Rome", "NER=B-LOC") + "\n"))
+    assert not looks_like_entities(write(plain + row(1, "Rome", "Gloss=I-do") + "\n"))
+
+
+def test_conllu_that_is_no_text_further_down_is_left_to_its_reader(tmp_path):
+    path = tmp_path / "f.conllu"
+    path.write_bytes((row(1, "x", "_") + "\n").encode() * 600 + b"1\t\xff\n\n")
+    assert not looks_like_entities(path)
 
 
 @pytest.mark.parametrize("misc", ["_", "Gloss=I-do", "Entity=(person-1)", "Name=King", "SpaceAfter=No|Translit=S-Bahn"])

@@ -103,6 +103,7 @@ def test_text_cannot_steer_the_terminal_and_is_not_taken_for_markup():
 def test_an_empty_document_is_a_header_and_a_page():
     assert table(Document()) == "#  word  UPOS\n"
     assert "No words." in Tags(render_html(Document())).text
+    assert "No words." in Tags(render_html(Document([Sentence()]))).text
 
 
 def test_the_page_is_whole_escaped_and_self_contained():

@@ -30,3 +30,12 @@ def test_a_file_without_a_sentence_is_refused(tmp_path: Path) -> None:
     path.write_text("Sí.\n", encoding="utf-8")
     with pytest.raises(DataError, match="no sentence of 3 words or more"):
         read_text({"es": [path]}, most_words=100)
+
+
+def test_of_conllu_the_words_are_read(tmp_path: Path) -> None:
+    rows = "# text = Del mar\n1-2\tDel\t_\t_\t_\t_\t_\t_\t_\t_\n" + "".join(
+        f"{n}\t{word}\t_\tX\t_\t_\t_\t_\t_\t_\n" for n, word in enumerate(["De", "el", "mar"], 1)
+    )
+    path = tmp_path / "es.conllu"
+    path.write_text(f"{rows}\n{rows}\n", encoding="utf-8")
+    assert read_text({"es": [path]}, most_words=100).sentences == {"es": [["De", "el", "mar"]]}

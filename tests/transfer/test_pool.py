@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -87,11 +89,22 @@ def test_raw_text_is_cut_and_conllu_keeps_its_words(tmp_path: Path) -> None:
     assert [(s.words, s.lang) for s in read_raw(conllu, lang="es")] == [(["A", "b"], "es")]
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
         list(read_raw(tmp_path / "none.txt"))
     with pytest.raises(CalqueError, match="unknown language"):
         list(read_raw(tmp_path / "none.txt", lang="Klingonish"))
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"1\ta\t_\t_\t_\t_\t_\t_\t_\t_\n\n")))
-    with pytest.raises(DataError, match="write it to a file"):
-        list(read_raw("-"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
+def test_conllu_comes_whole_through_pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forms = [f"word{n}" for n in range(2000)]  # more than is looked at, and more than a pipe holds
+    rows = "".join(f"1\t{form}\t_\t_\t_\t_\t_\t_\t_\t_\n\n" for form in forms)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rows.encode())))
+    assert [s.words[0] for s in read_raw("-")] == forms
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(rows,))
+    writer.start()
+    assert [s.words[0] for s in read_raw(pipe)] == forms
+    writer.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -100,12 +101,23 @@ def echo_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def check_typed(text: str) -> None:
+    """Refuse a text on the command line that holds nothing, or bytes that are no text.
+
+    :raises DataError: saying which.
+    """
+    if not text.strip():
+        raise DataError("the text is empty: give some words, or a file with --input FILE")
+    if any("\ud800" <= character <= "\udfff" for character in text):  # what Python makes of bytes that are not UTF-8
+        raise DataError("the text is not UTF-8: type it in a terminal that is set to UTF-8, or give a file with --input FILE")
+
+
 def hint_file(text: str, verb: str) -> None:
     """Say so where a text on the command line is the name of a file.
 
     :param verb: what is done with the words: ``analysed``.
     """
-    if len(text) < 256 and "\n" not in text and Path(text).is_file():
+    if "\n" not in text and os.path.isfile(text):  # unlike pathlib's, not an error where no system takes so long a name
         typer.echo(f"note: the words '{text}' are {verb}; for the file of that name write  --input {text}", err=True)
 
 

@@ -2,7 +2,8 @@
 
 Choices and trade-offs
 - A text on the command line is shown with a bar for each label; a file or standard input becomes a TSV table with the columns
-  label, score and text, which spreadsheets and ``calque`` itself read, or with ``--json`` JSON Lines with every score.
+  label, score and text, which spreadsheets and ``calque`` itself read (CSV where ``--output`` ends so), or with ``--json`` JSON
+  Lines with every score.
 - A file is read, labelled and written :data:`TEXTS_AT_ONCE` texts at a time: enough that those of like length go together, few
   enough that memory does not grow with the file.
 - Several labels of a text stand in one cell with ``|`` between them, as readers of labelled texts expect them; a text that no
@@ -22,8 +23,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from calque.cli._common import AdapterNames, ForOthers, Otherwise, hint_file, output_stream
-from calque.errors import CalqueError, DataError
+from calque.cli._common import AdapterNames, ForOthers, Otherwise, check_typed, hint_file, output_stream
+from calque.errors import CalqueError
 
 if TYPE_CHECKING:
     from calque.errors import FormatError
@@ -83,7 +84,9 @@ def classify_command(
     text_column: Annotated[
         str | None, typer.Option("--text-column", metavar="NAME", help="Column of the texts: its name, or its number from 1.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file (.tsv, .csv, .jsonl).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON: an object for TEXT, JSON Lines for --input.")] = False,
     on_error: Annotated[OnError, typer.Option("--on-error", help="At a row without a text: stop, or skip it.")] = OnError.stop,
 ) -> None:
@@ -99,27 +102,28 @@ def classify_command(
         )
     if text is not None and text_column is not None:
         raise typer.BadParameter("--text-column is for files: give one with --input FILE")
-    if text is not None and not text.strip():
-        raise DataError("the text is empty: give some words, or a file with --input FILE")
+    if text is not None:
+        check_typed(text)
     from calque.zeroshot import prepare
 
     label_all = prepare(
         read_labels(labels), model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang,
         adapters=adapters, otherwise=otherwise.value,
     )  # fmt: skip
-    json = json or (output is not None and _is_json(output))
+    suffix = _suffix(output)
+    json, commas = json or suffix in _JSON_SUFFIXES, suffix == ".csv"
     if text is not None:
         hint_file(text, "labelled")
         found = label_all([text])
         with output_stream(output) as stream:
-            _write_one(found[0], stream, json=json, drawn=output is None)
+            _write_one(found[0], stream, json=json, commas=commas, drawn=output is None)
         return
     from calque.formats.classification import read_plain_texts
 
     skipped: list[FormatError] = []
     texts = read_plain_texts(str(source), text_column=text_column, on_error=on_error.value, skipped=skipped)
     with output_stream(output) as stream, _progress(output) as progress:
-        _write_all(_streamed(texts, label_all, progress), stream, json=json)
+        _write_all(_streamed(texts, label_all, progress), stream, json=json, commas=commas)
     if skipped:
         rest = [f"  … and {len(skipped) - SHOWN:,} more"] if len(skipped) > SHOWN else []
         told = [f"skipped {len(skipped):,} malformed row{'s' * (len(skipped) > 1)}:", *(f"  {e}" for e in skipped[:SHOWN]), *rest]
@@ -145,9 +149,9 @@ def read_labels(given: str | None) -> Sequence[str] | dict[str, str] | None:
     return labels
 
 
-def _is_json(output: Path) -> bool:
-    names = [suffix.lower() for suffix in output.suffixes if suffix.lower() not in (".gz", ".xz")]
-    return bool(names) and names[-1] in _JSON_SUFFIXES
+def _suffix(output: Path | None) -> str:
+    names = [] if output is None else [s.lower() for s in output.suffixes if s.lower() not in (".gz", ".xz")]
+    return names[-1] if names else ""
 
 
 def _streamed(
@@ -178,7 +182,7 @@ def _progress(output: Path | None) -> Iterator[Callable[[int], None]]:
         yield show
 
 
-def _write_one(found: Classified, stream: TextIO, *, json: bool, drawn: bool) -> None:
+def _write_one(found: Classified, stream: TextIO, *, json: bool, commas: bool, drawn: bool) -> None:
     if json:
         from json import dumps
 
@@ -186,23 +190,31 @@ def _write_one(found: Classified, stream: TextIO, *, json: bool, drawn: bool) ->
     elif drawn:
         _draw(found, stream)
     else:
-        _write_all([found], stream, json=False)
+        _write_all([found], stream, json=False, commas=commas)
 
 
-def _write_all(found: Iterable[Classified], stream: TextIO, *, json: bool) -> None:
+def _write_all(found: Iterable[Classified], stream: TextIO, *, json: bool, commas: bool) -> None:
+    import csv
     from json import dumps
 
     from calque.formats.classification import BETWEEN_LABELS
 
-    if not json:
-        stream.write("label\tscore\ttext\n")
-    for one in found:
-        if json:
-            stream.write(dumps(one.to_dict(), ensure_ascii=False) + "\n")
+    if json:
+        stream.writelines(dumps(one.to_dict(), ensure_ascii=False) + "\n" for one in found)
+        return
+    quoted = csv.writer(stream)  # lines end as RFC 4180 has it, so that line ends within cells of both kinds are quoted
+
+    def write(*cells: str) -> None:
+        if commas:
+            quoted.writerow(cells)
         else:
-            best = slice(None) if one.several else slice(1)
-            scores = BETWEEN_LABELS.join(f"{score:.4f}" for score in one.scores[best])
-            stream.write(f"{BETWEEN_LABELS.join(one.labels[best])}\t{scores}\t{_SEPARATORS.sub(' ', one.text)}\n")
+            stream.write("\t".join(cells) + "\n")
+
+    write("label", "score", "text")
+    for one in found:
+        best = slice(None) if one.several else slice(1)
+        scores = BETWEEN_LABELS.join(f"{score:.4f}" for score in one.scores[best])
+        write(BETWEEN_LABELS.join(one.labels[best]), scores, one.text if commas else _SEPARATORS.sub(" ", one.text))
 
 
 def _draw(found: Classified, stream: TextIO) -> None:

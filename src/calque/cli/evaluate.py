@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from calque.evaluation.report import Progress
     from calque.evaluation.results import Evaluation
 
-_KINDS = (".conllu", ".iob2", ".conll", ".bio", ".jsonl", ".tsv", ".csv")
+_KINDS = (".conllu", ".iob2", ".conll", ".bio", ".jsonl", ".ndjson", ".json", ".tsv", ".tab", ".csv")
 _SUFFIXES = tuple(kind + packed for kind in _KINDS for packed in ("", ".gz", ".xz"))
 
 

@@ -14,6 +14,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from calque.cli._common import AdapterNames, ForOthers, Otherwise, hint_file, output_stream
+from calque.cli._common import AdapterNames, ForOthers, Otherwise, check_typed, hint_file, output_stream
 from calque.errors import DataError
 
 if TYPE_CHECKING:
@@ -128,8 +129,8 @@ def parse_command(
         raise typer.BadParameter("--on-error is for CoNLL-U, read with --pretokenized: raw text has no malformed sentences")
     if text is not None and workers > 1:
         raise typer.BadParameter("--workers is for --input FILE: a TEXT is analysed in one process")
-    if text is not None and not text.strip():
-        raise DataError("the text is empty: give some words, or a file with --input FILE")
+    if text is not None:
+        check_typed(text)
     tagger, lang = _prepare(model, backend, lang, tasks, treebank, adapters)
     from calque.adapterrouter import adapters_for
     from calque.pipeline import annotate
@@ -201,7 +202,7 @@ def _of_text(text: str, lang: str, tagger: Tagger, pretokenized: bool, tasks: st
     from calque.document import Document
     from calque.formats.text import looks_like_conllu, split_lines
 
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r".*\n|.+", text)  # as a file has them: other line ends of Unicode stand inside words
     if looks_like_conllu(lines):
         document = Document.from_conllu(text if text.endswith("\n\n") else text.rstrip("\n") + "\n\n")
     else:
@@ -235,10 +236,10 @@ def _prose(lines: Iterator[str], source: str) -> Iterator[str]:
 
     :raises DataError: when they are CoNLL-U, whose columns are no sentences.
     """
-    from calque.formats.text import called, is_conllu
+    from calque.formats.text import LOOK_AHEAD, called, is_conllu
 
     head = []
-    for line in lines:
+    for line in islice(lines, LOOK_AHEAD):  # a text may be nothing but lines that begin with #
         head.append(line)
         if line.strip() and not line.startswith("#"):
             break

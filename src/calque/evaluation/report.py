@@ -94,10 +94,12 @@ def evaluate(
 
     _check_numbers(resamples=resamples, batch_words=batch_words, limit=limit)
     wanted = _checked_files(files)
-    if _of_texts(wanted, (labels, hypothesis, multi_label)):
+    asked = None if tasks is None else _names(tasks)
+    # what is wrong with a file of entities, their reader says
+    if asked != ["ner"] and _of_texts(wanted, (labels, hypothesis, multi_label)):
         from calque.evaluation.texts import evaluate_texts
 
-        if (tasks is not None and list(tasks) != ["classify"] and tasks != "classify") or treebank != BY_NAME or label_map:
+        if asked not in (None, ["classify"]) or treebank != BY_NAME or label_map:
             raise DataError(
                 "--tasks, --treebank and --label-map are about words, and these files hold texts with labels: leave them out"
             )
@@ -189,6 +191,11 @@ def _checked_files(files: Files) -> dict[str, list[str]]:
     return wanted
 
 
+def _names(tasks: str | Sequence[str]) -> list[str]:
+    """Tasks as a list, of a list or of names with commas between."""
+    return [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks) if name.strip()]
+
+
 def _of_texts(files: Mapping[str, Sequence[str]], options: Sequence[object]) -> bool:
     """Whether the files hold labelled texts; all of them or none."""
     from calque.evaluation.texts import holds_texts
@@ -275,7 +282,8 @@ def _read(
     from calque.formats.conllu import read_conllu
     from calque.formats.entities import looks_like_entities, read_entities
 
-    if "ner" in tasks and path != "-" and looks_like_entities(path):
+    alone = list(tasks) == ["ner"]  # no other labels to be had: the reader says why not these
+    if "ner" in tasks and path != "-" and (alone or looks_like_entities(path)):
         return read_entities(path, lang=lang, on_error=on_error, skipped=skipped)
     return read_conllu(path, on_error=on_error, skipped=skipped)
 

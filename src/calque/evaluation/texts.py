@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from calque.zeroshot import Classified, Labels
 
 AT_ONCE = 256  # texts
-SUFFIXES = (".tsv", ".csv", ".jsonl")
+SUFFIXES = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".json")
 
 
 def holds_texts(path: str | Path) -> bool:

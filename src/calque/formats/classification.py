@@ -203,7 +203,7 @@ def _open(
             return name, iter(()), None
         raise FormatError(
             f"{name}:{first}: no columns here (cells between tabs or commas, JSON objects): save it as TSV, CSV or JSON Lines; "
-            "where the labels are in a file of their own, give both files"
+            "labels in a file of their own go beside the texts with  paste labels.txt texts.txt > both.tsv"
         )
     rows = _json_rows(lines, name) if kind == _JSON else _table_rows(lines, name, kind)
     sample = list(islice(rows, _SAMPLE))
@@ -389,8 +389,8 @@ def _label_side(rows: Sequence[_Row], where: str) -> int:
         if max(map(len, labels)) <= LONGEST_LABEL and 2 * len(labels) <= len(texts):
             return label
     raise FormatError(
-        f"{where}: which of the two columns holds the labels cannot be told (neither has short values that recur): add a line "
-        "'label TAB text' on top, or give the columns' numbers (label column 1, text column 2)"
+        f"{where}: which of the two columns holds the labels cannot be told (neither has short values that recur): let the first "
+        "line name them, 'label' and 'text'"
     )
 
 
@@ -398,10 +398,12 @@ def _no_column(where: str, what: str, columns: Sequence[str] | int, asked: Colum
     """What to say where there is no such column; ``columns`` are names, or a number of columns without names."""
     if isinstance(columns, int):
         there = f"{columns} column{'s' * (columns != 1)} and no header"
-        remedy = f"give the number of the {what} column, or add a header such as  label TAB text"
+        remedy = (
+            f"let the first line name the one that is meant '{what}'" if asked is None else f"give the {what} column's number"
+        )
     else:
         there = "only " + ", ".join(f"'{c}'" for c in columns[:12]) + (" …" if len(columns) > 12 else "")
-        remedy = f"give the {what} column by its name"
+        remedy = f"name the one that is meant '{what}'" if asked is None else f"give the {what} column by its name"
     wanted = f"no column of {what}s" if asked is None else f"no {what} column '{asked}'"
     return FormatError(f"{where}: {wanted}: there are {there}: {remedy}")
 

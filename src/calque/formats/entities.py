@@ -20,6 +20,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Literal, TextIO, cast
@@ -117,7 +118,9 @@ def read_entities(
 
 
 def looks_like_entities(path: Path | str) -> bool:
-    """Whether the first lines of a file are of a layout that :func:`read_entities` reads; CoNLL-U without tags is not.
+    """Whether the first lines of a file are of a layout that :func:`read_entities` reads; CoNLL-U without any tag is not.
+
+    CoNLL-U is looked through up to its first tag, which may come late: of a treebank often only a part has entities.
 
     Standard input and pipes are not, since looking would use them up.
 
@@ -125,12 +128,16 @@ def looks_like_entities(path: Path | str) -> bool:
     """
     if str(path) == "-" or Path(path).is_fifo():
         return False
-    head = list(islice(read_lines(path), _LOOK_AHEAD))
+    lines = read_lines(path)
+    head = list(islice(lines, _LOOK_AHEAD))
     shape = _recognise(head)
     if shape is None or shape.kind != "conllu":
         return shape is not None
-    rows = (line.rstrip("\r\n").split("\t") for line in head if _CONLLU_ROW.match(line))
-    return any(len(row) == 10 and _misc_tag(row[9], strict=False) is not None for row in rows)
+    rows = (line.rstrip("\r\n").split("\t") for line in chain(head, lines) if _CONLLU_ROW.match(line))
+    try:
+        return any(len(row) == 10 and row[9] != "_" and _misc_tag(row[9], strict=False) is not None for row in rows)
+    except DataError:  # far below: its reader says so, or passes over it
+        return False
 
 
 def write_entities(sentences: Iterable[Sentence], stream: TextIO, *, layout: Layout = "iob2") -> None:
@@ -173,6 +180,7 @@ class _Numbered:
         return FormatError(f"{self.name}:{self.number if line is None else line}: {text}")
 
 
+@lru_cache(maxsize=4096)
 def _is_tag(text: str) -> bool:
     try:
         split_tag(text)
@@ -416,7 +424,7 @@ def _misc_tag(misc: str, *, strict: bool) -> str | None:
 
     :raises ValueError: for something else under a key that is for tags alone, if ``strict``.
     """
-    for part in misc.split("|"):
+    for part in sorted(misc.split("|"), key=lambda part: not part.startswith("NER=")):  # first what calque itself writes
         key, _, value = part.partition("=")
         key = key.lower()
         if key in _KEYS and _is_tag(value):

@@ -22,7 +22,7 @@ from calque.document import MultiwordToken, Sentence, Token
 from calque.spans import OUTSIDE, entities_of, to_iob2
 
 _TEXT = ("text", "data")
-_ENTITIES = ("entities", "spans", "labels", "label")
+_ENTITIES = ("entities", "ents", "spans", "labels", "label")
 _WORDS = ("tokens", "words")
 _TAGS = ("ner_tags", "tags", "labels", "label")
 _START, _END = ("start", "start_offset"), ("end", "end_offset")
@@ -54,9 +54,9 @@ def holds_entities(data: object) -> bool:
 
 def holds_classes(data: object) -> bool:
     """Whether a JSON value is an object of a text and the names of its classes, one or more, where others have entities."""
-    if not isinstance(data, Mapping) or _first(data, _TEXT, str) is None or _first(data, _ENTITIES[:2], list) is not None:
+    if not isinstance(data, Mapping) or _first(data, _TEXT, str) is None or _first(data, _ENTITIES[:3], list) is not None:
         return False
-    labels = _first(data, _ENTITIES[2:], list)
+    labels = _first(data, _ENTITIES[3:], list)
     return bool(labels) and _tagged(data) is None and all(isinstance(label, str) for label in labels)
 
 

@@ -178,13 +178,14 @@ def _section(sentence: Sentence, columns: list[str], document_lang: str | None) 
     lang = f' lang="{escape(language)}"' if language else ""
     units = list(sentence.surface())
     spaced = [a.end != b.start if a.end is not None and b.start is not None else a.space_after for a, b in pairwise(units)]
-    words = "".join(_unit(u, sentence) + (" " if s else "<wbr>") for u, s in zip(units, [*spaced, True], strict=True))
+    between = [" " if s else "<wbr>" for s in spaced] + [""]
+    words = "".join(_unit(unit, sentence) + gap for unit, gap in zip(units, between, strict=False))
     tree = ""
     if any(token.head is not None for token in sentence.tokens):
         from calque.formats.trees import render_svg
 
         tree = f'<details open><summary>Tree</summary><div class="tree">{render_svg(sentence)}</div></details>\n'
-    return f'<section>\n<p class="s" dir="auto"{lang}>{words.rstrip()}</p>\n{tree}{_details(sentence, columns)}\n</section>'
+    return f'<section>\n<p class="s" dir="auto"{lang}>{words or "No words."}</p>\n{tree}{_details(sentence, columns)}\n</section>'
 
 
 def _unit(unit: Token | MultiwordToken, sentence: Sentence) -> str:

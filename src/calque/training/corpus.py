@@ -35,7 +35,7 @@ from calque.training.mixtures import draw, generator, keep_aside
 
 Files = Mapping[str, Sequence[Path]]
 Data = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]]
-TEXT_SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl")
+TEXT_SUFFIXES = (".tsv", ".tab", ".csv", ".txt", ".jsonl", ".ndjson", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,10 @@ def _texts(
     on_error: Any = "skip" if skip_errors else "raise"
     if "classify" in tasks:
         labelled = read_texts(path, multi_label=several, on_error=on_error, skipped=skipped)
-        return [LabelledSentence([text.text], {"classify": [text.labels]}) for text in labelled]
+        texts = [LabelledSentence([text.text], {"classify": [text.labels]}) for text in labelled]
+        if not texts:
+            raise DataError(f"{path}: no texts with labels here: is this the right file?")
+        return texts
     # a text that has several translations is learnt once itself
     pairs = dict.fromkeys(
         (text, source) for source, other in read_pairs(path, on_error=on_error, skipped=skipped) for text in (source, other)
@@ -188,7 +191,8 @@ def _sentences(
     skipped: list[FormatError],
 ) -> Iterator[Sentence]:
     on_error: Any = "skip" if skip_errors else "raise"
-    if "ner" in tasks and looks_like_entities(path):
+    alone = [task for task in tasks if TASKS[task].kind not in OF_TEXTS] == ["ner"]  # no other labels to be had: it says why not
+    if "ner" in tasks and (alone or looks_like_entities(path)):
         return read_entities(path, mapping=mapping, lang=language, on_error=on_error, skipped=skipped)
     return read_conllu(path, on_error=on_error, skipped=skipped)
 

@@ -118,7 +118,8 @@ def fine_tune(
     :param batch_words: words a batch; by default 128 to 1,024, as the data grows.
     :param learning_rate: its peak; by default from the encoder's width; for a model with the task's head a third of that, on
         fewer than 30,000 words all of it, and twice that for encoders less than 512 wide.
-    :param head_factor: learning rate of the head over the encoder's; by default 10 for a new head, 1 for a trained one.
+    :param head_factor: learning rate of the head over the encoder's; by default 10 for a new head, 3 for one that gets
+        new labels, 1 for any other.
     :param layer_decay: learning rate of each layer over that of the layer above (1: the same).
     :param max_length: pieces a window; longer sentences are cut into overlapping windows.
     :param limit: sentences of each training language, drawn with the seed.

@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,17 +107,19 @@ def score(run: Run, corpora: Sequence[Corpus], *, limit: int = 0, encode: bool =
     with torch.inference_mode():
         for corpus in corpora:
             own: dict[str, Score] = {}
-            seen = min(limit or corpus.sentences, corpus.sentences)
+            seen: dict[str, set[int]] = {}  # the sentences that have labels for a task
             for numbers in inference_batches(corpus, run.pieces, max(run.budget, 2048), limit=limit):
                 batch = batch_of(corpus, numbers, run.pieces, encode=encode)
                 labels = _labels(batch, encode=encode)
                 outputs = _forward(run, batch, [corpus.language] * len(numbers), labels, encode=encode)
                 for task, gold in labels.items():
+                    has = (corpus.rows[n].sentence for n in numbers.tolist() if task in corpus.labels[n])
+                    seen.setdefault(task, set()).update(has)
                     head, config = run.head(task)
                     parts = tuple(outputs[name] for name in outputs_of(task, config.kind))
                     one = score_of(head, config, parts, gold, batch.counts, run.tables.get(task))
-                    own[task] = own.get(task, Score(0, 0, 0, seen)) + one
-            found[corpus.language] = own
+                    own[task] = own[task] + one if task in own else one
+            found[corpus.language] = {task: replace(one, sentences=len(seen[task])) for task, one in own.items()}
     return found
 
 

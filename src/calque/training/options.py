@@ -50,7 +50,7 @@ class Options:
     max_minutes: float | None = None  # stop by then, with the learning rate at zero by then
     batch_words: int | None = None  # words a batch, None: from the data
     learning_rate: float | None = None  # peak, None: from the encoder's width
-    head_factor: float | None = None  # learning rate of the head over the encoder's, None: 10 for a new head, 1 for a trained one
+    head_factor: float | None = None  # learning rate of the head over the encoder's, None: 10 for a new one, 3, or 1
     layer_decay: float = 1.0  # learning rate of a layer over that of the layer above it
     weight_decay: float = 0.01
     warmup: float = 0.1  # part of the run

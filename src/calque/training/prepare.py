@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from calque.models.adapters import Setup
 from calque.models.heads import Head, grown, make_head
 from calque.models.model import Model
 from calque.pieces import WordPieces
+from calque.spans import OUTSIDE
 from calque.tasks import TASKS, parse_tasks
 from calque.training import teaching
 from calque.training.augment import add_recased
@@ -83,11 +84,13 @@ class Start:
             kept = head if config is not None and self._keeps(task, config, treebanks) else None
             gold = (s.gold for sentences in treebanks.sentences.values() for s in sentences)
             labels, own = label_set(task, config if kept is not None else None, gold)
+            if task == "classify" and options.multi_label:
+                own["multi_label"] = True  # whether or not one of these texts has several
             labels = list(TASKS[task].labels) or labels
             if task == teaching.TASK and size is not None:
                 own["size"] = size
                 kept = kept if config is not None and config.options.get("size") == size else None
-            elif not labels:
+            elif not labels or (TASKS[task].kind == "entities" and labels == [OUTSIDE]):
                 raise TrainingError(
                     f"the training data has no {TASKS[task].what} ({TASKS[task].column}): give data that has, or leave {task} out"
                 )
@@ -101,10 +104,13 @@ class Start:
                 self.fresh.add(task)
                 what = f"{len(labels):,} labels" if labels else f"vectors of {size} numbers"
                 reporter.say(f"a new {task} head is added ({what})")
-            elif config is not None and not TASKS[task].labels and labels != config.labels:
-                self._set(task, *grown(kept, config, labels))
+            elif config is not None and not TASKS[task].labels and (labels, own) != (config.labels, config.options):
+                self._set(task, *grown(kept, replace(config, options=own), labels))
                 self.larger.add(task)
-                reporter.say(f"its {task} head is kept, and grows by {len(labels) - len(config.labels):,} labels")
+                more = len(labels) - len(config.labels)
+                said = [f"grows by {more:,} labels"] if more else []
+                said += [] if own == config.options else ["gives texts several labels from now on"]
+                reporter.say(f"its {task} head is kept, and {' and '.join(said)}")
             else:
                 reporter.say(f"its {task} head is kept")
         self.continued = not self.fresh

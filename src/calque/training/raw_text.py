@@ -5,17 +5,19 @@ Choices and trade-offs
   words (``de el`` for ``del``), and in Chinese words as the segmenter cuts them.
 - A line is a sentence or a paragraph. Reading stops at a number of words a language; files are read in turn, in order.
 - Repeated lines are read once: translations of boilerplate would teach little else.
+- Of CoNLL-U the words are read, as they stand there: its columns are no text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from calque.errors import DataError
-from calque.formats.text import read_lines
+from calque.formats.conllu import read_conllu
+from calque.formats.text import holds_conllu, read_lines
 from calque.pieces import Row, WordPieces
 from calque.segmentation import segment
 from calque.training.batches import Corpus
@@ -40,10 +42,10 @@ class RawText:
 def read_text(files: Mapping[str, Sequence[Path]], *, most_words: int, licence: str | None = None) -> RawText:
     """Read the text of each language.
 
-    :param files: paths a language: plain text, also ``.gz`` and ``.xz``; ``und`` for a language that is not named.
+    :param files: paths a language: plain text or CoNLL-U, also ``.gz`` and ``.xz``; ``und`` for a language that is not named.
     :param most_words: of each language.
     :param licence: noted with each file.
-    :raises DataError: for files that are missing, damaged, or without a sentence, or not UTF-8.
+    :raises DataError: for files that are missing, damaged, without a sentence, or not UTF-8; FormatError for malformed CoNLL-U.
     """
     result = RawText({})
     for language, paths in files.items():
@@ -64,21 +66,31 @@ def _read_file(path: Path, language: str, pool: list[list[str]], left: int) -> i
     if not path.is_file():
         raise DataError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}")
     taken = 0
-    seen: set[str] = set()
-    lang = None if language == "und" else language
-    for line in read_lines(path):
-        text = line.strip()
+    for words in _sentences(path, None if language == "und" else language):
         if taken >= left:
             break
-        if not text or text in seen:
-            continue
-        seen.add(text)
-        for sentence in segment(text, lang).sentences:
-            words = [token.text for token in sentence.tokens]
-            if len(words) >= SHORTEST and taken < left:
-                pool.append(words)
-                taken += len(words)
+        if len(words) >= SHORTEST:
+            pool.append(words)
+            taken += len(words)
     return taken
+
+
+def _sentences(path: Path, lang: str | None) -> Iterator[list[str]]:
+    """Words of the sentences of a file, repeated ones once."""
+    seen: set[str] = set()
+    if holds_conllu(path):
+        for own in read_conllu(path):
+            text = " ".join(own.words)
+            if text not in seen:
+                seen.add(text)
+                yield own.words
+        return
+    for line in read_lines(path):
+        text = line.strip()
+        if text and text not in seen:
+            seen.add(text)
+            for sentence in segment(text, lang).sentences:
+                yield [token.text for token in sentence.tokens]
 
 
 def encode_text(sentences: Mapping[str, Sequence[list[str]]], pieces: WordPieces) -> list[Corpus]:

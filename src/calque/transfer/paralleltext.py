@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from calque.document import Sentence, Token, comment_pair
 from calque.errors import DataError
 from calque.formats.conllu import read_conllu, write_conllu
 from calque.formats.pairs import read_pairs
-from calque.formats.text import is_conllu, read_lines
+from calque.formats.text import holds_conllu, read_lines
 from calque.segmentation import segmenter_for
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 LONGEST = 100  # words
 LINE = "line"
 CONFIDENCE = "Confidence"  # in MISC: how sure a label is
-_LOOK_AHEAD = 200  # lines
 _SAID_EVERY = 50_000  # words
 
 Tell = Callable[[str], None]
@@ -104,8 +102,7 @@ def _of_pairs(files: Mapping[str, Path], language: str) -> ParallelText:
 
 def _read(path: Path, lang: str, lines: int | None, target: Path | None = None) -> list[Sentence | None]:
     """The sentences of a file by line; ``lines``: as many there must be."""
-    labelled = is_conllu(path, islice(read_lines(path), _LOOK_AHEAD))
-    found = _labelled(path, lines) if labelled else [_cut(line, lang) for line in read_lines(path)]
+    found = _labelled(path, lines) if holds_conllu(path) else [_cut(line, lang) for line in read_lines(path)]
     if not any(s is not None for s in found):
         raise DataError(f"{path}: no line has words: is this the right file?")
     if lines is not None and len(found) != lines:

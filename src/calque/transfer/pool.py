@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from calque.document import Sentence
-from calque.errors import DataError
 
 POOL = 20_000
 SHORTEST = 4  # words
@@ -107,7 +106,8 @@ def read_raw(path: str | Path, *, lang: str = "auto") -> Iterator[Sentence]:
     from itertools import chain, islice
 
     from calque.cutting import cut_stream, language_code
-    from calque.formats.text import is_conllu, read_lines, read_pretokenized
+    from calque.formats.conllu import read_conllu
+    from calque.formats.text import as_stream, called, is_conllu, read_lines
 
     code = language_code(lang)
     lines = read_lines(path)
@@ -115,9 +115,8 @@ def read_raw(path: str | Path, *, lang: str = "auto") -> Iterator[Sentence]:
     if not is_conllu(path, head):
         yield from cut_stream(chain(head, lines), lang=lang, words=False)
         return
-    if str(path) == "-":
-        raise DataError("standard input: this is CoNLL-U, which select reads from files: write it to a file first")
-    for sentence in read_pretokenized(path):
+    # a pipe cannot be opened again: what was read of it comes first
+    for sentence in read_conllu(path if Path(path).is_file() else as_stream(chain(head, lines), called(path))):
         if code is not None:
             sentence.lang = code
         yield sentence

@@ -57,6 +57,12 @@ def test_raw_text_is_cut_into_sentences_and_words(write):
     ]
 
 
+def test_a_treebank_is_known_by_its_lines_under_any_name(write, tmp_path):
+    path = write("es.conllu", ["el/DET gato/NOUN"]).rename(tmp_path / "es.dat")
+    (found,) = read_sample("raw", "es", str(path), "pos", limit=None, skipped=None).sentences
+    assert found.words == ["el", "gato"]
+
+
 def test_a_treebank_serves_as_raw_text_with_its_own_words(write):
     path = str(write("es.conllu", ["de el"]))
     assert read_sample("raw", "es", path, "pos", limit=None, skipped=None).sentences[0].words == ["de", "el"]

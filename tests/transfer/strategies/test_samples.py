@@ -94,6 +94,12 @@ def test_text_without_labels_is_read_from_any_file(conllu, tmp_path):
         read_unlabelled([tmp_path / "nowhere.txt"], "es", Reading())
 
 
+def test_columns_under_another_name_are_no_sentences(conllu, tmp_path):
+    other = conllu.rename(tmp_path / "es.dat")
+    assert [item.words for item in read_unlabelled([other], "es", Reading())] == [["El", "Perro"], ["ve"], ["sin"]]
+    assert as_text(other, tmp_path).read_text() == "El Perro\nve\nsin\n"
+
+
 def test_confidence_is_the_geometric_mean_and_of_several_tasks_the_lowest():
     assert confidence_of({"pos": Tagged(["X", "X"], [0.9, 0.4])}) == pytest.approx(0.6)
     both = {"pos": Tagged(["X"], [0.9]), "dep": Tree([0], ["root"], [0.5])}

@@ -281,10 +281,10 @@ def read_sample(
 def _sentences(role: Role, language: str, path: str, task: str, skipped: list[FormatError] | None) -> Iterator[Sentence]:
     from calque.formats.conllu import read_conllu
     from calque.formats.entities import looks_like_entities, read_entities
-    from calque.formats.text import is_conllu
+    from calque.formats.text import holds_conllu
 
     on_error: Literal["raise", "skip"] = "raise" if skipped is None else "skip"
-    if role == "raw" and not is_conllu(path):
+    if role == "raw" and not holds_conllu(path):
         return _raw(path, language)
     if task == "ner" and looks_like_entities(path):
         return read_entities(path, lang=language, on_error=on_error, skipped=skipped)

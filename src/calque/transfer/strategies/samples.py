@@ -25,7 +25,7 @@ from calque.formats.classification import LabelledText, read_plain_texts, read_t
 from calque.formats.conllu import read_conllu
 from calque.formats.entities import looks_like_entities, read_entities, write_entities
 from calque.formats.files import atomic_write
-from calque.formats.text import OnError, is_conllu, read_lines
+from calque.formats.text import OnError, holds_conllu, read_lines
 
 Item = Sentence | LabelledText
 """A sentence with labels of its words, or a text with its own."""
@@ -137,7 +137,7 @@ def read_unlabelled(paths: Iterable[Path], language: str, reading: Reading, *, m
         return [LabelledText(text, (), None, number) for path in files for number, text in enumerate(read_plain_texts(path), 1)]
     found: list[Item] = []
     for path in files:
-        if is_conllu(path):
+        if holds_conllu(path):
             found += [_bare(sentence.words) for sentence in read_conllu(path, on_error=reading.on_error)]
         else:
             from calque.training.raw_text import read_text
@@ -154,13 +154,13 @@ def check_unlabelled(paths: Iterable[Path], language: str, reading: Reading) -> 
     for path in map(Path, paths):
         if not read_unlabelled([path], language, reading, most_words=1):
             raise DataError(f"{path}: no sentence here: is this the right file?")
-        if not is_conllu(path):  # which was read whole
+        if not holds_conllu(path):  # which was read whole
             deque(read_lines(path), maxlen=0)  # a word in another encoding may come late
 
 
 def as_text(path: Path, folder: Path) -> Path:
     """A file of raw text as it is; of CoNLL-U its words, a sentence a line, written into a folder."""
-    if not is_conllu(path):
+    if not holds_conllu(path):
         return path
     plain = folder / f"{path.name}.txt"
     with atomic_write(plain) as stream:
