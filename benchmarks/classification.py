@@ -189,7 +189,7 @@ def report(work: Path) -> None:
             cells = []
             for kind, values in columns.items():
                 line = found.get(f"{kind} {task} {lang}")
-                values += [line["value"]] * (line is not None)
+                values += [line["value"]] if line else []
                 cells.append(f"{100 * line['value']:.1f}" if line else "–")
             print(f"| {lang} | {first['texts']} | {100 * first['majority']:.1f} | " + " | ".join(cells) + " |")
         means = [f"{100 * statistics.mean(values):.1f}" if values else "–" for values in columns.values()]

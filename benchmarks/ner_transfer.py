@@ -1,12 +1,13 @@
 """Entities from English alone, then with a few sentences of the language, beside spaCy on those sentences alone.
 
     python benchmarks/ner_transfer.py --data ../shared/data/labelled/uner --work runs/ner
-    python benchmarks/ner_transfer.py --work runs/ner --report
+    python benchmarks/ner_transfer.py --work benchmarks/measured/ner.jsonl --report
 
 Trains ``mini`` on Universal NER's English (the pre-release train split), measures F1 over whole entities on the test files of
 eight languages, then goes on from that model with 100 and 500 sentences of each language that has so many (``--draws`` seeds),
 and trains spaCy (blank, its default tok2vec and NER) on the same draws in an environment of its own. Each finished step
-is a line in WORK/log.jsonl and is not run again.
+is a line in WORK/log.jsonl and is not run again. What was measured so far is in ``benchmarks/measured/ner.jsonl``: copied to
+WORK/log.jsonl, it is gone on with.
 """
 
 from __future__ import annotations

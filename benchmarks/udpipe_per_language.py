@@ -8,10 +8,10 @@
 its parser too, on tags of its own) has default options and is scored on every test file of that language, gold words: UPOS, or
 UAS and LAS as in the CoNLL 2018 evaluation (relations without subtypes, words with a gold head). Where some sentences train tags
 alone (UD 1), the parser is trained on the others, and parses what the tagger of all has tagged. One process, one thread, the
-smallest language first; minutes a language, with ``--trees`` many; finished languages are lines in WORK/udpipe.jsonl and are not
-run again. ``--report`` sets the figures beside those in a model's ``config.json``; with ``--told`` those that it
-has where it is told the treebank, for treebanks that it knows.
-What was measured so far on the sentences that the default is trained on is in ``benchmarks/measured/udpipe.jsonl``.
+smallest language first; minutes a language, with ``--trees`` many; finished languages are lines in WORK/udpipe.jsonl (or
+trees.jsonl) and are not run again. ``--report`` sets the figures beside those in a model's ``config.json``; with ``--told``
+those that it has where it is told the treebank, for treebanks that it knows.
+What was measured so far on the sentences that the default is trained on is in ``benchmarks/measured``.
 """
 
 from __future__ import annotations
@@ -82,13 +82,18 @@ def run_one(work: Path, lang: str, train: Path, tests: list[Path], *, trees: boo
         plain.unlink()
     for path in {model, parser}:
         path.unlink()
-    with (work / "udpipe.jsonl").open("a") as log:
+    with log_of(work, trees=trees).open("a") as log:
         log.write(json.dumps({"lang": lang, "tests": found, "seconds": round(trained, 1)}) + "\n")
 
 
-def read_log(work: Path) -> dict[str, dict[str, list[int]]]:
+def log_of(work: Path, *, trees: bool) -> Path:
+    """Where finished languages are kept."""
+    return work / ("trees.jsonl" if trees else "udpipe.jsonl")
+
+
+def read_log(work: Path, *, trees: bool) -> dict[str, dict[str, list[int]]]:
     """Language → treebank → right words (by metric) and all words."""
-    path = work / "udpipe.jsonl"
+    path = log_of(work, trees=trees)
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return {line["lang"]: line["tests"] for line in lines}
 
@@ -103,7 +108,7 @@ def report(work: Path, config: Path, *, trees: bool, told: bool = False) -> None
     heads = " | ".join(f"{who} {metric}" for metric in metrics for who in ("UDPipe 1.4", "calque"))
     print(f"| language | treebank | words | {heads} |\n|---|---|--:|" + "--:|" * 2 * len(metrics))
     both: list[tuple[float, float]] = []
-    for lang, tests in sorted(read_log(work).items()):
+    for lang, tests in sorted(read_log(work, trees=trees).items()):
         for treebank, (*right, words) in sorted(tests.items()):
             if words and all((treebank, metric) in ours for metric in metrics):
                 pairs = [(n / words, ours[treebank, metric]) for n, metric in zip(right, metrics, strict=True)]
@@ -146,10 +151,10 @@ def main() -> None:
     for lang, path in sorted(trains.items(), key=lambda item: item[1].stat().st_size):
         enough = path.read_text(encoding="utf-8").count("\n\n") >= args.least
         wanted = args.only is None or lang in args.only.split(",")
-        if enough and wanted and lang in files and lang not in read_log(args.work):
+        if enough and wanted and lang in files and lang not in read_log(args.work, trees=args.trees):
             one = [*(["--trees"] if args.trees else []), "--one", lang, str(path), *map(str, files[lang])]
             subprocess.run([str(python), __file__, "--work", str(args.work), *one], check=True)
-            print(lang, read_log(args.work)[lang], flush=True)
+            print(lang, read_log(args.work, trees=args.trees)[lang], flush=True)
 
 
 if __name__ == "__main__":
