@@ -32,6 +32,13 @@ def test_a_list_that_cannot_be_written_is_told_first(main: Callable[..., Any], t
         assert done.status == 1 and message in done.err and "few" not in done.err
 
 
+def test_a_text_is_not_replaced_by_its_list(main: Callable[..., Any], texts: tuple[str, str], tmp_path: Path) -> None:
+    before = (tmp_path / "es.txt").read_bytes()
+    done = main("lexicon", *texts, "--output", str(tmp_path / "es.txt"))
+    assert done.status == 1 and "es.txt: is read here, and what is in it would be lost" in done.err
+    assert (tmp_path / "es.txt").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -61,6 +61,32 @@ def test_pairs_do_as_well(main: Callable[..., Any], lexicon_model: Path, tmp_pat
     assert json.loads(done.out)["lines"] == 144  # lines that are spelt alike are one
 
 
+@pytest.mark.parametrize("tasks", ["ner", "dep", "ner,dep"])
+def test_what_is_carried_without_tags_is_told(
+    main: Callable[..., Any], texts: tuple[str, str], tmp_path: Path, tasks: str
+) -> None:
+    labelled = tmp_path / "en.conllu"
+    with labelled.open("w", encoding="utf-8") as stream:
+        for english, _ in PAIRS:
+            words = english.split()
+            rows = [
+                f"{k}\t{word}\t_\t_\t_\t_\t{k - 1}\t{'dep' if k > 1 else 'root'}\t_\tNER={'B-LOC' if word == 'house' else 'O'}"
+                for k, word in enumerate(words, 1)
+            ]
+            stream.write("\n".join(rows) + "\n\n")
+    command = ["project", "--source", f"en={labelled}", "--target", texts[1], "--tasks", tasks, "--min-coverage", "0.1"]
+    done = main(*command, "--output", str(tmp_path / "sw.conllu"))
+    assert done.status == 0, done.err
+    assert "links cover 100.0% of the words; confidence 1.00" in done.out and "labelled" not in done.out
+
+
+def test_a_text_is_not_replaced_by_its_labels(main: Callable[..., Any], texts: tuple[str, str], tmp_path: Path) -> None:
+    before = (tmp_path / "sw.txt").read_bytes()
+    done = main("project", "--source", texts[0], "--target", texts[1], "--output", str(tmp_path / "sw.txt"))
+    assert done.status == 1 and "sw.txt: is read here, and what is in it would be lost" in done.err
+    assert (tmp_path / "sw.txt").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -107,14 +107,20 @@ def test_it_needs_no_pytorch(raw: Path, lexicon_model: Path) -> None:
         (("{raw}", "--output", "{raw}/none/x.conllu"), "its folder does not exist"),
         (("{raw}", "--known", "none.conllu"), "none.conllu: no such file"),
         (("{raw}", "--shortest", "30"), "nothing to choose from"),
+        (("{raw}", "--shortest", "2", "--known", "{raw}"), "(5 labelled already): give more text"),
+        (("{raw}", "--output", "{raw}"), "raw.txt: is read here, and what is in it would be lost"),
+        (("{raw}", "--known", "{known}", "--output", "{known}"), "known.txt: is read here"),
     ],
 )
 def test_wrong_input_is_one_line(
     main: Callable[..., Any], raw: Path, lexicon_model: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    given = [a.format(raw=raw) for a in arguments]
+    known = raw.with_name("known.txt")
+    known.write_text("Yo leche.\n", encoding="utf-8")
+    given = [a.format(raw=raw, known=known) for a in arguments]
     done = main("select", *given, "--lang", "es", "--model", str(lexicon_model))
     assert done.status == 1 and done.err.startswith("error: ") and message in done.err
+    assert (raw.read_text(encoding="utf-8"), known.read_text(encoding="utf-8")) == (TEXT, "Yo leche.\n")
 
 
 @pytest.mark.parametrize("width", [80, 140])

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def test_a_table_for_programs_and_people(main: Callable[..., Any]) -> None:
@@ -36,6 +41,21 @@ def test_a_text_and_a_folder(main: Callable[..., Any], tmp_path: Path) -> None:
     text.write_text("Aquesta ciutat té molts carrers estrets i places petites.\n" * 30, encoding="utf-8")
     done = main("sources", str(text), "--data", str(tmp_path), "--lang", "ca")
     assert done.status == 0 and "es.conllu, 1 words" in done.out and "Sources for Catalan (ca)" in done.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in folders")
+def test_pipes_serve_too(calque: Callable[..., Any], tmp_path: Path) -> None:
+    text = "Aquesta ciutat té molts carrers estrets i places petites.\n" * 30
+    asked = calque("sources", "-", "--lang", "ca", "-n", "1", stdin=text)
+    assert asked.status == 0 and "Sources for Catalan (ca)" in asked.out and "few" not in asked.out
+    rows = "".join(f"1\t{text.split()[k % 9]}\t_\t_\t_\t_\t_\t_\t_\t_\n\n" for k in range(30))  # the whole of a pipe is CoNLL-U
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(rows, encoding="utf-8"))
+    writer.start()
+    named = calque("sources", str(pipe), "--lang", "ca", "-n", "1")
+    writer.join()
+    assert named.status == 0 and "Sources for Catalan (ca)" in named.out and "few" not in named.out
 
 
 def test_mistakes_are_one_line(main: Callable[..., Any], tmp_path: Path) -> None:

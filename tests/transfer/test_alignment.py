@@ -85,6 +85,21 @@ def test_blocks_make_no_difference(monkeypatch):
     assert parts == align(pairs)
 
 
+def test_the_order_of_the_pairs_does_not_change_how_diagonal_they_are_taken_for(monkeypatch):
+    rng = random.Random(0)
+    pairs = []
+    for number in range(400):
+        source = [rng.choice(WORDS) for _ in range(rng.choice([2, 3, 20]))]
+        target = [word.upper() for word in source]
+        if number % 3:
+            rng.shuffle(target)
+        pairs.append((source, target))
+    whole = Direction(pairs).tension
+    monkeypatch.setattr(alignment, "BLOCK_CELLS", 10_000)
+    for order in (pairs, sorted(pairs, key=lambda pair: len(pair[0])), sorted(pairs, key=lambda pair: -len(pair[0]))):
+        assert Direction(order).tension == pytest.approx(whole, rel=0.1)
+
+
 SENTENCE = st.lists(st.sampled_from("abcdef"), max_size=6)
 
 

@@ -66,6 +66,21 @@ def test_lines_without_words_are_passed_over(tmp_path: Path) -> None:
     assert {e[:2] for e in lexicon_of(one, other, ("en", "fr"))} == {("the", "le"), ("cat", "chat"), ("dog", "chien")}
 
 
+def test_text_without_a_link_makes_no_list(tmp_path: Path) -> None:
+    one, other = written(tmp_path, "en.txt", [["the", "cat"]]), written(tmp_path, "fr.txt", [["le", "chat"]])
+    with pytest.raises(DataError, match="of 1 pairs of lines are linked 2 times: give more text, or a lower --fewest"):
+        lexicon_of(one, other, ("en", "fr"))
+
+
+def test_columns_are_no_text(tmp_path: Path) -> None:
+    row = ["1\tcat\t_\tNOUN\t_\t_\t0\troot\t_\t_"]
+    text = written(tmp_path, "fr.txt", [["chat"], []])
+    with pytest.raises(DataError, match=r"en\.conllu: CoNLL-U, whose columns are no text"):
+        lexicon_of(written(tmp_path, "en.conllu", [row, []]), text, ("en", "fr"))
+    with pytest.raises(DataError, match=r"en\.txt: CoNLL-U"):
+        lexicon_of(written(tmp_path, "en.txt", [row, []]), text, ("en", "fr"))
+
+
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     one, other = written(tmp_path, "en.txt", [["a"]] * 3), written(tmp_path, "fr.txt", [["un"]] * 2)
     with pytest.raises(DataError, match=r"fr\.txt ends after 2 lines and .*en\.txt goes on"):

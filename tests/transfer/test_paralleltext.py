@@ -64,6 +64,18 @@ def test_labelled_sources_say_their_lines(tmp_path: Path) -> None:
     assert [s and s.words for s in text.sources["fr"]] == [["Chat"], ["Chien"], ["Maison"]]
 
 
+def test_a_target_that_says_its_lines_may_lack_the_last_ones(tmp_path: Path) -> None:
+    target = write(tmp_path, "sw.conllu", f"# line = 2\n{row(1, 'Mbwa')}\n")
+    english = write(tmp_path, "en.txt", "Cat\nDog\nHouse\n")
+    french = write(tmp_path, "fr.conllu", f"# line = 2\n{row(1, 'Chien')}\n")
+    text = read_parallel({"en": english, "fr": french}, target, "sw")
+    assert [s and s.words for s in text.target] == [None, ["Mbwa"], None]
+    assert text.pairs("en") == text.pairs("fr") == [1]
+    for lines, message in (("Cat\n", "de.txt ends after 1 lines and .*sw.conllu has 2"), ("a\nb\n", "de.txt ends after 2 lines")):
+        with pytest.raises(DataError, match=message):
+            read_parallel({"en": english, "de": write(tmp_path, "de.txt", lines)}, target, "sw")
+
+
 def test_a_labelled_target_loses_its_labels(tmp_path: Path) -> None:
     target = write(tmp_path, "sw.conllu", "# sent_id = x\n# genre = news\n1\tPaka\tpaka\tX\tx\tA=B\t0\troot\t_\tNER=B-PER\n\n")
     text = read_parallel({"en": write(tmp_path, "en.txt", "Cat\n")}, target, "sw")
@@ -139,10 +151,30 @@ def test_kept_sources_can_be_given_again(tmp_path: Path) -> None:
     target = write(tmp_path, "sw.txt", "\nPaka\nMbwa\n")
     text = read_parallel({"en": write(tmp_path, "en.txt", "Nobody\n\nDog\n")}, target, "sw")
     label_sources(text, Tagger, ["pos"], keep=tmp_path / "kept")
-    (kept,) = read_conllu(tmp_path / "kept" / "en.conllu")
-    assert kept.words == ["Dog"] and sureness(kept.tokens[0]) == 0.75
+    kept = list(read_conllu(tmp_path / "kept" / "en.conllu"))
+    assert [s.words for s in kept] == [["Nobody"], ["Dog"]] and sureness(kept[1].tokens[0]) == 0.75
     again = read_parallel({"en": tmp_path / "kept" / "en.conllu"}, target, "sw")
     assert again.pairs("en") == [2]
+
+
+def test_kept_sources_have_the_lines_that_only_the_next_target_has(tmp_path: Path) -> None:
+    english = write(tmp_path, "en.txt", "Cat\nDog\n")
+    first = read_parallel({"en": english}, write(tmp_path, "sw.txt", "Paka\n\n"), "sw")
+    label_sources(first, Tagger, ["pos"], keep=tmp_path / "kept")
+    second = write(tmp_path, "zu.txt", "\nInja\n")
+    text = read_parallel({"en": tmp_path / "kept" / "en.conllu"}, second, "zu")
+    assert text.pairs("en") == [1]
+    assert label_sources(text, lambda: pytest.fail("loaded"), ["pos"]) == {"en": "file"}
+
+
+def test_what_is_kept_replaces_nothing(tmp_path: Path) -> None:
+    target, treebank = write(tmp_path, "sw.txt", "Paka\n"), write(tmp_path, "en.conllu", f"{row(1, 'Gold', 'NOUN')}\n")
+    text = read_parallel({"en": write(tmp_path, "en.txt", "Cat\n")}, target, "sw")
+    with pytest.raises(DataError, match=r"en\.conllu: is there already: give it as  --source en="):
+        label_sources(text, lambda: pytest.fail("loaded"), ["pos"], keep=tmp_path)
+    assert [s.words for s in read_conllu(treebank)] == [["Gold"]]
+    text = read_parallel({"en": treebank}, target, "sw")
+    assert label_sources(text, lambda: pytest.fail("loaded"), ["pos"], keep=tmp_path) == {"en": "file"}
 
 
 def test_sources_that_cannot_be_kept(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def test_entities_alone_need_no_tags(parallel: Path, tmp_path: Path) -> None:
     assert len(done.sentences) > 0.9 * LINES
     assert {t.upos for s in done.sentences for t in s.tokens} == {None}
     assert {t.entity for s in done.sentences for t in s.tokens} >= {"O", "B-LOC"}
+    assert 0.9 < done.report["coverage"] <= 1 and 0.5 < done.report["confidence"] <= 1  # of links: no tags are carried
+    assert "tags" not in done.report and "without_link" not in done.report
 
 
 def test_the_models_own_view_of_the_target_is_one_more_voter(parallel: Path) -> None:

@@ -62,6 +62,14 @@ def test_a_weak_link_or_a_doubtful_source_is_not_enough() -> None:
     assert names(vote(["paka"], {"en": ["cat/NOUN/0.3"]})) == [None]
 
 
+def test_links_that_decide_alone_are_as_sure_as_they_are() -> None:
+    links: dict[int, SureLinks] = {0: [(0, 0, 0.35), (1, 1, 0.9)]}
+    found = vote(["paka analala"], {"en": ["cat/NOUN sleeps/VERB"]}, {"en": links}, type_weight=0)
+    assert found.confidence == pytest.approx([0.35, 0.9])
+    assert names(found) == [None, "VERB"]
+    assert names(vote(["paka"], {"en": ["cat/NOUN"]}, {"en": {0: [(0, 0, 0.35)]}}, type_weight=0, least=0.3)) == ["NOUN"]
+
+
 def test_the_majority_of_sources_wins() -> None:
     lines = {"en": ["light/NOUN"], "fr": ["léger/ADJ"], "es": ["ligero/ADJ"]}
     found = vote(["nyepesi"], lines)
@@ -122,6 +130,7 @@ def test_a_dictionary_rules_out_and_fills_in() -> None:
     listed = {"paka": frozenset({"NOUN", "VERB"}), "na": frozenset({"CCONJ"})}
     source = {"en": ["smear/ADV and/ADP"]}
     assert names(vote(["Paka na"], source, dictionary=listed)) == [None, "CCONJ"]
+    assert names(vote(["Paka na"], source, dictionary=listed, type_weight=0)) == [None, "CCONJ"]  # a fact, and no voter
     assert names(vote(["Paka na"], source)) == ["ADV", "ADP"]
 
 

@@ -23,15 +23,13 @@ def lexicon_command(
     Example:  calque lexicon en=news.en.txt es=news.es.txt --output es.tsv
     """
     from calque.cli._common import console, echo_json, one_each, parse_lang_files
+    from calque.cli._outputs import check_output
 
     found = list(one_each(parse_lang_files(files)).items())
     if len(found) != 2 or any(lang == "und" for lang, _ in found):
         raise DataError("give two files of two languages, such as  en=news.en.txt es=news.es.txt")
     (one, source), (other, target) = found
-    if output.is_dir() or not output.parent.is_dir():  # before the work, which may take minutes
-        raise DataError(
-            f"{output}: {'is a folder: give a file' if output.is_dir() else 'its folder does not exist: create it first'}"
-        )
+    check_output(output, (source, target))
 
     from calque.transfer.lexicons import lexicon_of, write_lexicon
 

@@ -74,13 +74,11 @@ def project_command(
     The lines of all files are each other's translations, empty where one is missing.
     """
     from calque.cli._common import console, echo_json, one_each, parse_lang_files
+    from calque.cli._outputs import check_output
 
     language, path = _target(target, bool(pairs))
-    if output.is_dir() or not output.parent.is_dir():  # before the work, which may take minutes
-        raise DataError(
-            f"{output}: {'is a folder: give a file' if output.is_dir() else 'its folder does not exist: create it first'}"
-        )
     files = {name: one_each(parse_lang_files(given or [])) for name, given in (("--source", source), ("--pairs", pairs))}
+    check_output(output, [path, dictionary, *(one for found in files.values() for one in found.values())])
     for name, found in files.items():
         if "und" in found:
             raise DataError(f"{name} {found['und']}: say which language it is, such as  {name} en={found['und']}")
@@ -142,12 +140,15 @@ def _print(report: dict[str, Any], output: Path, terminal: Console) -> None:
     for lang, own in report["sources"].items():
         table.add_row(lang, f"{own['pairs']:,}", _share(own["linked"]), _share(own["agreement"]), f"{own['weight']:.2f}")
     terminal.print(table)
-    said = [
-        f"{output}: {report['sentences']:,} of {report['lines']:,} lines, {report['words']:,} words",
-        f"labelled {_share(report['coverage'])} of the words, {report['without_link']:,} of them without a link of their own; "
-        f"confidence {report['confidence']:.2f}",
-    ]
-    if report["agreement"] is not None:
+    said = [f"{output}: {report['sentences']:,} of {report['lines']:,} lines, {report['words']:,} words"]
+    if "without_link" in report:
+        how = (
+            f"labelled {_share(report['coverage'])} of the words, {report['without_link']:,} of them without a link of their own"
+        )
+    else:  # no tags were carried
+        how = f"links cover {_share(report['coverage'])} of the words"
+    said.append(f"{how}; confidence {report['confidence']:.2f}")
+    if report.get("agreement") is not None:
         said.append(f"all voters agree on {_share(report['agreement'])} of the words that have several")
     if "entities" in report:
         said.append(

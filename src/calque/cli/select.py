@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from calque.errors import DataError
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -73,12 +71,11 @@ def select_command(
     Example:  calque select raw.txt --lang es --n 100 --output chosen.conllu
     """
     from calque.cli._common import console, echo_json
+    from calque.cli._outputs import check_output
     from calque.formats.conllu import write_conllu
 
-    if output is not None and (output.is_dir() or not output.parent.is_dir()):  # before the work, which may take minutes
-        raise DataError(
-            f"{output}: {'is a folder: give a file' if output.is_dir() else 'its folder does not exist: create it first'}"
-        )
+    if output is not None:
+        check_output(output, (source, *(known or [])))
     from calque.transfer.selection import select, write_selection
 
     with _Told(sys.stderr) as told:

@@ -16,7 +16,9 @@ WORTH_SHOWING = "en"  # where most would start: always told where it stands
 
 
 def sources_command(
-    target: Annotated[str, typer.Argument(metavar="TARGET", help="A language (gl, Galician), or a file of text in it.")],
+    target: Annotated[
+        str, typer.Argument(metavar="TARGET", help="A language (gl, Galician), or a file of text in it; - for standard input.")
+    ],
     lang: Annotated[
         str | None, typer.Option(help="The language of the text; by default it is identified.", show_default=False)
     ] = None,

@@ -78,10 +78,12 @@ class Direction:
         self._known = np.unique(np.concatenate([part.kinds for part in parts])) if parts else np.zeros(0, np.int64)
         self._blocks = blocks = [self._block(part) for part in parts]
         del parts
+        # what the tension is fitted on: pairs from all over the text, which may begin with its shortest ones, in one block
+        sample = self._blocks if len(blocks) < 2 else [self._block(self._keys(pairs[:: len(blocks)]))]
         self._table = np.full(len(self._known), 1.0 / max(1, len(self._target)))
         self._null = np.full(len(self._target), 1.0 / max(1, len(self._target)))
         for iteration in range(iterations if len(self._known) else 0):
-            self._improve(blocks, tense=iteration > 0)
+            self._improve(blocks, sample if iteration else ())
 
     def forget(self) -> None:
         """Free the memory of the sentences that it was trained on: :meth:`best` then wants pairs."""
@@ -173,8 +175,8 @@ class Direction:
         table = np.append(self._table, 0.0)  # −1 is the last: never seen together
         return self._prior(block) * table[block.cells], NULL_PRIOR * np.append(self._null, 0.0)[block.nulls]
 
-    def _improve(self, blocks: Sequence[_Block], *, tense: bool) -> None:
-        """One round of expectation maximisation; with ``tense`` the tension is fitted too."""
+    def _improve(self, blocks: Sequence[_Block], sample: Sequence[_Block]) -> None:
+        """One round of expectation maximisation; with a sample of the pairs the tension is fitted too."""
         counts = np.zeros(len(self._table))
         nulls = np.zeros(len(self._null))
         seen = words = 0.0
@@ -186,8 +188,8 @@ class Direction:
             nulls += np.bincount(block.nulls, null / whole, minlength=len(nulls))
             seen += float(weights @ block.distance)
             words += float(weights.sum())
-        if tense and words > 0:
-            self._fit_tension(blocks[:1], seen / words)
+        if sample and words > 0:
+            self._fit_tension(sample, seen / words)
         sources = self._known // max(1, len(self._target))
         self._table = _posterior(counts, sources, len(self._source))
         self._null = _posterior(nulls, np.zeros(len(nulls), dtype=np.int64), 1)

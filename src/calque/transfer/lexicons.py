@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from calque.errors import DataError
 from calque.formats.files import atomic_write
 from calque.formats.lexicon import LEAST
-from calque.formats.text import read_lines
+from calque.formats.text import holds_conllu, read_lines
 from calque.transfer.alignment import ITERATIONS, Aligner
 
 Entry = tuple[str, str, int]  # source word, target word, how often they were linked
@@ -72,10 +72,14 @@ def lexicon_of(
     :param languages: of the two, for cutting lines into words.
     :param fewest: links of a pair at least.
     :param warn: called with what is doubtful.
-    :raises DataError: when a file is missing, empty or not UTF-8, or one has more lines than the other.
+    :raises DataError: when a file is missing, empty, not UTF-8 or CoNLL-U, when one has more lines than the other, and when no
+        two words are linked so often.
     """
     from calque.segmentation import segmenter_for
 
+    for path in (source, target):
+        if holds_conllu(path):
+            raise DataError(f"{path}: CoNLL-U, whose columns are no text: give a text, a sentence a line")
     cut_source, cut_target = (segmenter_for(lang).words for lang in languages)
     pairs: list[tuple[list[str], list[str]]] = []
     for number, (a, b) in enumerate(zip_longest(read_lines(source), read_lines(target)), start=1):
@@ -91,7 +95,11 @@ def lexicon_of(
         raise DataError(f"{source} and {target}: no line has words in both")
     if len(pairs) < FEW and warn is not None:
         warn(f"{len(pairs):,} pairs of lines are few: some thousands make a list that can be relied on")
-    return entries(count_links(pairs, link(pairs)), fewest=fewest)
+    found = entries(count_links(pairs, link(pairs)), fewest=fewest)
+    if not found:
+        less = ", or a lower --fewest" if fewest > 1 else ""
+        raise DataError(f"no two words of {len(pairs):,} pairs of lines are linked {fewest} times: give more text{less}")
+    return found
 
 
 def write_lexicon(found: Iterable[Entry], path: Path) -> None:

@@ -4,7 +4,8 @@ Choices and trade-offs
 - Line k of every file is the same text, empty where it is missing. A line is one sentence, however many full stops it has: so a
   verse in three sentences stays one, and its words can be linked wherever the translation puts them.
 - A source that is labelled already is CoNLL-U. Its sentences say which line they are (``# line = 7``, as calque writes them);
-  where none says so, the k-th sentence is line k, and there must be as many as the target has lines.
+  where none says so, the k-th sentence is line k, and there must be as many as the target has lines. A target that is CoNLL-U
+  may say its lines likewise; the sources may then go on after the last of them.
 - Pairs (a text, a tab, its translation) of several sources meet in the target's text: lines that are spelt alike are one line.
 - Lines of more than :data:`LONGEST` words are passed over: they are hardly sentences, and cost the square of it.
 """
@@ -77,10 +78,14 @@ def read_parallel(
     if language in sources:
         raise DataError(f"{language} is both a source and the target: give its labelled text to  calque train  as it is")
     text = ParallelText(language, _read(target, language, None))
+    numbered = _numbered(text.target)  # the last of them need not be the text's last
     for sentence in filter(None, text.target):
         _forget(sentence)
     for lang, path in sources.items():
-        text.sources[lang] = _read(path, lang, len(text.target), target)
+        text.sources[lang] = _read(path, lang, None if numbered else len(text.target), target)
+    if numbered:
+        _fill_up(text, sources, target)
+    for lang, path in sources.items():
         if not text.pairs(lang):
             raise DataError(f"{path} and {target}: no line has words in both")
     return text
@@ -106,13 +111,36 @@ def _read(path: Path, lang: str, lines: int | None, target: Path | None = None) 
     if not any(s is not None for s in found):
         raise DataError(f"{path}: no line has words: is this the right file?")
     if lines is not None and len(found) != lines:
-        few, many = sorted((len(found), lines))
-        short, long = (path, target) if len(found) < lines else (target, path)
-        raise DataError(
-            f"{short} ends after {few:,} lines and {long} has {many:,}: their lines must be each other's translations, "
-            "empty where one is missing"
-        )
+        raise _differ((len(found), path), (lines, target))
     return found
+
+
+def _differ(*sides: tuple[int, Path | None]) -> DataError:
+    (few, short), (many, long) = sorted(sides, key=lambda side: side[0])
+    return DataError(
+        f"{short} ends after {few:,} lines and {long} has {many:,}: their lines must be each other's translations, "
+        "empty where one is missing"
+    )
+
+
+def _numbered(lines: Sequence[Sentence | None]) -> bool:
+    """Whether sentences say their lines."""
+    return any(_line_of(sentence) is not None for sentence in lines if sentence is not None)
+
+
+def _fill_up(text: ParallelText, paths: Mapping[str, Path], target: Path) -> None:
+    """Give all sides as many lines, those of sources that do not say theirs.
+
+    :raises DataError: when these have different numbers of lines, or fewer than the target.
+    """
+    whole = sorted((len(lines), paths[lang]) for lang, lines in text.sources.items() if not _numbered(lines))
+    if whole and whole[0][0] < len(text.target):
+        raise _differ(whole[0], (len(text.target), target))
+    if whole and whole[0][0] < whole[-1][0]:
+        raise _differ(whole[0], whole[-1])
+    longest = max(map(len, (text.target, *text.sources.values())))
+    for side in (text.target, *text.sources.values()):
+        side += [None] * (longest - len(side))
 
 
 def _labelled(path: Path, lines: int | None) -> list[Sentence | None]:
@@ -174,14 +202,15 @@ def label_sources(
     keep: Path | None = None,
     tell: Tell | None = None,
 ) -> dict[str, str]:
-    """Label the sources that are not: in place, the lines alone that the target has too.
+    """Label the sources that are not: in place, with ``keep`` all their lines, else the lines alone that the target has too.
 
     :param tagger: called where there is something to label.
     :param tasks: ``pos``, ``ner``, ``dep``.
     :param only: this source alone.
-    :param keep: a folder that gets the labelled sources, ``en.conllu`` for English, which can be given as sources again.
+    :param keep: a folder that gets the labelled sources, ``en.conllu`` for English, which can be given as sources again, also
+        for a target that has other lines.
     :returns: by language, ``file`` or ``model``: who labelled it.
-    :raises DataError: when a source is labelled, but not with what is asked for.
+    :raises DataError: when a source is labelled, but not with what is asked for, or what is to be kept would replace a file.
     """
     from calque.pipeline import annotate
 
@@ -189,12 +218,16 @@ def label_sources(
     for lang, lines in text.sources.items():
         if only not in (None, lang):
             continue
-        sentences = [s for k in text.pairs(lang) if (s := lines[k]) is not None]
+        wanted = range(len(lines)) if keep is not None else text.pairs(lang)
+        sentences = [s for k in wanted if (s := lines[k]) is not None]
         lacking = [task for task in tasks if not any(_has(sentence, task) for sentence in sentences)]
         if lacking and len(lacking) < len(tasks):
             raise DataError(
                 f"the labelled text of {lang} has nothing for {', '.join(lacking)}: leave that out of --tasks, or give raw text"
             )
+        kept = keep / f"{lang}.conllu" if keep is not None and lacking else None
+        if kept is not None and kept.exists():  # it may have been corrected by hand since, or be somebody's treebank
+            raise DataError(f"{kept}: is there already: give it as  --source {lang}={kept} , or another folder to keep labels in")
         said[lang] = "model" if lacking else "file"
         for sentence in sentences:
             sentence.lang = lang
@@ -207,8 +240,8 @@ def label_sources(
             if tell is not None and words - spoken >= _SAID_EVERY:
                 spoken = words
                 tell(f"{lang}: {words:,} of {whole:,} words labelled")
-        if keep is not None and lacking:
-            _keep(keep / f"{lang}.conllu", lines, set(text.pairs(lang)))
+        if kept is not None:
+            _keep(kept, lines)
     return said
 
 
@@ -220,7 +253,7 @@ def _has(sentence: Sentence, task: str) -> bool:
     return any(t.head is not None for t in sentence.tokens)
 
 
-def _keep(path: Path, lines: Sequence[Sentence | None], labelled: set[int]) -> None:
+def _keep(path: Path, lines: Sequence[Sentence | None]) -> None:
     """Write labelled sentences with their lines, and how sure the tags are."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +263,7 @@ def _keep(path: Path, lines: Sequence[Sentence | None], labelled: set[int]) -> N
         ) from None
     kept: list[Sentence] = []
     for k, sentence in enumerate(lines):
-        if sentence is not None and k in labelled:
+        if sentence is not None:
             sentence.comments = [*sentence.comments, f"# {LINE} = {k + 1}"]
             for token in sentence.tokens:
                 if token.score is not None:

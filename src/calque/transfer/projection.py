@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calque.document import Sentence, Token
 from calque.errors import DataError
@@ -143,7 +144,8 @@ def project(
         others; over the kept sentences ``sentences``, ``words``, ``coverage``, ``confidence``, ``several_voters`` and
         ``agreement`` (share of the words with two voters or more, and of these the share on whose tag all agree),
         ``without_link`` (words tagged by what they are elsewhere), ``tags``, and ``entities`` or ``heads``; ``filtered``
-        (sentences by reason).
+        (sentences by reason). Where no tags are carried, ``coverage`` and ``confidence`` are those of links (of arcs, where
+        these cover less), and ``several_voters``, ``agreement``, ``without_link`` and ``tags`` are not there.
     :raises CalqueError: for files that do not fit, a model that cannot label, or when nothing is left.
     """
     text = read_parallel(
@@ -344,9 +346,6 @@ def _report(
     options: ProjectionOptions,
 ) -> dict[str, Any]:
     places = np.concatenate([np.arange(line.first, line.first + len(line.sentence.tokens)) for line in kept])
-    counted = places[~tags.by_form[places]]
-    tagged = counted[tags.tags[counted] >= 0]
-    several = tagged[tags.voters[tagged] >= 2]
     report: dict[str, Any] = {
         "target": text.language,
         "options": asdict(options),
@@ -363,13 +362,8 @@ def _report(
         },
         "sentences": len(kept),
         "words": len(places),
-        "coverage": len(tagged) / max(1, len(counted)),
-        "confidence": float(tags.confidence[tagged].mean()) if len(tagged) else None,
-        "several_voters": len(several) / max(1, len(counted)),
-        "agreement": float(tags.unanimous[several].mean()) if len(several) else None,
-        "without_link": int((tags.voters[tagged] == 0).sum()),
+        **(_of_tags(tags, places) if "pos" in options.tasks else _of_links(kept, tags)),
         "filtered": dict(filtered),
-        "tags": {tag: n for k, tag in enumerate(UPOS) if (n := int((tags.tags[places] == k).sum()))},
     }
     if "ner" in options.tasks:
         found = [line.entities for line in kept if line.entities is not None]
@@ -378,6 +372,29 @@ def _report(
         heads = sum(h is not None for line in kept if line.tree is not None for h in line.tree.heads)
         report["heads"] = heads / max(1, len(places))
     return report
+
+
+def _of_tags(tags: Tags, places: NDArray[np.int64]) -> dict[str, Any]:
+    """Figures of the words at some places."""
+    counted = places[~tags.by_form[places]]
+    tagged = counted[tags.tags[counted] >= 0]
+    several = tagged[tags.voters[tagged] >= 2]
+    return {
+        "coverage": len(tagged) / max(1, len(counted)),
+        "confidence": float(tags.confidence[tagged].mean()) if len(tagged) else None,
+        "several_voters": len(several) / max(1, len(counted)),
+        "agreement": float(tags.unanimous[several].mean()) if len(several) else None,
+        "without_link": int((tags.voters[tagged] == 0).sum()),
+        "tags": {tag: n for k, tag in enumerate(UPOS) if (n := int((tags.tags[places] == k).sum()))},
+    }
+
+
+def _of_links(kept: Sequence[_Line], tags: Tags) -> dict[str, Any]:
+    """The same where no tags are projected: the lines' own figures, a word of each weighing the same."""
+    words = [int((~tags.by_form[line.first : line.first + len(line.sentence.tokens)]).sum()) for line in kept]
+    covered = [line.coverage * count for line, count in zip(kept, words, strict=True)]
+    sure = sum(line.confidence * count for line, count in zip(kept, covered, strict=True))
+    return {"coverage": sum(covered) / max(1, sum(words)), "confidence": sure / sum(covered)}
 
 
 def _linked(text: ParallelText, links: Mapping[int, SureLinks]) -> float:

@@ -334,6 +334,8 @@ def _nothing(source: object, found: Pool, shortest: int, longest: int) -> str:
     if not found.read:
         return f"{name}: no sentence in it: give a text"
     why = ", ".join(f"{count:,} {reason}" for reason, count in found.left_out().items())
+    if not found.short and not found.long:
+        return f"{name}: nothing to choose from ({why}): give more text"
     return (
         f"{name}: nothing to choose from ({why}; sentences of {shortest} to {longest} words count): widen --shortest, --longest"
     )

@@ -99,12 +99,13 @@ def vote_tags(
     support /= np.maximum(present, 1e-9)[:, None]
     allowed = _allowed(forms, dictionary)
     support *= allowed
-    elsewhere = _elsewhere(forms, support) if type_weight else np.zeros_like(support)
-    _certain(forms, allowed, elsewhere)
-    scores = support + type_weight * elsewhere
-    whole = support.sum(axis=1) + type_weight
+    scores = support + type_weight * _elsewhere(forms, support) if type_weight else support
+    # without that voter nothing would tell a weak vote from a sure one: it is held against a certain vote of all sources
+    whole = support.sum(axis=1) + type_weight if type_weight else np.ones(len(forms))
     confidence = scores.max(axis=1) / np.maximum(whole, 1e-9)
     tags = np.where((confidence >= least) & (scores.max(axis=1) > 0), scores.argmax(axis=1), -1)
+    single = allowed.sum(axis=1) == 1  # a word to which a dictionary leaves one tag has it, seen or not
+    tags[single], confidence[single] = allowed[single].argmax(axis=1), 1.0
     by_form = np.zeros(len(forms), dtype=bool)
     for at, form in enumerate(forms):
         tag = tag_of_form(form)
@@ -206,9 +207,3 @@ def _elsewhere(forms: Sequence[str], support: NDArray[np.float64]) -> NDArray[np
     np.add.at(counts, types, support)
     rest = np.maximum(counts[types] - support, 0.0)
     return np.asarray(rest / (rest.sum(axis=1, keepdims=True) + UNSEEN))
-
-
-def _certain(forms: Sequence[str], allowed: NDArray[np.float64], elsewhere: NDArray[np.float64]) -> None:
-    """A word to which a dictionary leaves one tag has it, seen or not."""
-    single = np.flatnonzero(allowed.sum(axis=1) == 1)
-    elsewhere[single] = allowed[single]

@@ -252,6 +252,19 @@ def test_the_plan_counts_runs_and_words(lab, experiment, tmp_path):
     assert (done.finished, done.words, done.measured) == (10, 0, 0)
 
 
+def test_the_plan_counts_the_shared_steps_that_no_finished_run_has_had(lab, experiment, changed, tmp_path):
+    import shutil
+
+    folder = tmp_path / "lab"
+    shutil.copytree(lab[0], folder)
+    source = plan(changed(shots=(0,), strategies=("zero-shot",)), tmp_path / "new").estimate.words  # that of one source training
+    more = changed(shots=(0,), strategies=("zero-shot", "averaging"))
+    assert plan(more, folder).estimate.words == source  # another source training, which is still to be done
+    for path in (folder / "runs").glob("*.zero-shot.*"):
+        path.unlink()
+    assert plan(changed(), folder).estimate.words == 0  # the runs with shots went on from the source model, so it is there
+
+
 def test_json_csv_and_markdown_say_the_same(lab):
     folder, results, _ = lab
     plain = json.loads((folder / "results.json").read_text())

@@ -57,6 +57,26 @@ def test_shots_are_those_of_calque_train(encoder, treebanks, tmp_path, monkeypat
     assert seen["words"] == [sentence.words for sentence in wanted]
 
 
+def test_shots_of_several_treebanks_keep_their_names(encoder, treebanks, tmp_path, monkeypatch):
+    from calque.conventions import treebank_in
+    from calque.transfer.strategies import apply
+
+    for folder, name in (("UD_Spanish-GSD", "es"), ("UD_Spanish-AnCora", "es-dev")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.conllu").write_text(treebanks[name].read_text())
+    seen = []
+
+    def look(strategy, model, given, options, **more):
+        seen.extend(treebank_in(sentence.comments) for path in given.target["es"] for sentence in read_conllu(path))
+        raise TrainingError("enough")
+
+    monkeypatch.setattr(apply, "run_strategy", look)
+    files = [tmp_path / folder / "train.conllu" for folder in ("UD_Spanish-GSD", "UD_Spanish-AnCora")]
+    with pytest.raises(TrainingError, match="enough"):
+        calque.train_strategy(encoder, "monolingual", target={"es": files}, limit=40, progress=False)
+    assert len(seen) == 40 and set(seen) == {"es_gsd", "es_ancora"}
+
+
 def test_a_killed_strategy_goes_on_with_the_step_where_it_was(encoder, treebanks, tmp_path, monkeypatch):
     from calque.transfer.strategies import stepping
 
@@ -143,6 +163,7 @@ def test_what_means_nothing_is_refused(encoder, treebanks, tmp_path):
         ((*train, *source, "--strategy", "zero-shot"), "zero-shot has no use for --train"),
         ((*train, *source, "--strategy", "few-shot", "--share", 0.3, "--rounds", 2), "no use for --share, --rounds"),
         ((*train, *source, "--strategy", "joint", "--raw", f"es={treebanks['es']}"), "no use for --raw"),
+        ((*train, *source, "--strategy", "monolingual"), "monolingual has no use for --source"),
         ((*train, *source, "--strategy", "self-training", "--limit", 5), "give --raw es=FILE"),
         ((*train, *source, "--strategy", "joint", "--temperature", 2), "joint has no use for --temperature"),
         ((*train, *source, "--strategy", "few-shot", "--temperature", 2), "few-shot has no use for --temperature"),

@@ -87,8 +87,6 @@ def test_text_without_labels_is_read_from_any_file(conllu, tmp_path):
     found = read_unlabelled([conllu], "es", Reading())
     assert [item.words for item in found] == [["El", "Perro"], ["ve"], ["sin"]]
     assert {token.upos for item in found for token in item.tokens} == {None}
-    assert as_text(conllu, tmp_path).read_text() == "El Perro\nve\nsin\n"
-    assert as_text(raw, tmp_path) == raw
     assert [token.upos for token in bare(read_items([conllu], "es", Reading()))[0].tokens] == [None, None]
     with pytest.raises(DataError, match="no such file"):
         read_unlabelled([tmp_path / "nowhere.txt"], "es", Reading())
@@ -97,7 +95,17 @@ def test_text_without_labels_is_read_from_any_file(conllu, tmp_path):
 def test_columns_under_another_name_are_no_sentences(conllu, tmp_path):
     other = conllu.rename(tmp_path / "es.dat")
     assert [item.words for item in read_unlabelled([other], "es", Reading())] == [["El", "Perro"], ["ve"], ["sin"]]
-    assert as_text(other, tmp_path).read_text() == "El Perro\nve\nsin\n"
+
+
+def test_language_adapters_read_files_as_they_are_and_of_tables_the_texts(conllu, tmp_path):
+    assert as_text([conllu], "es", tmp_path, Reading()) == [conllu]
+    table, lines = tmp_path / "reviews.tsv", tmp_path / "more.jsonl"
+    table.write_text("label\ttext\nbueno\tMe gusta mucho\n", encoding="utf-8")
+    lines.write_text('{"text": "No me\\ngusta"}\n', encoding="utf-8")
+    (plain,) = as_text([table, lines], "es", tmp_path, Reading(("classify",)))
+    assert plain.read_text(encoding="utf-8") == "Me gusta mucho\nNo me gusta\n"
+    (other,) = as_text([lines], "en", tmp_path, Reading(("classify",)))
+    assert other != plain
 
 
 def test_confidence_is_the_geometric_mean_and_of_several_tasks_the_lowest():

@@ -10,6 +10,7 @@ import pytest
 
 from calque.errors import DataError, TrainingError
 from calque.training.options import Options
+from calque.training.progress import Reporter
 from calque.transfer.strategies import STRATEGIES, Given, Ways, run_strategy, strategy_named
 
 QUICK: dict[str, Any] = {"epochs": 0.5, "patience": 0}
@@ -93,6 +94,11 @@ def test_a_source_model_takes_the_place_of_training_one(encoder, given, tmp_path
     fine_tune(encoder, given.source["en"], epochs=0.5, output=model, progress=False)
     outcome = carried_out("few-shot", model, Given(target=given.target), tmp_path / "steps")
     assert steps_of(outcome) == ["target"]
+    said: list[str] = []
+    reporter = Reporter(show=False)
+    reporter.say = said.append
+    carried_out("few-shot", model, Given(source=given.source, target=given.target), tmp_path / "steps", reporter=reporter)
+    assert any("has been trained on pos already: it is the source model, and --source is not read" in line for line in said)
     with pytest.raises(TrainingError, match="starts from an encoder, and .*english has been trained on pos already"):
         carried_out("monolingual", model, Given(target=given.target), tmp_path / "steps")
 
@@ -169,6 +175,29 @@ def test_what_is_missing_is_said(name, change, message, encoder, given, tmp_path
     data |= {role: words.get(files, files) if isinstance(files, str) else files for role, files in change.items()}
     with pytest.raises(TrainingError, match=message):
         carried_out(name, encoder, Given(**data), tmp_path)
+
+
+def test_text_of_two_languages_in_files_of_one_name_is_not_confused(encoder, treebanks, tmp_path, monkeypatch):
+    from calque.transfer.strategies import stepping
+
+    files = {}
+    for lang in ("en", "es"):  # as UD's folders have them
+        (tmp_path / lang).mkdir()
+        files[lang] = [tmp_path / lang / "train.conllu"]
+        files[lang][0].write_text(treebanks[lang].read_text())
+    seen = {}
+
+    def look(start, files, *rest, **more):
+        from calque.training.raw_text import read_text
+
+        seen.update(read_text(files, most_words=10).sentences)
+        raise TrainingError("enough")
+
+    monkeypatch.setattr(stepping, "text_step", look)
+    data = Given(source={"en": files["en"]}, target={"es": files["es"]}, raw=files)
+    with pytest.raises(TrainingError, match="enough"):
+        carried_out("adapter-stack", encoder, data, tmp_path / "steps")
+    assert {lang: own[0][0] in ("the", "a", "every") for lang, own in seen.items()} == {"en": True, "es": False}
 
 
 def test_a_step_that_was_not_finished_is_done_again(encoder, given, tmp_path):

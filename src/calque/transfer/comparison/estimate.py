@@ -3,6 +3,7 @@
 Choices and trade-offs
 - Words are those of the default number of passes (or of ``--epochs``), without early stopping: the time is what it takes at most,
   as far as training goes; measuring is counted as a third of a pass of training.
+- A step that several runs share is counted once, and not at all where a finished run has had it.
 - The speed is that of this machine: of the runs that are finished in the folder, else of a few seconds of training on the source.
 """
 
@@ -67,10 +68,9 @@ def estimate(
     :param rate: words a second, where it is known.
     """
     shared: dict[str, float] = {}
+    there: set[str] = set()  # shared steps of finished runs
     words = measured = 0.0
     for run in runs:
-        if run in done:
-            continue
         strategy = strategy_named(run.strategy)
         sources = chosen_sources(strategy, run.language, experiment.sources)
         steps = strategy.steps(Settings(shots=bool(run.shots), rounds=experiment.ways.rounds))
@@ -79,18 +79,23 @@ def estimate(
             count = _words(step, run, sources, experiment, made)
             if "target" in step.train or {step.start, step.labels} & own:
                 own.add(step.name)
-                words += count
+                words += 0 if run in done else count
+                continue
+            where = "" if step.train == ("source",) and not step.labels else run.language
+            key = json.dumps([where, sources, step.train, dict(step.options), step.kind, step.labels, step.start])
+            if run in done:
+                there.add(key)
             else:
-                where = "" if step.train == ("source",) and not step.labels else run.language
-                shared[json.dumps([where, sources, step.train, dict(step.options), step.kind, step.labels])] = count
+                shared[key] = count
+        if run in done:
+            continue
         measured += made.test_words[run.language] + sum(made.test_words.get(lang, 0) for lang in list(experiment.sources)[:1])
     left = sum(1 for run in runs if run not in done)
-    trained_already = any(not run.shots for run in done)
     return Estimate(
         runs=len(runs),
         finished=len(runs) - left,
         shared=len(shared),
-        words=words + (0 if trained_already else sum(shared.values())),
+        words=words + sum(count for key, count in shared.items() if key not in there),
         measured=measured,
         rate=rate,
         jobs=jobs,

@@ -106,7 +106,8 @@ def sources(
     What is predicted is the accuracy of universal part-of-speech tags by XLM-R base, trained on the source alone
     (``docs/sources.md``).
 
-    :param target: a language (``gl``, ``Galician``), or a file of text in it, a sentence a line; 25 are enough.
+    :param target: a language (``gl``, ``Galician``), or a file of text in it (``-``: standard input), a sentence a line; 25 are
+        enough.
     :param lang: the language of the text; by default it is identified, and where that fails its letters are compared.
     :param among: languages to rank; by default those of the study and all with treebanks to train on.
     :param data: a folder of treebanks; ranks the languages that it has, and says which files.

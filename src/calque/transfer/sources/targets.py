@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from calque.errors import DataError
 from calque.formats.conllu import read_conllu
-from calque.formats.text import is_conllu, read_lines
+from calque.formats.text import as_stream, called, is_conllu, read_lines
 from calque.languages import identify, info, name, normalize, script_of
 from calque.transfer.sources.features import Atlas, Blend, Facts
 from calque.transfer.sources.predictor import Predictor
@@ -80,8 +80,9 @@ def find_target(target: str | Path, predictor: Predictor, *, lang: str | None = 
 
 
 def _is_file(target: str | Path) -> bool:
+    """Whether it can be read: standard input and pipes, too."""
     try:
-        return Path(target).is_file()
+        return str(target) == "-" or (Path(target).exists() and not Path(target).is_dir())
     except OSError:  # longer than a name may be
         return False
 
@@ -99,7 +100,7 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
     lines = _lines(path)
     script = script_of("\n".join(lines)[:20_000])
     if script is None:
-        raise DataError(f"{path}: no text in it (give a file of sentences in the target, one a line)")
+        raise DataError(f"{called(path)}: no text in it (give a file of sentences in the target, one a line)")
     notes = [f"{len(lines)} lines are few: {FEW} or more tell the language and its script better"] if len(lines) < FEW else []
     if lang is None:
         guess = identify("\n".join(lines))
@@ -121,19 +122,21 @@ def _of_text(path: Path, predictor: Predictor, lang: str | None) -> Target:
     kin = _kin(lines, facts.script, predictor.atlas, code)
     if kin:
         notes.append("by its letters most like " + ", ".join(f"{name(f.code.lstrip('?'))} ({w:.0%})" for w, f in kin))
-    called = name(code) if code is not None else f"the language of {path.name}"
+    title = name(code) if code is not None else f"the language of {'the text' if str(path) == '-' else path.name}"
     blend = [(TRUST * w, f) for w, f in kin] if kin else []
     rest = 1 - TRUST if kin else 1.0
     return Target(
-        code, called, [*blend, *((rest * w, f) for w, f in unread(predictor, facts.script, code))], tuple(notes), tuple(lines)
+        code, title, [*blend, *((rest * w, f) for w, f in unread(predictor, facts.script, code))], tuple(notes), tuple(lines)
     )
 
 
 def _lines(path: Path) -> list[str]:
     """The first sentences of a file: lines that are not empty, or what the words of CoNLL-U spell."""
-    head = list(islice(read_lines(path), 50 * LINES))
-    if is_conllu(path, head):
-        return [sentence.joined() for sentence in islice(read_conllu(path), LINES)]
+    lines = read_lines(path)
+    head = list(islice(lines, 50 * LINES))
+    if is_conllu(path, head):  # a pipe cannot be opened again: what was read of it comes first
+        found = read_conllu(as_stream(chain(head, lines), called(path)))
+        return [sentence.joined() for sentence in islice(found, LINES)]
     return [line for line in map(str.strip, head) if line][:LINES]
 
 

@@ -17,10 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calque.conventions import treebank_in, treebank_of
+from calque.document import Sentence
 from calque.errors import TrainingError
 from calque.transfer.strategies.catalogue import ROUNDS, SHARE, THRESHOLD, Settings, Strategy, strategy_named
 from calque.transfer.strategies.data import Files, Given, StrategyOutcome, Ways
-from calque.transfer.strategies.samples import Reading, draw_items, read_items, write_items
+from calque.transfer.strategies.samples import Item, Reading, draw_items, read_items, write_items
 from calque.transfer.strategies.stepping import run_strategy
 
 NOTE = "of-a-strategy"  # whose folder of steps it is
@@ -150,6 +152,7 @@ def _refuse_idle(strategy: Strategy, given: Given, options: Options, ways: Ways)
     learns = any("target" in step.train for step in steps)
     labels = any(step.kind == "label" and step.sure for step in steps)
     idle = {
+        "--source": bool(given.source) and not any("source" in step.train for step in steps),
         "--train (the target's)": bool(given.target) and not learns,
         "--limit": options.limit is not None and not given.target,
         "--raw": bool(given.raw) and "raw" not in strategy.needs,
@@ -189,13 +192,23 @@ def _drawn(target: Files, options: Options, folder: Path) -> dict[str, list[Path
     reading = Reading(options.tasks, options.mapping, options.multi_label, options.on_error)
     found: dict[str, list[Path]] = {}
     for language, paths in target.items():
-        items = draw_items(read_items(paths, language, reading), options.limit, seed=options.seed, language=language)
+        read = [item for path in map(Path, paths) for item in _of_treebank(read_items([path], language, reading), path)]
+        items = draw_items(read, options.limit, seed=options.seed, language=language)
         name = Path(paths[0]).name.split(".")[0]
         path = folder / f"{name}-{len(items)}-{options.seed}{reading.suffix}"
         folder.mkdir(parents=True, exist_ok=True)
         write_items(items, path, reading)
         found[language] = [path]
     return found
+
+
+def _of_treebank(items: list[Item], path: Path) -> list[Item]:
+    """The items, sentences with their treebank, which the name of a file of several does not say."""
+    treebank = treebank_of(path)
+    for item in items:
+        if treebank is not None and isinstance(item, Sentence) and treebank_in(item.comments) is None:
+            item.comments = [*item.comments, f"# treebank = {treebank}"]
+    return items
 
 
 @contextmanager

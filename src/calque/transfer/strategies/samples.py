@@ -158,14 +158,14 @@ def check_unlabelled(paths: Iterable[Path], language: str, reading: Reading) -> 
             deque(read_lines(path), maxlen=0)  # a word in another encoding may come late
 
 
-def as_text(path: Path, folder: Path) -> Path:
-    """A file of raw text as it is; of CoNLL-U its words, a sentence a line, written into a folder."""
-    if not holds_conllu(path):
-        return path
-    plain = folder / f"{path.name}.txt"
+def as_text(paths: Iterable[Path], language: str, folder: Path, reading: Reading) -> list[Path]:
+    """Files that language adapters can read: as they are, but where texts are labelled their texts, written into a folder."""
+    if not reading.of_texts:
+        return list(paths)
+    plain = folder / f"text-{language}.txt"  # tables and JSON lines would be read with their columns and braces
     with atomic_write(plain) as stream:
-        stream.writelines(" ".join(sentence.words) + "\n" for sentence in read_conllu(path))
-    return plain
+        stream.writelines(" ".join(text.split()) + "\n" for path in paths for text in read_plain_texts(path))
+    return [plain]
 
 
 def times_beside(few: Sequence[Path], many: Path, language: str, reading: Reading) -> int:

@@ -115,6 +115,8 @@ class _Strategy:
         if self._is_source_model():
             self.steps = tuple(step for step in self.steps if step.name != "source")
         needed = any("source" in step.train for step in self.steps)
+        if given.source and not needed and "source" in strategy.needs:
+            reporter.say(f"{model} has been trained on {options.task} already: it is the source model, and --source is not read")
         self.sources = chosen_sources(strategy, given.language, given.source) if needed else []
         self.models: dict[str, str | Model | Path] = {}  # by step
         self.files: dict[str, Path] = {}  # of the steps that label
@@ -343,7 +345,7 @@ class _Strategy:
             found |= {lang: list(self.given.source[lang]) for lang in self.sources}
         if step.kind == "text":
             wanted = [*self.sources, self.language]
-            found |= {lang: [as_text(path, self.scratch) for path in self.given.raw[lang]] for lang in wanted}
+            found |= {lang: as_text(self.given.raw[lang], lang, self.scratch, self.reading) for lang in wanted}
         if "target" in step.train:
             found[self.language] = list(self.given.target[self.language])
         if "labels" in step.train and step.labels:
