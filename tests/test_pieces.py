@@ -315,3 +315,12 @@ def test_a_lone_surrogate_is_an_unknown_character() -> None:
     assert rows[0].words == 4
     assert rows[1].ids.tolist() == rows[0].ids[rows[0].starts[1] : rows[0].starts[2]].tolist()
     assert pieces.text_rows(["caf\udce9"])[0].ids.tolist() == pieces.text_rows(["caf\ufffd"])[0].ids.tolist()
+
+
+def test_numbers_of_pieces_may_have_gaps() -> None:
+    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "one": 4, "horse": 90, ",": 91}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    pieces = WordPieces(tokenizer, pooling="letters")
+    (weights,) = pieces.batch(pieces.rows([["one", "horse,"]])).pooling
+    assert weights[:, len(pieces.prefix) :].tolist() == [[1, 0, 0], [0, 1, 0]]  # the comma has no say

@@ -302,11 +302,14 @@ class WordPieces:
 
     def _letter_shares(self, row: Row, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Weights of the pieces in their words: alike for those with letters, or for all where a word has none such."""
-        letters = self._letters[row.ids]
+        known = self._letters
+        if (highest := int(row.ids.max())) >= len(known):  # there are gaps between the numbers of pieces
+            known = self._letters = np.concatenate([known, np.full(highest + 1 - len(known), -1, dtype=np.int8)])
+        letters = known[row.ids]
         if letters.min() < 0:
             for piece in np.unique(row.ids[letters < 0]).tolist():
-                self._letters[piece] = has_letter(self.tokenizer.id_to_token(piece) or "", byte_level=self._byte_level)
-            letters = self._letters[row.ids]
+                known[piece] = has_letter(self.tokenizer.id_to_token(piece) or "", byte_level=self._byte_level)
+            letters = known[row.ids]
         counts = np.add.reduceat(letters.astype(np.float64), row.starts)
         counted = np.where(np.repeat(counts == 0, lengths), 1.0, letters)
         shares: NDArray[np.float64] = counted / np.repeat(np.where(counts == 0, lengths, counts), lengths)
@@ -410,7 +413,7 @@ def _windows(
     first = 0
     while first < len(pieces):
         begin = int(ends[first] - lengths[first])
-        last = int(np.searchsorted(ends, begin + room, side="right"))
+        last = max(first + 1, int(np.searchsorted(ends, begin + room, side="right")))
         spans.append((first, last))
         if last >= len(pieces):
             break

@@ -7,9 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import calque
 from calque.config import ModelConfig, TaskConfig
 from calque.models.card import model_card
+from calque.tasks import TASKS
 
 CONFIG = ModelConfig(
     name="pos-es",
@@ -105,3 +108,21 @@ def test_names_and_cards_need_no_pytorch() -> None:
     source = {**os.environ, "PYTHONPATH": str(Path(calque.__file__).parents[1])}
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=source)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "tag"), [("classify", "texts", "text-classification"), ("embed", "vectors", "sentence-similarity")]
+)
+def test_a_model_that_reads_texts_is_not_passed_off_as_a_tagger(task: str, kind: str, tag: str) -> None:
+    score = {"task": task, "metric": TASKS[task].metric, "value": 0.9, "language": "en", "file": "validation"}
+    card = model_card(ModelConfig(name="reviews", tasks={task: TaskConfig(["good", "bad"], kind)}, scores=[score]))
+    front = _front(card)
+    assert front["pipeline_tag"] == tag
+    assert front["model-index"][0]["results"][0]["task"]["type"] == tag  # type: ignore[index]
+    assert "universal_dependencies" not in card and ".parse(" not in card
+
+
+def test_a_model_with_both_kinds_of_heads_is_a_tagger() -> None:
+    both = {"classify": TaskConfig(["good", "bad"], "texts"), "pos": TaskConfig(["NOUN", "VERB"])}
+    card = model_card(ModelConfig(name="both", tasks=both))
+    assert _front(card)["pipeline_tag"] == "token-classification" and ".parse(" in card

@@ -226,6 +226,12 @@ def test_no_tokenizer_is_an_error(checkpoint: Checkpoint, tmp_path: Path) -> Non
         ({"model_type": "bert", "is_decoder": True}, "decoder"),
         ({"architectures": ["X"]}, "model_type"),
         ({"model_type": "xlm-roberta", "max_position_embeddings": 9, "pad_token_id": 1}, "too small"),
+        (
+            {"model_type": "xlm-roberta", "max_position_embeddings": "514"},
+            "'max_position_embeddings' of config.json is no number",
+        ),
+        ({"model_type": "xlm-roberta", "pad_token_id": "1"}, "'pad_token_id' of config.json is no number"),
+        ({"model_type": "bert", "quantization_config": {"quant_method": "bitsandbytes"}}, r"quantised \(bitsandbytes\)"),
     ],
 )
 def test_unfit_architectures_say_why(checkpoint: Checkpoint, tmp_path: Path, config: dict[str, object], says: str) -> None:

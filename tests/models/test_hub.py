@@ -362,6 +362,30 @@ def test_a_frozen_encoder_can_stay_on_the_hub(fake_hub: FakeHub, checkpoint: Che
         Model.load(checkpoint("bert")).save_pretrained(tmp_path / "other", link_encoder=True)
 
 
+def test_a_published_tagger_whose_encoder_stays_on_the_hub_cuts_words_as_before(
+    fake_hub: FakeHub, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    fake_hub.add("org/tagger", checkpoint("xlm-roberta", task="ForTokenClassification", labels=UPOS))
+    model = Model.load("org/tagger")
+    model.save_pretrained(tmp_path / "small", link_encoder=True)
+    words = [["猫", "gato", "桌子"]]  # a fresh encoder puts no mark of a space before the Chinese ones
+    again = Model.load(tmp_path / "small")
+    assert again.encoder.pieces.rows(words)[0].ids.tolist() == model.encoder.pieces.rows(words)[0].ids.tolist()
+
+
+def test_an_interrupted_download_of_a_model_goes_on(fake_hub: FakeHub, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    model = Model.load(checkpoint("bert"))
+    model.add_head("pos", UPOS)
+    model.add_word_features(rows=20_000)  # 2.6 MB: the largest part comes last
+    model.save_pretrained(tmp_path / "m")
+    fake_hub.add("me/m", tmp_path / "m")
+    fake_hub.truncate.add("mixer.safetensors")
+    with pytest.raises(ModelError):
+        Model.load("me/m")
+    fake_hub.truncate.clear()
+    assert Model.load("me/m").tag([["a"]]) == model.eval().tag([["a"]])
+
+
 def test_a_model_is_pushed_in_one_commit(fake_hub: FakeHub, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model.load(checkpoint("bert"))
     model.add_head("pos", UPOS)

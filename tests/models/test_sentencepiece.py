@@ -40,7 +40,16 @@ FAMILIES = {
         },
         0,
     ),
+    "rembert": (
+        "sentencepiece.model",
+        {
+            **{"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3},
+            **{"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"},
+        },
+        0,
+    ),
 }  # fmt: skip
+ENDS = {"mt5": ["", "</s>"], "umt5": ["", "</s>"], "xlm-roberta": ["<s>", "</s>"]}  # the others': [CLS] and [SEP]
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -63,6 +72,8 @@ def test_pieces_are_sentencepieces_own(checkpoint: Checkpoint, tmp_path: Path, k
     shutil.copy(tmp_path / "spm.model", folder / name)
     reference = spm.SentencePieceProcessor(model_file=str(folder / name))
     pieces = load_pieces(folder)
+    ends = ["".join(map(pieces.tokenizer.id_to_token, part)) for part in (pieces.prefix, pieces.suffix)]
+    assert ends == ENDS.get(kind, ["[CLS]", "[SEP]"])
     for words in SENTENCES:
         (row,) = pieces.rows([words])
         wanted = [i for word in words for i in reference.encode(word)]

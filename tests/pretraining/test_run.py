@@ -18,6 +18,7 @@ from tests.pretraining.conftest import PATTERN, sentences, translate
 
 from calque.errors import DataError, ModelError, TrainingError
 from calque.models.encoder import Encoder
+from calque.models.model import Model
 from calque.pretraining import loop, run
 from calque.pretraining.run import PretrainOptions, run_pretraining
 
@@ -96,6 +97,18 @@ def test_only_the_lower_layers_are_taken_over(corpora: Path, english: Path, tmp_
     assert Encoder.load(tmp_path / "out").hidden_size == 64
     with pytest.raises(ModelError, match="--layers 3"):
         run_pretraining(options(corpora, init=str(english), layers=3), tmp_path / "more")
+
+
+@pytest.mark.parametrize("trim", [False, True])
+def test_the_encoder_of_a_saved_model_can_be_taken_over(
+    corpora: Path, english: Path, multilingual: Path, tmp_path: Path, trim: bool
+) -> None:
+    model = Model.load(multilingual if trim else english)
+    model.add_head("pos", ["NOUN", "VERB"])
+    model.save_pretrained(tmp_path / "model")
+    more = {"trim": True, "layers": 2, "vocabulary": 300} if trim else {}
+    run_pretraining(options(corpora, init=str(tmp_path / "model"), steps=2, **more), tmp_path / "out")
+    assert len(Encoder.load(tmp_path / "out").layers) == 2
 
 
 def test_raw_text_of_the_targets_alone_is_enough_for_a_new_encoder(corpora: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from tests.pretraining.conftest import translate
 
 from calque.errors import DataError
 from calque.pretraining import steps
-from calque.pretraining.text import find_corpora
+from calque.pretraining.text import Corpus, find_corpora
 
 
 def material(corpora: Path, most: int = 100_000) -> steps.Material:
@@ -78,3 +80,25 @@ def test_a_language_whose_text_is_all_held_out_is_an_error(corpora: Path, tmp_pa
 def test_counts_hold_links_and_the_source_words_themselves(work: Path) -> None:
     counts = steps.link_counts(work, "en")
     assert counts["chat", "cat"] > 5 and counts["cat", "cat"] > counts["chat", "cat"]
+
+
+def test_the_text_is_in_the_same_order_however_long_each_language_takes(corpora: Path, tmp_path: Path) -> None:
+    found = {
+        lang: [Corpus(c.name, lang, c.path, c.source) for c in find_corpora(corpora, ["fr"]) if c.lang == "fr" and c.name == name]
+        for lang, name in (("fr", "tales"), ("it", "songs"))
+    }
+    turn = get_context("fork").Value("i", 0)
+
+    def setup() -> None:  # of two processes the one that comes first is kept waiting
+        with turn.get_lock():
+            turn.value += 1
+            first = turn.value == 1
+        time.sleep(2.0 if first else 0.0)
+
+    texts = []
+    for workers in (1, 2):
+        turn.value = 2 if workers == 1 else 0
+        given = steps.Material("en", found, {"en": 100_000, "fr": 100_000, "it": 100_000}, setup=setup)
+        steps.write_text(tmp_path / str(workers), given, workers=workers, tell=quiet)
+        texts.append(steps.read_source(tmp_path / str(workers), "en"))
+    assert texts[0] == texts[1]

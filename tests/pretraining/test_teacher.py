@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from tests.pretraining.conftest import sentences
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import RobertaConfig, RobertaModel
 
 from calque.errors import ModelError
 from calque.models.encoder import Encoder
@@ -85,3 +87,17 @@ def test_other_sentences_than_the_student_s_are_refused(english: Path) -> None:
     reader = Reader(teacher.backbone, sampler(teacher.pieces.tokenizer, [["cat"]]), (2,), special_ids(teacher.pieces))
     with pytest.raises(ModelError, match="the teacher's batch has 1 words, the student's 2"):
         reader.targets(sampler(letters(), [["cat", "dog"]]).build(np.array([[0, 0]])))
+
+
+def test_a_teacher_that_counts_positions_after_its_padding_reads_no_more_than_it_can() -> None:
+    vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "cat": 4}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    config = RobertaConfig(
+        vocab_size=5, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=18, pad_token_id=1, type_vocab_size=1,
+    )  # fmt: skip
+    lines = [["cat"] * 20]
+    reader = Reader(RobertaModel(config, add_pooling_layer=False), sampler(tokenizer, lines), (2,), (0, 2, 1))
+    words, _ = reader.targets(sampler(letters(), lines).build(np.array([[0, 0]])))
+    assert words.tolist() == list(range(15))  # of 18 positions the first two are never used

@@ -11,7 +11,7 @@ import torch
 from calque.errors import DataError, TrainingError
 from calque.models.model import Model
 from calque.tags import UPOS
-from calque.training import Options, fine_tune, run_training
+from calque.training import Options, fine_tune, finetune, run_training
 from calque.training.progress import Reporter
 
 
@@ -192,6 +192,20 @@ def test_training_stops_early_when_nothing_gets_better(trained, treebanks):
     options = Options(epochs=50, patience=2, eval_every=2, learning_rate=1e-9)
     outcome = run_training(trained, data, options, validation={"en": treebanks["en-dev"]})
     assert outcome.report.steps == 6
+
+
+def test_a_run_that_is_not_saved_keeps_the_best_weights_alone_on_disk(encoder, treebanks, monkeypatch):
+    found = []
+    choose = finetune.choose
+
+    def looked(run, state, report):
+        found.extend(path.name for path in run.folder.glob("weights-*"))
+        choose(run, state, report)
+
+    monkeypatch.setattr(finetune, "choose", looked)
+    options = {"epochs": 10, "eval_every": 1, "average": 2}
+    run(encoder, {"en": treebanks["en"]}, validation={"en": treebanks["en-dev"]}, options=options)
+    assert len(found) == 2
 
 
 def test_the_average_is_kept_only_when_not_worse(encoder, treebanks):

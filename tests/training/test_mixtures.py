@@ -69,3 +69,10 @@ def test_a_small_language_repeats_evenly():
     counts = np.bincount(seen, minlength=10)
     assert counts.min() >= 3
     assert counts.max() <= 4
+
+
+def test_a_sentence_that_is_most_of_the_data_is_not_kept_aside():
+    sentences = [["good"]] * 500 + [["text", str(number)] for number in range(500)]
+    for seed in range(20):
+        aside = keep_aside(sentences, seed=seed)
+        assert aside.sum() == 100 and not aside[:500].any()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from transformers import MT5Config, MT5EncoderModel
 
 from calque.errors import TrainingError
 from calque.models.model import Model
 from calque.tags import UPOS
-from calque.training.optimiser import freeze, make_optimiser, rate_factor, set_rate
+from calque.training.optimiser import freeze, make_optimiser, rate_factor, set_dropout_of, set_rate
 from calque.training.options import Options
 
 
@@ -84,3 +86,12 @@ def test_nothing_to_train_is_an_error(model):
     model.requires_grad_(False)
     with pytest.raises(TrainingError, match="nothing is left to train"):
         make_optimiser(model, {"pos": 1.0}, Options(), rate=1e-3)
+
+
+def test_dropout_is_set_where_a_family_keeps_its_rate_as_a_number():
+    sizes = {"d_model": 32, "d_kv": 16, "d_ff": 48, "num_layers": 2, "num_heads": 2, "vocab_size": 50}
+    backbone = MT5EncoderModel(MT5Config(**sizes, dropout_rate=0.5)).train()
+    ids = torch.arange(5, 17)[None]
+    assert not torch.equal(backbone(ids).last_hidden_state, backbone(ids).last_hidden_state)
+    set_dropout_of(backbone, 0.0)
+    assert torch.equal(backbone(ids).last_hidden_state, backbone(ids).last_hidden_state)

@@ -57,6 +57,11 @@ def check_architecture(config: Mapping[str, Any], where: object) -> str:
     """
     kind = config.get("model_type")
     known = ", ".join(sorted(ARCHITECTURES))
+    if isinstance(quantised := config.get("quantization_config"), Mapping):
+        method = quantised.get("quant_method") or "quantization_config in config.json"
+        raise ModelError(
+            f"{where}: its weights are quantised ({method}), and calque reads plain ones: give the encoder they were made from"
+        )
     if not isinstance(kind, str) or not kind:
         raise ModelError(
             f"{where}: config.json has no 'model_type': this is no transformer that calque can load (it loads: {known})"
@@ -79,12 +84,12 @@ def window(config: Mapping[str, Any], where: object = "config.json") -> int:
     """
     kind = check_architecture(config, where)
     positions = ARCHITECTURES[kind]
-    if positions == "relative":
-        most = config.get("n_positions") or DEFAULT_WINDOW
-    else:
-        most = config.get("max_position_embeddings") or DEFAULT_WINDOW
+    key = "n_positions" if positions == "relative" else "max_position_embeddings"
+    most, padding = config.get(key) or DEFAULT_WINDOW, config.get("pad_token_id")
+    for name, value in ((key, most), ("pad_token_id", padding or 0)):
+        if not isinstance(value, int):
+            raise ModelError(f"{where}: '{name}' of config.json is no number ({value!r}): download the model again")
     if positions == "after_padding":
-        padding = config.get("pad_token_id")
         most -= (1 if padding is None else padding) + 1
     if most < 16:
         raise ModelError(f"{where}: a window of {most} pieces is too small to read sentences: give another encoder")

@@ -13,7 +13,19 @@ from typing import Any
 from calque.config import ModelConfig
 from calque.tasks import TASKS
 
-_METRICS = {"upos.accuracy": "accuracy", "upos.accuracy.no_mwt": "accuracy", "ner.f1": "f1", "dep.las": "las", "dep.uas": "uas"}
+_METRICS = {
+    "upos.accuracy": "accuracy",
+    "upos.accuracy.no_mwt": "accuracy",
+    "classify.accuracy": "accuracy",
+    "ner.f1": "f1",
+    "dep.las": "las",
+    "dep.uas": "uas",
+}
+_WORDS = "token-classification"
+_TEXTS: dict[str, tuple[str, str]] = {  # kind of a head that reads whole texts → what the Hub calls it, and a call of it
+    "texts": ("text-classification", 'classify("Me encanta este producto", model="{}")'),
+    "vectors": ("sentence-similarity", 'load("{}").embed(["El gato está en la mesa", "The cat is on the table"])'),
+}
 
 
 def model_card(config: ModelConfig) -> str:
@@ -30,7 +42,7 @@ def model_card(config: ModelConfig) -> str:
         "```python",
         "import calque",
         "",
-        f'calque.load("{config.name or "path/to/this/folder"}").parse("El gato está en la mesa", lang="es")',
+        f"calque.{_call(config).format(config.name or 'path/to/this/folder')}",
         "```",
         "",
     ]
@@ -44,13 +56,25 @@ def model_card(config: ModelConfig) -> str:
     return "\n".join(lines)
 
 
+def _reads_texts(config: ModelConfig) -> tuple[str, str] | None:
+    """The entry in :data:`_TEXTS` of a model none of whose heads labels words."""
+    kinds = [made.kind for made in config.tasks.values()]
+    return _TEXTS[kinds[0]] if kinds and all(kind in _TEXTS for kind in kinds) else None
+
+
+def _call(config: ModelConfig) -> str:
+    found = _reads_texts(config)
+    return found[1] if found else 'load("{}").parse("El gato está en la mesa", lang="es")'
+
+
 def _front_matter(config: ModelConfig) -> Iterator[str]:
     if config.languages:
         yield f"language: {_yaml(config.languages)}"
     if config.licence:
         yield f"license: {_yaml(config.licence.lower())}"
     yield "library_name: calque"
-    yield "pipeline_tag: token-classification"
+    found = _reads_texts(config)
+    yield f"pipeline_tag: {found[0] if found else _WORDS}"
     yield f"tags: {_yaml(['calque', *config.tasks])}"
     if config.base.count("/") == 1 and not config.base.startswith((".", "/")):
         yield f"base_model: {_yaml(config.base)}"
@@ -65,11 +89,12 @@ def _front_matter(config: ModelConfig) -> Iterator[str]:
 
 
 def _result(score: Mapping[str, Any]) -> dict[str, Any]:
-    metric = str(score.get("metric", "accuracy"))
+    metric, task = str(score.get("metric", "accuracy")), str(score.get("task", "pos"))
+    of_texts = _TEXTS.get(TASKS[task].kind if task in TASKS else "")
     where = " ".join(str(score[key]) for key in ("language", "file") if score.get(key))
     return {
-        "task": {"type": "token-classification", "name": str(score.get("task", "pos"))},
-        "dataset": {"type": "universal_dependencies", "name": where or "unnamed"},
+        "task": {"type": of_texts[0] if of_texts else _WORDS, "name": task},
+        "dataset": {"type": "texts" if of_texts else "universal_dependencies", "name": where or "unnamed"},
         "metrics": [{"type": _METRICS.get(metric, metric), "name": metric, "value": score["value"]}],
     }
 

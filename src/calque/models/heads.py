@@ -107,7 +107,7 @@ def grown(head: Head, config: TaskConfig, labels: Sequence[str]) -> tuple[Head, 
             if tensor.shape == before[key].shape and not _by_label(head, key):
                 tensor.copy_(before[key])
             else:
-                if key == "linear.bias":
+                if key in ("linear.bias", "labels.bias"):
                     absent = torch.tensor([name.endswith("=") for name in _rows(new_config)])  # features: the usual case
                     tensor.copy_(before[key].mean().to(tensor.device) - UNLIKELY * (~absent).float())
                 tensor[there] = before[key].to(tensor.device)[source]

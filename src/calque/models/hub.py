@@ -198,12 +198,13 @@ def _choose_weights(files: Sequence[str], name: object) -> list[str]:
 
 
 def _calque_files(files: Mapping[str, int], *, onnx: bool) -> list[str]:
-    """Files of a calque model, the largest last."""
+    """Files of a calque model; last the one that :func:`_complete` takes for a sign that all others are there."""
     if onnx and "model.onnx" not in files:
         onnx = False  # the caller says what is missing, with the model at hand
-    skip = ("encoder/*", "heads.safetensors", "mixer.safetensors", "layermix.safetensors") if onnx else ("*.onnx",)
+    skip = ("encoder/*", "heads.safetensors", "mixer.safetensors", "layermix.safetensors") if onnx else ("*.onnx", "*.onnx.data")
     wanted = [f for f in files if not any(fnmatch(f, pattern) for pattern in (".*", "config.json", *skip))]
-    return sorted(wanted, key=lambda f: files[f])
+    last = "model.onnx" if onnx else "heads.safetensors"
+    return sorted(wanted, key=lambda f: (f == last, files[f]))
 
 
 def _complete(folder: Path, *, onnx: bool) -> bool:

@@ -121,7 +121,8 @@ class Model(Running):
         else:
             linked = Encoder.load(config.encoder, revision=config.encoder_revision)
             longest = min(config.max_length, linked.pieces.max_length)
-            pieces = WordPieces(linked.pieces.tokenizer, max_length=longest, pooling=pooling, own=linked.pieces.own)
+            # its own tokenizer: published taggers keep marks of spaces that a fresh encoder's loses (calque/spacemarks.py)
+            pieces = WordPieces.from_folder(path, max_length=longest, pooling=pooling)
             encoder = Encoder(linked.backbone, pieces, name=linked.name, repo=linked.repo, revision=linked.revision)
         forms_of(config.word_features, path, config.treebanks)  # refuses what this calque does not know
         model = cls(encoder, config)
@@ -197,6 +198,7 @@ class Model(Running):
     def set_language_token(self, wanted: bool) -> None:
         """Tell the encoder the language of each sentence, by its name before the words, or do not."""
         self.config.language_token = self.encoder.pieces.named = wanted
+        self.encoder.pieces.forget()  # a name takes room, which the longest words had until now
 
     def set_treebanks(self, names: Sequence[str]) -> None:
         """Tell the model the treebank of a sentence, for these (``es_gsd``); what it has learnt of some of them stays.

@@ -103,6 +103,19 @@ def recover(target: str | Path) -> None:
     if os.path.isdir(final):
         for old in left:
             _carry_over(old, final)
+        if not os.path.exists(final / "config.json"):
+            _finish_move(final)
+
+
+def _finish_move(final: Path) -> None:
+    """Move the rest of a model whose parts were being moved into a folder of other things: that begins when it is whole."""
+    here = {path.name for path in final.iterdir()} & OWN
+    for fresh in _hidden(final, "new") if here else ():
+        there = {path.name for path in fresh.iterdir()}
+        if "config.json" in there and not here & there:
+            _move(fresh, final)
+            shutil.rmtree(fresh, ignore_errors=True)
+            return
 
 
 def _absolute(target: str | Path) -> Path:
@@ -151,9 +164,7 @@ def _replace(fresh: Path, final: Path) -> None:
         fresh.rename(final)
         return
     if not is_calque_model(final):
-        # a folder of other things (_check saw that none has a part's name): config.json, without which nothing loads, comes last
-        for part in sorted(fresh.iterdir(), key=lambda p: p.name == "config.json"):
-            part.rename(final / part.name)
+        _move(fresh, final)  # a folder of other things: _check saw that none has a part's name
         return
     old = Path(tempfile.mkdtemp(prefix=f".{final.name}.old-", dir=final.parent))
     old.rmdir()
@@ -165,6 +176,19 @@ def _replace(fresh: Path, final: Path) -> None:
         raise
     _carry_over(old, final)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _move(fresh: Path, final: Path) -> None:
+    """Move the parts of a model; config.json, without which nothing loads, comes last. They go back where that is interrupted."""
+    moved: list[Path] = []
+    try:
+        for part in sorted(fresh.iterdir(), key=lambda p: p.name == "config.json"):
+            part.rename(final / part.name)
+            moved.append(part)
+    except BaseException:
+        for part in moved:
+            (final / part.name).rename(part)
+        raise
 
 
 def _readable(folder: Path) -> None:

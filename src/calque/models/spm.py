@@ -2,8 +2,8 @@
 
 Choices and trade-offs
 - Own conversion for the three layouts that matter. The library's (transformers 5) drops the normaliser of mDeBERTa, so that
-  ligatures and full-width characters become unknown, and the byte pieces of mT5, so that rare characters do. Ours is tested
-  piece by piece against SentencePiece.
+  ligatures and full-width characters become unknown, the byte pieces of mT5, so that rare characters do, and the pieces before
+  and after a sentence of RemBERT. Ours is tested piece by piece against SentencePiece.
 - The file is a protocol buffer of which five fields are needed; reading them takes thirty lines and spares two dependencies.
 - Unigram models only: all of these are.
 """
@@ -19,7 +19,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 from calque.errors import ModelError
 
-FILES = ("spiece.model", "sentencepiece.bpe.model", "spm.model")
+FILES = ("spiece.model", "sentencepiece.bpe.model", "sentencepiece.model", "spm.model")
 
 _UNIGRAM = 1
 _UNKNOWN, _USER = 2, 4  # types of pieces
@@ -44,7 +44,7 @@ def convert(path: Path, model_type: str) -> Tokenizer | None:
         first, last = "<s>", "</s>"
     elif model_type in {"t5", "mt5", "umt5"}:
         first, last = "", "</s>"
-    elif model_type == "deberta-v2":
+    elif model_type in {"deberta-v2", "rembert"}:
         first, last = "[CLS]", "[SEP]"
     else:
         return None

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from calque.errors import TrainingError
 from calque.pretraining.batches import Batch, Sampler
@@ -33,6 +32,7 @@ from calque.pretraining.model import Depth
 from calque.pretraining.objectives import NOTHING, Student, Work, add_targets, draw_kind, hide_words, to_work, total
 from calque.pretraining.teacher import Reader
 from calque.training.device import autocast, choose_precision, plain_attention
+from calque.training.optimiser import set_dropout_of
 
 LOG_EVERY = 50
 WARM = 0.01  # part of the run, at least
@@ -154,9 +154,7 @@ class _Run:
         self.plan, self.folder, self.probe, self.tell = plan, folder, probe, tell
         self.student = Student(backbone, plan.objectives, plan.layers, teacher_width)
         self.student.train()
-        for module in self.student.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
+        set_dropout_of(self.student, 0.0)
         self.optimiser: Any = torch.optim.AdamW(parameter_groups(self.student, plan), betas=(0.9, 0.98), fused=True)
         several = DistributedDataParallelKwargs(find_unused_parameters=set(plan.objectives) != {"distil"})
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

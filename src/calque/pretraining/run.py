@@ -27,7 +27,6 @@ from tokenizers import Tokenizer
 from calque.errors import DataError, ModelError, TrainingError
 from calque.formats.conllu import read_conllu
 from calque.formats.lexicon import read_lexicon
-from calque.models.encoder import load_pieces
 from calque.pretraining import steps
 from calque.pretraining.batches import Sampler
 from calque.pretraining.folders import check_output_folder, claim, clear, finish, read_log, work_folder
@@ -35,7 +34,15 @@ from calque.pretraining.loop import Plan, State, pretrain_loop, saved_state
 from calque.pretraining.model import new_backbone, save_encoder, with_vocabulary
 from calque.pretraining.options import PretrainOptions
 from calque.pretraining.probe import Probe, pieces_of
-from calque.pretraining.teachers import Teacher, compared_layers, depth_of, encoder_folder, make_teacher, start_table
+from calque.pretraining.teachers import (
+    Teacher,
+    compared_layers,
+    depth_of,
+    encoder_folder,
+    encoder_pieces,
+    make_teacher,
+    start_table,
+)
 from calque.pretraining.text import Corpus, find_corpora, held_out_grams
 from calque.pretraining.trimming import check_trimmable, write_trimmed
 from calque.pretraining.vocabulary import SPECIAL, shares
@@ -171,7 +178,7 @@ def check_files(options: PretrainOptions) -> None:
     if options.init and options.layers and options.layers > (depth := depth_of(options.init)):
         raise ModelError(f"--layers {options.layers}: {options.init} has {depth}")
     if options.trim and options.init:
-        check_trimmable(load_pieces(encoder_folder(options.init)).tokenizer)
+        check_trimmable(encoder_pieces(options.init).tokenizer)
     for path in options.lexicons.values():
         for _ in read_lexicon(path):
             pass
@@ -204,8 +211,8 @@ def trim_vocabulary(options: PretrainOptions, work: Path, tell: Callable[[str], 
     sizes = {lang: float(sum(parts.values())) for lang, parts in words.items() if lang in options.languages}
     other = options.teacher if options.teacher != options.init else None
     return write_trimmed(
-        work, options.source, load_pieces(encoder_folder(options.init)).tokenizer, options.vocabulary,
-        shares(sizes, options.exponent), teacher=load_pieces(encoder_folder(other)).tokenizer if other else None,
+        work, options.source, encoder_pieces(options.init).tokenizer, options.vocabulary,
+        shares(sizes, options.exponent), teacher=encoder_pieces(other).tokenizer if other else None,
         workers=options.workers, tell=tell,
     )  # fmt: skip
 

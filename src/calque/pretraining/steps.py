@@ -314,7 +314,7 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def _parallel(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[Any]:
-    """Results as they come, from forks where there are any."""
+    """Results in the order of the tasks, from forks where there are any: how long each takes must not show in what is written."""
     if workers < 2 or len(tasks) < 2:
         yield from map(work, tasks)
         return
@@ -324,4 +324,4 @@ def _parallel(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int) ->
         yield from map(work, tasks)
         return
     with context.Pool(min(workers, len(tasks))) as pool:
-        yield from pool.imap_unordered(work, tasks, chunksize=1)
+        yield from pool.imap(work, tasks, chunksize=1)

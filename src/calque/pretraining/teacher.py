@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from calque.errors import ModelError
+from calque.models.architectures import window
 from calque.pretraining.batches import Batch, Sampler
 from calque.pretraining.model import word_means
 from calque.training.device import fastest
@@ -132,7 +133,7 @@ class Reader:
     ) -> None:
         self.backbone, self.sampler, self.layers, self.special = backbone, sampler, tuple(layers), special
         self.width = int(backbone.config.hidden_size)
-        self.window = int(getattr(backbone.config, "max_position_embeddings", 512))
+        self.window = window(backbone.config.to_dict(), "the teacher")
         backbone.eval().requires_grad_(False)
 
     def targets(self, batch: Batch) -> tuple[NDArray[np.int64], torch.Tensor]:

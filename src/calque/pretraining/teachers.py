@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from calque.config import ModelConfig, is_calque_model
 from calque.errors import ModelError
 from calque.models import hub
 from calque.models.encoder import load_backbone, load_pieces, read_config
@@ -49,10 +50,18 @@ def compared_layers(options: PretrainOptions, depth: int) -> tuple[int, ...]:
     return layers
 
 
-def encoder_folder(name: str) -> Path:
-    """Where an encoder's files are: of a model its ``encoder`` folder."""
-    folder = hub.fetch(hub.resolve(name))
-    return folder / "encoder" if (folder / "encoder" / "config.json").is_file() else folder
+def encoder_folder(name: str, revision: str | None = None) -> Path:
+    """Where an encoder's configuration and weights are: of a model in its ``encoder`` folder, or on the Hub where they stayed."""
+    folder = hub.fetch(hub.resolve(name, revision=revision))
+    if not is_calque_model(folder):
+        return folder
+    config = ModelConfig.from_folder(folder)
+    return folder / "encoder" if config.encoder == "encoder" else encoder_folder(config.encoder, config.encoder_revision)
+
+
+def encoder_pieces(name: str) -> WordPieces:
+    """An encoder's tokenizer, which of a model lies beside its ``encoder`` folder."""
+    return load_pieces(encoder_folder(name), tokenizer_folder=hub.fetch(hub.resolve(name)))
 
 
 def start_table(options: PretrainOptions, work: Path, tokenizer: Tokenizer) -> Any:  # noqa: ANN401 - an array
@@ -61,7 +70,7 @@ def start_table(options: PretrainOptions, work: Path, tokenizer: Tokenizer) -> A
     if not path.exists():
         assert options.init is not None  # noqa: S101 - the caller looked
         folder = encoder_folder(options.init)
-        theirs = load_pieces(folder).tokenizer
+        theirs = encoder_pieces(options.init).tokenizer
         weight = load_backbone(folder, options.init).get_input_embeddings().weight  # type: ignore[operator]
         if options.trim:
             steps.save_array(path, weight.detach().float().numpy()[np.load(work / KEPT)])
@@ -106,7 +115,7 @@ def make_teacher(options: PretrainOptions, work: Path, tell: Callable[[str], Non
     layers = compared_layers(options, depth)
     if options.teacher in (None, options.init) and options.layers:  # the student's layers are the teacher's own
         depth = options.layers
-    pieces = load_pieces(folder)
+    pieces = encoder_pieces(name)
     if options.trim:
         keep_layers(backbone, max(layers))  # those above are not looked at
         data = steps.load_sentences(work, list(dict.fromkeys(options.languages)), TEACHER_SENTENCES)

@@ -319,6 +319,8 @@ def _evaluate(run: Run, state: State, parameters: dict[str, nn.Parameter], log: 
     state.best = sorted([*state.best, snapshot], key=lambda s: (-s.score, -s.step))[: run.options.average]
     if snapshot in state.best:
         write_snapshot(run.folder, snapshot, parameters)
+    if not run.resumable:  # no checkpoint names those that are no longer among the best
+        drop_snapshots(run.folder, state.best)
     if run.patience and state.stale >= run.patience and not state.done:
         run.reporter.say(f"stopping early at step {state.step}: no better validation score in {state.stale} evaluations")
         state.done = True

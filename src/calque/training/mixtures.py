@@ -50,8 +50,12 @@ def keep_aside(sentences: Sequence[Sequence[str]], *, seed: int) -> NDArray[np.b
     hashes = np.array(
         [int.from_bytes(hashlib.blake2b(t, digest_size=8, key=key).digest(), "little") for t in texts], dtype=np.uint64
     )
-    # the smallest hashes, a tenth of the sentences; equal sentences have equal hashes
-    return hashes <= np.partition(hashes, len(hashes) // ASIDE - 1)[len(hashes) // ASIDE - 1]
+    # The smallest hashes, a tenth of the sentences; equal sentences have equal hashes. What alone is more than a tenth stays.
+    kinds, counts = np.unique(hashes, return_counts=True)
+    room = len(hashes) // ASIDE
+    kinds, counts = (part[counts <= max(room, counts.min())] for part in (kinds, counts))
+    taken = kinds[: 1 + int(np.searchsorted(np.cumsum(counts), room))]
+    return np.isin(hashes, taken)
 
 
 def shares(

@@ -43,12 +43,16 @@ def freeze(model: Model, tasks: Collection[str], options: Options) -> list[str]:
 
 def set_dropout(model: Model, rate: float | None) -> None:
     """Set the dropout of every layer of the encoder; None leaves it as configured."""
-    if rate is None:
-        return
-    for module in model.encoder.modules():
+    if rate is not None:
+        set_dropout_of(model.encoder, rate)
+
+
+def set_dropout_of(part: nn.Module, rate: float) -> None:
+    """The same of any part: of its dropout modules, and of the rates that families keep as plain numbers (T5, ModernBERT)."""
+    for module in part.modules():
         if isinstance(module, nn.Dropout):
             module.p = rate
-        for name in ("attention_dropout", "dropout_rate", "dropout_prob"):
+        for name in ("dropout", "attention_dropout", "dropout_rate", "dropout_prob"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, rate)
 

@@ -213,7 +213,7 @@ def window_pieces(model: Model, wanted: int | None) -> WordPieces:
         own.tokenizer, max_length=wanted, pooling=own.pooling, forms=own.forms, own=own.own, named=own.named,
         treebanks=own.treebanks,
     )  # fmt: skip
-    pieces.pad_id = own.pad_id
+    pieces.pad_with(own.pad_id)
     return pieces
 
 
