@@ -107,20 +107,26 @@ def train_udpipe(train: Path, test: Path) -> float:
     return right / words
 
 
-def spacy_fit(nlp: Any, optimiser: Any, rest: list[Any], score: Callable[[], float]) -> None:
-    """Train a pipeline until its score on kept sentences rises no more, and leave it as it was best."""
+def spacy_fit(nlp: Any, optimiser: Any, rest: list[Any], score: Callable[[], float], *, least: int = 0) -> None:
+    """Train a pipeline until its score on kept sentences rises no more, and leave it as it was best.
+
+    :param least: epochs before it may end; where these sentences are too few to tell (ten without an entity), the last of those
+        with the best score are kept.
+    """
     import random
 
     from spacy.util import minibatch
 
     best, kept, since = -1.0, b"", 0
-    for _ in range(EPOCHS):
+    for epoch in range(1, EPOCHS + 1):
         random.shuffle(rest)
         for batch in minibatch(rest, BATCH):
             nlp.update(batch, sgd=optimiser, drop=0.1)
         now = score()
-        best, kept, since = (now, nlp.to_bytes(), 0) if now > best else (best, kept, since + 1)
-        if since >= PATIENCE:
+        since = 0 if now > best else since + 1
+        if now > best or (least and now == best):
+            best, kept = now, nlp.to_bytes()
+        if since >= PATIENCE and epoch >= least:
             break
     nlp.from_bytes(kept)
 
