@@ -42,3 +42,11 @@ def test_a_new_head_needs_some_type_of_entities(renamed: str | None, encoder: Pa
     (tmp_path / "en.iob2").write_text(f"Rome\t{'B-LOC' if renamed else 'O'}\nis\tO\n", encoding="utf-8")
     with pytest.raises(TrainingError, match=r"the training data has no entities \(IOB2 tags\)"):
         fine_tune(encoder, {"en": tmp_path / "en.iob2"}, task="ner", label_map=renamed, validation="none", progress=False)
+
+
+def test_a_head_is_kept_where_the_sentences_hold_no_entity(encoder: Path, tmp_path: Path) -> None:
+    (tmp_path / "en.iob2").write_text("Rome\tB-LOC\nis\tO\n", encoding="utf-8")
+    (tmp_path / "es.iob2").write_text("llueve\tO\nhoy\tO\n", encoding="utf-8")
+    first = fine_tune(encoder, {"en": tmp_path / "en.iob2"}, task="ner", validation="none", epochs=1, progress=False)
+    then = fine_tune(first, {"es": tmp_path / "es.iob2"}, task="ner", validation="none", epochs=1, progress=False)
+    assert then.config.tasks["ner"].labels == ["O", "B-LOC", "I-LOC"]

@@ -125,7 +125,9 @@ class Start:
         if TASKS[task].labels:
             return set(TASKS[task].labels) <= set(config.labels)
         gold = (s.gold for sentences in treebanks.sentences.values() for s in sentences)
-        return bool((set(label_set(task, None, gold)[0]) - {"O"}) & set(config.labels))
+        found = set(label_set(task, None, gold)[0])
+        # a few sentences may hold no entity: that there is none is no other set of types
+        return found == {OUTSIDE} or bool((found - {OUTSIDE}) & set(config.labels))
 
     def _set(self, task: str, head: Head, config: TaskConfig) -> None:
         if self.adapter:
