@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from calque.errors import ModelError
-from calque.pieces import MAX_PIECES_A_WORD, POOLINGS, WordPieces, budget_batches, has_letter
+from calque.pieces import MAX_PIECES_A_WORD, POOLINGS, WordPieces, budget_batches
+from calque.tokenizing import has_letter
 from calque.wordforms import HIDDEN, WordForms
 
 LINES = [

@@ -17,7 +17,6 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,10 +25,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from calque.conventions import language_of
 from calque.errors import ModelError
+from calque.tokenizing import encoded, first_id, has_letter, special_ids, word_start_needs_space
 from calque.vocabularies import Vocabularies
 from calque.wordforms import HIDDEN, WordForms
 
@@ -39,7 +39,6 @@ NEW_POOLING: Pooling = "letters"  # where no head has been trained yet
 MAX_PIECES_A_WORD = 32  # longer words (URLs, hashes) keep both ends; attention cost stays bounded
 LEAD_PIECES = 6  # that the name of a language or treebank may take
 WORDS_KEPT = 50_000  # whose pieces are remembered: text repeats itself, and cutting costs more than looking up
-FIRST_CONTROL, FIRST_BYTE = 256, 290  # characters that stand for bytes 0 to 32 and 127, and for the first beyond ASCII
 MAX_CHARACTERS_A_WORD = 1000  # far more than 32 pieces hold: a megabyte of base64 is not worth tokenising whole
 
 
@@ -117,16 +116,16 @@ class WordPieces:
         self.forms = forms
         self.own = own
         self.max_length = max_length
-        self.prefix, self.suffix = _special_ids(tokenizer)
+        self.prefix, self.suffix = special_ids(tokenizer)
         self.named = named
         self.treebanks = frozenset(treebanks)
         if self.room < 8:
             raise ModelError(f"a window of {max_length} pieces is too small: give --max-length 16 or more")
-        self.unknown_id = _first_id(tokenizer, "<unk>", "[UNK]", "<pad>", "[PAD]")
-        self.space = _word_start_needs_space(tokenizer)
+        self.unknown_id = first_id(tokenizer, "<unk>", "[UNK]", "<pad>", "[PAD]")
+        self.space = word_start_needs_space(tokenizer)
         self._byte_level = tokenizer.decoder is not None and "ByteLevel" in repr(tokenizer.decoder)
         self._letters = np.full(tokenizer.get_vocab_size(), -1, dtype=np.int8)  # −1: not looked at yet
-        self.pad_with(_first_id(tokenizer, "<pad>", "[PAD]", "<|padding|>", "</s>", "<eos>"))
+        self.pad_with(first_id(tokenizer, "<pad>", "[PAD]", "<|padding|>", "</s>", "<eos>"))
 
     @property
     def room(self) -> int:
@@ -233,8 +232,8 @@ class WordPieces:
         lead = " " if self.space else ""
         for lang, new in fresh.items():
             tokenizer = (self.own.tokenizer(lang) if self.own is not None else None) or self.tokenizer
-            encoded = _encoded(tokenizer, [lead + (word.strip() or word) for word in new])
-            kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, encoded, strict=True))
+            cut = encoded(tokenizer, [lead + (word.strip() or word) for word in new])
+            kept[lang].update((word, self._pieces(e.ids)) for word, e in zip(new, cut, strict=True))
         rows: list[Row] = []
         strange = [bool(formed) and lang is not None and not _among(lang, formed) for lang in plain]
         for number, (lang, words) in enumerate(zip(named, short, strict=True), first):
@@ -261,8 +260,8 @@ class WordPieces:
         for number, text in enumerate(texts):
             lang = langs[number] if langs is not None else None
             own = self.own.tokenizer(lang and language_of(lang)) if self.own is not None else None
-            (encoded,) = _encoded(own or self.tokenizer, [lead + text.strip()])
-            ids = [self.unknown_id if i in self.controls else i for i in encoded.ids] or [self.unknown_id]
+            (cut,) = encoded(own or self.tokenizer, [lead + text.strip()])
+            ids = [self.unknown_id if i in self.controls else i for i in cut.ids] or [self.unknown_id]
             lead_in = self.lead(lang)
             for start in range(0, len(ids), self.room):
                 part = np.array(ids[start : start + self.room], dtype=np.int32)
@@ -303,9 +302,12 @@ class WordPieces:
     def _letter_shares(self, row: Row, lengths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Weights of the pieces in their words: alike for those with letters, or for all where a word has none such."""
         known = self._letters
-        if (highest := int(row.ids.max())) >= len(known):  # there are gaps between the numbers of pieces
-            known = self._letters = np.concatenate([known, np.full(highest + 1 - len(known), -1, dtype=np.int8)])
-        letters = known[row.ids]
+        try:
+            letters = known[row.ids]
+        except IndexError:  # there are gaps between the numbers of pieces
+            more = int(row.ids.max()) + 1 - len(known)
+            known = self._letters = np.concatenate([known, np.full(more, -1, dtype=np.int8)])
+            letters = known[row.ids]
         if letters.min() < 0:
             for piece in np.unique(row.ids[letters < 0]).tolist():
                 known[piece] = has_letter(self.tokenizer.id_to_token(piece) or "", byte_level=self._byte_level)
@@ -341,25 +343,6 @@ def pooling_named(name: str, where: object) -> Pooling:
         if name == known:
             return known
     raise ModelError(f"{where}/config.json: pooling '{name}' is unknown ({', '.join(POOLINGS)}): pip install -U calque")
-
-
-def has_letter(piece: str, *, byte_level: bool = False) -> bool:
-    """Whether a piece holds a letter, digit or accent.
-
-    :param byte_level: pieces are spelt in characters that stand for bytes (GPT-2's): bytes of other than ASCII count as letters.
-    """
-    if byte_level:
-        return any(c.isalnum() if ord(c) < 128 else not FIRST_CONTROL <= ord(c) < FIRST_BYTE for c in piece)
-    return any(unicodedata.category(c)[0] in "LMN" for c in piece)
-
-
-def _encoded(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:
-    """Texts cut into pieces; lone surrogates, which are no characters and which tokenizers refuse, are unknown ones (U+FFFD)."""
-    try:
-        return tokenizer.encode_batch(texts, add_special_tokens=False)
-    except TypeError:
-        whole = [text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for text in texts]
-        return tokenizer.encode_batch(whole, add_special_tokens=False)
 
 
 def _clip(word: str) -> str:
@@ -427,33 +410,3 @@ def _windows(
         features = forms[first:last] if forms is not None else None
         ids, keep = np.array(flat, dtype=np.int32), (low - first, high - first)
         yield Row(number, first, ids, starts.astype(np.int32), keep, features, lead=lead)
-
-
-def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-    """The pieces the tokenizer puts before and after a sentence."""
-    bare = tokenizer.encode("a", add_special_tokens=False).ids
-    full = tokenizer.encode("a", add_special_tokens=True).ids
-    for at in range(len(full) - len(bare) + 1):
-        if full[at : at + len(bare)] == bare:
-            return full[:at], full[at + len(bare) :]
-    return [], []
-
-
-def _first_id(tokenizer: Tokenizer, *names: str) -> int:
-    for name in names:
-        found = tokenizer.token_to_id(name)
-        if found is not None:
-            return int(found)
-    return 0
-
-
-def _word_start_needs_space(tokenizer: Tokenizer) -> bool:
-    """Whether a word inside running text is cut as `` word`` (with its space) and not as the bare word."""
-    bare = spaced = 0
-    for first, second in (("one", "horse"), ("el", "gato"), ("a", "b"), ("in", "2024")):
-        text, head, alone, after = (
-            tokenizer.encode(t, add_special_tokens=False).ids for t in (f"{first} {second}", first, second, f" {second}")
-        )
-        bare += text == head + alone
-        spaced += text == head + after
-    return spaced > bare

@@ -181,7 +181,9 @@ def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> lis
         else:
             _check_words(tagger)
         return None
-    names = [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks) if name.strip()]
+    from calque.tasks import names_of
+
+    names = names_of(tasks)
     able = [task for task in tagger.tasks if not _of_texts(tagger, task)]
     if of_texts := [name for name in names if _of_texts(tagger, name)]:
         has = f"; for words this model has {', '.join(able)}" if able else ""

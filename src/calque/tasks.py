@@ -53,13 +53,17 @@ OF_TEXTS: tuple[Kind, ...] = ("texts", "vectors")
 OF_WORDS = tuple(name for name, task in TASKS.items() if task.kind not in OF_TEXTS)
 
 
+def names_of(tasks: str | Sequence[str]) -> list[str]:
+    """Names, of a list or of a text with commas between them, as they were given."""
+    return [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks) if name.strip()]
+
+
 def parse_tasks(text: str | Sequence[str]) -> tuple[str, ...]:
     """Names of tasks out of ``"pos,dep"``, in the order of :data:`TASKS`.
 
     :raises CalqueError: for an unknown name, for none, or for two tasks that read the same files of texts.
     """
-    parts = text.split(",") if isinstance(text, str) else text
-    names = [part.strip() for part in parts if part.strip()]
+    names = names_of(text)
     unknown = [name for name in names if name not in TASKS]
     if unknown or not names:
         shown = f"task '{unknown[0]}' is unknown" if unknown else "no task is named"

@@ -104,13 +104,14 @@ def classify_command(
         raise typer.BadParameter("--text-column is for files: give one with --input FILE")
     if text is not None:
         check_typed(text)
+    from calque.formats.files import suffix_of
     from calque.zeroshot import prepare
 
     label_all = prepare(
         read_labels(labels), model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang,
         adapters=adapters, otherwise=otherwise.value,
     )  # fmt: skip
-    suffix = _suffix(output)
+    suffix = suffix_of(output) if output is not None else ""
     json, commas = json or suffix in _JSON_SUFFIXES, suffix == ".csv"
     if text is not None:
         hint_file(text, "labelled")
@@ -147,11 +148,6 @@ def read_labels(given: str | None) -> Sequence[str] | dict[str, str] | None:
         if label:
             labels[label] = description or label
     return labels
-
-
-def _suffix(output: Path | None) -> str:
-    names = [] if output is None else [s.lower() for s in output.suffixes if s.lower() not in (".gz", ".xz")]
-    return names[-1] if names else ""
 
 
 def _streamed(

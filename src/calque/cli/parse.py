@@ -171,8 +171,9 @@ def parse_command(
 def _style(output: Path | None, usual: Format) -> Format:
     if output is None:
         return usual
-    names = [suffix.lower() for suffix in output.suffixes if suffix.lower() not in (".gz", ".xz")]
-    return SUFFIXES.get(names[-1] if names else "", Format.conllu)
+    from calque.formats.files import suffix_of
+
+    return SUFFIXES.get(suffix_of(output), Format.conllu)
 
 
 def _prepare(

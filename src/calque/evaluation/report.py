@@ -26,7 +26,7 @@ from calque.evaluation.metrics import unknown_tags
 from calque.evaluation.results import Evaluation, Result
 from calque.spans import parse_label_map
 from calque.tags import UPOS
-from calque.tasks import TASKS
+from calque.tasks import TASKS, names_of
 
 if TYPE_CHECKING:
     from calque.adapterrouter import Choose, Otherwise
@@ -94,7 +94,7 @@ def evaluate(
 
     _check_numbers(resamples=resamples, batch_words=batch_words, limit=limit)
     wanted = _checked_files(files)
-    asked = None if tasks is None else _names(tasks)
+    asked = None if tasks is None else names_of(tasks)
     # what is wrong with a file of entities, their reader says
     if asked != ["ner"] and _of_texts(wanted, (labels, hypothesis, multi_label)):
         from calque.evaluation.texts import evaluate_texts
@@ -189,11 +189,6 @@ def _checked_files(files: Files) -> dict[str, list[str]]:
     if not wanted:
         raise DataError("nothing to evaluate on: give at least one gold CoNLL-U file, such as  es=es_gsd-ud-test.conllu")
     return wanted
-
-
-def _names(tasks: str | Sequence[str]) -> list[str]:
-    """Tasks as a list, of a list or of names with commas between."""
-    return [name.strip() for name in (tasks.split(",") if isinstance(tasks, str) else tasks) if name.strip()]
 
 
 def _of_texts(files: Mapping[str, Sequence[str]], options: Sequence[object]) -> bool:

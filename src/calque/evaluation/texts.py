@@ -21,7 +21,8 @@ from calque.adapterrouter import own_tasks
 from calque.errors import DataError, FormatError
 from calque.evaluation.classification import ClassTally, macro, measure
 from calque.evaluation.results import Evaluation, Result
-from calque.formats.classification import LabelledText, read_texts
+from calque.formats.classification import SUFFIXES, LabelledText, read_texts
+from calque.formats.files import suffix_of
 from calque.zeroshot import THRESHOLD, prepare
 
 if TYPE_CHECKING:
@@ -31,15 +32,13 @@ if TYPE_CHECKING:
     from calque.zeroshot import Classified, Labels
 
 AT_ONCE = 256  # texts
-SUFFIXES = (".tsv", ".tab", ".csv", ".jsonl", ".ndjson", ".json")
 
 
 def holds_texts(path: str | Path) -> bool:
     """Whether a file's name says that it holds labelled texts; tables and JSON lines of entities do not."""
     from calque.formats.entities import looks_like_entities
 
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() not in (".gz", ".xz")]
-    return bool(suffixes) and suffixes[-1] in SUFFIXES and not looks_like_entities(path)
+    return suffix_of(path) in SUFFIXES and not looks_like_entities(path)
 
 
 def evaluate_texts(

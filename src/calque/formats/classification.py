@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from calque.errors import FormatError
+from calque.formats.files import suffix_of
 from calque.formats.text import OnError, called, read_lines
 
 TEXT_NAMES = ("text", "sentence", "content", "document", "review", "comment", "tweet", "body", "premise")  # the first one counts
@@ -33,6 +34,7 @@ _SAMPLE = 1000  # records that decide which column is which
 _SNIFFED = 20  # lines that decide what separates cells
 _JSON = "json"
 _OF_SUFFIX = {".tsv": "\t", ".tab": "\t", ".csv": ",", ".jsonl": _JSON, ".ndjson": _JSON, ".json": _JSON}
+SUFFIXES = tuple(_OF_SUFFIX)  # of files of texts, without those of compression
 _CSV_DELIMITERS = (",", ";", "\t")  # spreadsheets of half of Europe write ";"
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
@@ -216,17 +218,13 @@ def _open(
     return name, chain(sample, rows), layout
 
 
-def _suffix(path: Path | str) -> str:
-    return next((s for s in (s.lower() for s in reversed(Path(path).suffixes)) if s not in (".gz", ".xz")), "")
-
-
 def _kind(path: Path | str, head: Sequence[str], name: str, *, asked: bool) -> str | None:
     """JSON, or what separates the cells of a table; None where nothing does.
 
     :param asked: a column is asked for, so that there must be some.
     """
     number, first = next(((n, line) for n, line in enumerate(head, start=1) if line.strip()), (0, ""))
-    named = _OF_SUFFIX.get(_suffix(path))
+    named = _OF_SUFFIX.get(suffix_of(path))
     if not first:
         return None
     if named == _JSON and first.lstrip().startswith("["):
@@ -270,7 +268,7 @@ def _names_columns(line: str, delimiter: str) -> bool:
 def _looks_like_table(path: Path | str, head: Sequence[str]) -> bool:
     """Whether a file that holds texts holds them in a column, and is not plain text, which may have tabs in it too."""
     first = next((line for line in head if line.strip()), "")
-    return _suffix(path) in _OF_SUFFIX or _is_object(first) or any(_names_columns(first, d) for d in _CSV_DELIMITERS)
+    return suffix_of(path) in _OF_SUFFIX or _is_object(first) or any(_names_columns(first, d) for d in _CSV_DELIMITERS)
 
 
 def _json_rows(lines: Iterable[str], name: str) -> Iterator[_Row]:

@@ -35,6 +35,11 @@ DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 UNWRITABLE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 
+def suffix_of(path: Path | str) -> str:
+    """The last suffix of a file, in small letters, without that of its compression; empty where it has none."""
+    return next((s for s in (s.lower() for s in reversed(Path(path).suffixes)) if s not in (".gz", ".xz")), "")
+
+
 def open_binary(path: Path | str) -> BinaryIO:
     """Open a file for reading bytes, decompressed when it is gzip or xz; ``-`` is standard input.
 

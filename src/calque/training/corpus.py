@@ -21,10 +21,10 @@ from calque.config import TaskConfig
 from calque.conventions import UD_FILE, treebank_in, treebank_of
 from calque.document import Sentence
 from calque.errors import DataError, FormatError
-from calque.formats.classification import read_texts
+from calque.formats.classification import SUFFIXES, read_texts
 from calque.formats.conllu import read_conllu
 from calque.formats.entities import looks_like_entities, read_entities
-from calque.formats.files import open_binary
+from calque.formats.files import open_binary, suffix_of
 from calque.formats.pairs import read_pairs
 from calque.pieces import Row, WordPieces
 from calque.tags import UPOS
@@ -35,7 +35,7 @@ from calque.training.mixtures import draw, generator, keep_aside
 
 Files = Mapping[str, Sequence[Path]]
 Data = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]]
-TEXT_SUFFIXES = (".tsv", ".tab", ".csv", ".txt", ".jsonl", ".ndjson", ".json")
+TEXT_SUFFIXES = (*SUFFIXES, ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,7 @@ def _holds_texts(path: Path, tasks: Sequence[str]) -> bool:
     of_texts = [task for task in tasks if TASKS[task].kind in OF_TEXTS]
     if not of_texts or len(of_texts) == len(tasks):
         return bool(of_texts)
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".xz")]
-    return bool(suffixes) and suffixes[-1] in TEXT_SUFFIXES and not ("ner" in tasks and looks_like_entities(path))
+    return suffix_of(path) in TEXT_SUFFIXES and not ("ner" in tasks and looks_like_entities(path))
 
 
 def _texts(

@@ -308,10 +308,9 @@ def write_selection(selection: Selection, path: Path) -> None:
     :raises DataError: when it cannot be written.
     """
     from calque.formats.conllu import write_conllu
-    from calque.formats.files import atomic_write
+    from calque.formats.files import atomic_write, suffix_of
 
-    names = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".xz")]
-    if names[-1:] == [".txt"]:
+    if suffix_of(path) == ".txt":
         with atomic_write(path) as stream:
             stream.writelines(f"{one.text}\n" for one in selection.chosen)
     else:

@@ -21,7 +21,6 @@ from calque.document import Sentence, Token
 from calque.errors import DataError
 
 SAMPLE_TIMES = 10
-_LOOK_AHEAD = 200  # lines, to know CoNLL-U by
 _TO_IDENTIFY = 200  # sentences
 
 Kind = Literal["conllu", "text", "sample"]
@@ -98,10 +97,10 @@ def source_of(path: Path | str | None, *, lang: str = "auto", limit: int | None 
 def _is_conllu(path: Path | str) -> bool:
     """By its name, or by its first lines."""
     from calque.formats.files import open_binary
-    from calque.formats.text import is_conllu, read_lines
+    from calque.formats.text import holds_conllu
 
     open_binary(path).close()  # a missing file is told of before anything else
-    return is_conllu(path, islice(read_lines(path), _LOOK_AHEAD))
+    return holds_conllu(path)
 
 
 def _identified(source: Source) -> str | None:
