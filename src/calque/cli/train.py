@@ -52,6 +52,10 @@ def train_command(
         list[str] | None,
         typer.Option(metavar="LANG=FILE", help="With --strategy: the source's data that is scored before and after."),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="LANG", help="With --strategy best-source and no --train: the language to choose for."),
+    ] = None,
     share: Annotated[
         float | None,
         typer.Option(help="With --strategy: part of the target in joint training; by default 0.5.", show_default=False),
@@ -245,12 +249,13 @@ def train_command(
 
     exported = export_path(output, export)
 
-    own = {"--raw": raw, "--measured": measured, "--share": share, "--threshold": threshold, "--rounds": rounds}
+    own: dict[str, object] = {"--raw": raw, "--target": target, "--measured": measured}
+    own |= {"--share": share, "--threshold": threshold, "--rounds": rounds}
     if strategy is not None:
         if dry_run or lexicons:
             raise TrainingError(f"--{'dry-run' if dry_run else 'lexicon'} is for one training: leave it out with --strategy")
         data = {"source": sources, "target": files, "raw": parse_lang_files(raw) if raw else None, "validation": held}
-        data["measured"] = parse_lang_files(measured) if measured else None
+        data |= {"measured": parse_lang_files(measured) if measured else None, "language": target}
         ways = {"share": share, "threshold": threshold, "rounds": rounds}
         _by_strategy(
             model, strategy, options, data, {k: v for k, v in ways.items() if v is not None}, output, resume=resume,

@@ -39,6 +39,34 @@ def test_what_the_source_lost_is_told(encoder, treebanks, tmp_path):
     assert "source en: upos.accuracy " in told and "%, was " in told
 
 
+def test_the_best_source_is_chosen_for_a_language_without_a_labelled_sentence(encoder, treebanks, tmp_path):
+    data = ("--source", f"en={treebanks['en']}", "--source", f"ca={treebanks['es']}", "--epochs", 0.5, "--json")
+    told = call("--model", encoder, "--strategy", "best-source", *data, "--target", "Spanish", "--output", tmp_path / "m")
+    found = json.loads(told)
+    assert found["language"] == "es"
+    assert [list(step["report"]["train"]) for step in found["steps"]] == [["ca"]]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "train", "target", "message"),
+    [
+        ("best-source", {}, None, "say for which language .*or without labels --target es"),
+        ("best-source", {"es": "es"}, "gl", "--target gl: --train is of es"),
+        ("best-source", {}, "ca", "ca is both source and target"),
+        ("zero-shot", {}, "es", "zero-shot has no use for --target"),
+        ("best-source", {}, "Klingonish", "Klingonish"),
+    ],
+)
+def test_a_target_that_does_not_fit_is_refused(strategy, train, target, message, encoder, treebanks, tmp_path):
+    sources = {"en": treebanks["en"], "ca": treebanks["es-dev"]} if strategy == "best-source" else {"en": treebanks["en"]}
+    files = {lang: treebanks[name] for lang, name in train.items()} or None
+    with pytest.raises(CalqueError, match=message):
+        calque.train_strategy(
+            encoder, strategy, source=sources, target=files, language=target, output=tmp_path / "m", progress=False
+        )
+    assert not list(tmp_path.iterdir())
+
+
 def test_shots_are_those_of_calque_train(encoder, treebanks, tmp_path, monkeypatch):
     from calque.transfer.strategies import apply
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from calque.conventions import treebank_in, treebank_of
 from calque.document import Sentence
 from calque.errors import TrainingError
+from calque.languages import normalize
 from calque.transfer.strategies.catalogue import ROUNDS, SHARE, THRESHOLD, Settings, Strategy, strategy_named
 from calque.transfer.strategies.data import Files, Given, StrategyOutcome, Ways
 from calque.transfer.strategies.samples import Item, Reading, draw_items, read_items, write_items
@@ -44,6 +45,7 @@ def train_strategy(
     raw: Data | None = None,
     validation: Data | None = None,
     measured: Data | None = None,
+    language: str | None = None,
     output: str | Path | None = None,
     share: float = SHARE,
     threshold: float = THRESHOLD,
@@ -64,6 +66,7 @@ def train_strategy(
     :param validation: labelled target sentences that choose the weights; by default a tenth of the target's, ``"none"`` does
         without.
     :param measured: source sentences that the model is measured on before and after the last step (forgetting).
+    :param language: of ``best-source``, the target language where no file is of it: ``"eu"``.
     :param output: folder for the model.
     :param share: of the target in joint training and replay, 0 to 1.
     :param threshold: of self-training: the confidence from which a sentence is learnt, 0 to 1.
@@ -81,8 +84,8 @@ def train_strategy(
     with Reporter(show=progress) as reporter:
         outcome = apply_strategy(
             model, strategy, Options(task=task, **options), source=source, target=target, raw=raw, validation=validation,
-            measured=measured, output=output, ways=Ways(share=share, threshold=threshold, rounds=rounds), resume=resume,
-            overwrite=overwrite, reporter=reporter,
+            measured=measured, language=language, output=output, ways=Ways(share=share, threshold=threshold, rounds=rounds),
+            resume=resume, overwrite=overwrite, reporter=reporter,
         )  # fmt: skip
         if exported is not None and output is not None:
             reporter.say(str(export_trained(output, exported, reporter)))
@@ -101,6 +104,7 @@ def apply_strategy(
     raw: Data | None = None,
     validation: Data | None = None,
     measured: Data | None = None,
+    language: str | None = None,
     output: str | Path | None = None,
     ways: Ways | None = None,
     resume: bool = True,
@@ -121,6 +125,7 @@ def apply_strategy(
         raw=_files(raw, "raw"),
         validation=validation if validation == "none" else _files(validation, "validation") or None,
         measured=_files(measured, "measured") or None,
+        named=normalize(language) if language is not None else None,
     )
     if len(given.source) > 1 and not wanted.several:
         raise TrainingError(
@@ -152,6 +157,7 @@ def _refuse_idle(strategy: Strategy, given: Given, options: Options, ways: Ways)
     learns = any("target" in step.train for step in steps)
     labels = any(step.kind == "label" and step.sure for step in steps)
     idle = {
+        "--target": given.named is not None and strategy.sources != "best",
         "--source": bool(given.source) and not any("source" in step.train for step in steps),
         "--train (the target's)": bool(given.target) and not learns,
         "--limit": options.limit is not None and not given.target,
@@ -167,6 +173,8 @@ def _refuse_idle(strategy: Strategy, given: Given, options: Options, ways: Ways)
         raise TrainingError(
             f"--strategy {strategy.name} has no use for {', '.join(named)}: leave it out, or take another strategy"
         )
+    if given.named is not None and given.target and given.named not in given.target:
+        raise TrainingError(f"--target {given.named}: --train is of {', '.join(given.target)}; the target is one language")
 
 
 def _refuse_unnamed(strategy: Strategy, given: Given) -> None:

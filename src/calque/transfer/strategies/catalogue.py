@@ -250,6 +250,6 @@ def chosen_sources(strategy: Strategy, target: str | None, sources: Iterable[str
         )
     if strategy.sources == "best":
         if target is None:
-            raise TrainingError("--strategy best-source: say for which language (--train es=FILE)")
+            raise TrainingError("--strategy best-source: say for which language (--train es=FILE, or without labels --target es)")
         return [best_source(target, known)]
     return known if strategy.sources == "all" else known[:1]

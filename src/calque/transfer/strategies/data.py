@@ -25,12 +25,13 @@ class Given:
     raw: Files = field(default_factory=dict)
     validation: Files | str | None = None  # of the steps that learn from the target; None: a part of it is kept aside
     measured: Files | None = None  # the source before and after the last step
+    named: str | None = None  # the target language, where no file is of it
 
     @property
     def language(self) -> str | None:
         """The target language."""
         own = [*self.target, *(lang for lang in self.raw if lang not in self.source)]
-        return own[0] if own else None
+        return own[0] if own else self.named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,7 +158,7 @@ class _Strategy:
             raise TrainingError(
                 f"--strategy {name} is for one target language: give --train for one of {', '.join(given.target)}"
             )
-        clash = sorted(set(given.source) & set(given.target))
+        clash = sorted(set(given.source) & {*given.target, given.named})
         if clash:
             raise TrainingError(f"{clash[0]} is both source and target: they have to be two languages")
         if "raw" in self.strategy.needs:
