@@ -115,6 +115,10 @@ def test_out_to_adapterhub_and_back(folder, tmp_path):
         (("x", "--train", "{es}", "--text", "{text}"), "give either --train .* or --text"),
         (("x", "--model", "mini", "--text", "{text}"), "mini is not a folder .* give --output"),
         (("x", "--text", "{text}", "--limit", "5"), "--limit, .* are for labels"),
+        (("x", "--text", "{text}", "--multi-label"), "--multi-label .* are for labels"),
+        (("x", "--train", "{es}", "--multi-label"), "--multi-label"),
+        (("x", "--train", "{es}", "--label-map", "PERSON"), "PERSON"),
+        (("x", "--train", "{es}", "--on-error", "weep"), "--on-error 'weep': choose from raise, skip"),
         (("x,y", "--train", "{es}"), "several are trained at once without labels only"),
         (("es,ca", "--text", "{text}"), "one a language and called as it is"),
         (("x", "--train", "{es}", "--on", "nn=none"), "no adapter 'none'"),
@@ -137,6 +141,20 @@ def test_what_is_wrong_is_said_and_nothing_is_written(folder, treebanks, texts, 
     with pytest.raises(CalqueError, match=message):
         adapters("train", *filled, *model, "--quiet")
     assert sorted(p.relative_to(folder) for p in folder.rglob("*")) == before
+
+
+def test_an_adapter_for_texts_of_several_labels(encoder, tmp_path):
+    rows = ["the cat sees a dog\tthing", "a house paints\tdeed|thing", "likes and finds\tdeed", "\tbroken\tbroken\tbroken"]
+    (tmp_path / "t.tsv").write_text("text\tlabel\n" + "".join(f"{row}\n" for row in rows[:3] * 4 + rows[3:]))
+    data = ("--task", "classify", "--train", f"en={tmp_path / 't.tsv'}", "--multi-label", "--on-error", "skip")
+    rate = ("--adapter-size", 8, "--learning-rate", 0.02, "--epochs", 30, "--validation", "none", "--quiet")
+    adapters("train", "topics", "--model", encoder, *data, *rate, "--output", tmp_path / "m")
+    told = call("classify", "a house paints", "--model", tmp_path / "m", "--adapters", "topics", "--json")
+    assert set(json.loads(told)["scores"]) == {"deed", "thing"}
+    measured = json.loads(
+        call("evaluate", tmp_path / "m", f"en={tmp_path / 't.tsv'}", "-a", "topics", "--on-error", "skip", "--json")
+    )
+    assert {one["metric"] for one in measured["results"]} >= {"classify.micro_f1"}  # of several labels, which the model says
 
 
 def test_a_model_without_adapters_says_how_to_train_one(encoder, treebanks, tmp_path):

@@ -83,6 +83,16 @@ def train_command(
     seed: Annotated[int, typer.Option(help="For draws, order and new weights.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+    labels: Annotated[
+        str | None,
+        typer.Option("--label-map", metavar="OLD=NEW,…", help="Other names for types of entities; default: the usual."),
+    ] = None,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Texts may have several labels, with | between them in tables.")
+    ] = False,
+    on_error: Annotated[
+        str | None, typer.Option(help="Malformed labelled sentences: raise an error, by default, or skip them and say so.")
+    ] = None,
     licence: Annotated[str, typer.Option(help="Of the data.")] = "unknown",
     resume: Annotated[bool, typer.Option("--resume/--no-resume", help="Go on with an unfinished run.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")] = False,
@@ -116,14 +126,17 @@ def train_command(
         raise TrainingError(f"{model} is not a folder that adapters can go into: give --output DIR for a model with them")
     kind: Kind = "labels" if train is not None else "text" if text is not None else "pairs"
     files = parse_lang_files(given_data[0])
-    options = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed, "device": device, "precision": precision}
-    options |= {"licence": licence, "learning_rate": learning_rate, "batch_words": batch_words}
+    options: dict[str, object] = {"epochs": epochs, "max_minutes": max_minutes, "seed": seed, "device": device}
+    options |= {"precision": precision, "licence": licence, "learning_rate": learning_rate, "batch_words": batch_words}
     if kind == "labels":
         if most_words is not None:
             raise TrainingError("--most-words is for --text and --pairs: for labels there is --limit, of sentences")
-        options |= {"task": task, "limit": limit, "dropout": dropout}
-    elif limit is not None or dropout is not None or validation or start or task != "pos":
-        of_labels = "--task, --limit, --dropout, --validation and --start"
+        from calque.training.options import label_map
+
+        options |= {"task": task, "limit": limit, "dropout": dropout, "label_map": label_map(labels)}
+        options |= {"multi_label": multi_label, "on_error": on_error}
+    elif task != "pos" or multi_label or any(x is not None for x in (limit, dropout, validation, start, labels, on_error)):
+        of_labels = "--task, --limit, --dropout, --validation, --start, --label-map, --multi-label and --on-error"
         raise TrainingError(f"{of_labels} are for labels (--train): leave them out with --{kind}")
     else:
         options |= {"most_words": most_words, **({"anchor": anchor, "least_link": least_link} if kind == "pairs" else {})}

@@ -64,7 +64,7 @@ def evaluate_texts(
     :param labels: that the texts are to be given, for a model that was not trained on them; by default those of each file.
     :param hypothesis: the sentence that such a label is put into at ``{}``.
     :param multi_label: texts have any number of labels (with ``|`` between them in tables); the answer of a
-        head that was trained on such are those with a probability of 0.5 or more.
+        head that was trained on such are those with a probability of 0.5 or more, and it needs not be told.
     :param resamples: bootstrap resamples behind each interval.
     :param seed: of the resamples.
     :param limit: only the first texts of each file.
@@ -83,6 +83,7 @@ def evaluate_texts(
     loaded = (as_tagger(model) if plain else load(model, backend=backend)) if _is_ours(model) else model
     own = own_tasks(loaded) if adapters is None else []
     trained = "classify" in (own or list(getattr(loaded, "tasks", ()))) and labels is None
+    multi_label = multi_label or (trained and _several(loaded, adapters))
     name = "default" if model is None else str(model) if isinstance(model, str | Path) else type(model).__name__
     evaluation = Evaluation(name)
     for language, given in files.items():
@@ -123,6 +124,15 @@ def _is_ours(model: object) -> bool:
     from calque.config import is_calque_model, is_routes
 
     return model is None or (isinstance(model, str | Path) and (is_calque_model(model) or is_routes(model)))
+
+
+def _several(model: Any, adapters: str | None) -> bool:
+    """Whether the head that texts go to was trained to give any number of labels."""
+    own = (getattr(getattr(model, "config", None), "tasks", None) or {}).get("classify")
+    brought = getattr(model, "adapter_configs", None) or {}
+    names = [name.strip() for name in (adapters or "").split(",")]
+    of_adapters = [one.head for name, one in brought.items() if one.task == "classify" and (name in names or "auto" in names)]
+    return any(head is not None and head.options.get("multi_label") for head in of_adapters or [own])
 
 
 def _read(
