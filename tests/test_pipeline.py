@@ -299,3 +299,26 @@ def test_without_pytorch_an_encoder_names_the_extra(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pipeline, "has_torch", lambda: False)
     with pytest.raises(calque.CalqueError, match=r"pip install 'calque\[train\]'"):
         load(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "a text is a string, and not NoneType: give a string, or a list of strings"),
+        (b"el gato", "a text is a string, and not bytes"),
+        (Path("text.txt"), "a text is a string, and not .*Path"),
+        (["el gato", None], r"text 2 of 2 is NoneType \(None\), and not a string: leave it out"),
+        ([float("nan"), "el gato"], r"text 1 of 2 is float \(nan\), and not a string"),
+        ([["el", "gato"]], r"text 1 of 1 is list"),
+    ],
+)
+def test_what_is_no_text_is_named(given: object, message: str) -> None:
+    for answer in (lambda: parse(given, model=Lengths()), lambda: calque.classify(given, ["a", "b"], model=Lengths())):  # type: ignore[call-overload]
+        with pytest.raises(CalqueError, match=message):
+            answer()
+
+
+def test_texts_may_come_from_anything_that_gives_them_in_order() -> None:
+    texts = (text for text in ["el gato", "the dog sleeps"])
+    found = parse(texts, lang="es", model=Lengths())  # type: ignore[call-overload]
+    assert [[token.upos for token in one.sentences[0].tokens] for one in found] == [["2", "4"], ["3", "3", "6"]]

@@ -13,12 +13,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
+from pathlib import PurePath
 
 from calque.document import Document, MultiwordToken, Sentence, Token
+from calque.errors import CalqueError
 
 AUTO = "auto"
 LOOK_AHEAD_CHARACTERS = 4000  # of a stream, read before its language is decided
 OWN_LANGUAGE_CHARACTERS = 60  # a shorter line of a stream is in the stream's language, or in that of the last long line
+
+
+def as_texts(given: object) -> list[str]:
+    """A text, or several, as a list.
+
+    :raises CalqueError: for anything else: a missing value of a table, bytes, a path.
+    """
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, bytes | PurePath) or not isinstance(given, Iterable):
+        raise CalqueError(f"a text is a string, and not {type(given).__name__}: give a string, or a list of strings")
+    texts = list(given)
+    for number, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            told = f"text {number} of {len(texts)} is {type(text).__name__} ({text!r:.40})"
+            raise CalqueError(f"{told}, and not a string: leave it out")
+    return texts
 
 
 def cut(text: str, *, lang: str = AUTO) -> Document:

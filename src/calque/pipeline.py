@@ -18,7 +18,7 @@ from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
 from calque.analysis import Analysis, Tagged, Tree
 from calque.config import is_routes
 from calque.conventions import following
-from calque.cutting import AUTO, cut, language_code
+from calque.cutting import AUTO, as_texts, cut, language_code
 from calque.document import Document, Sentence
 from calque.errors import CalqueError, ModelError
 
@@ -136,10 +136,11 @@ def parse(
     :param treebank: whose conventions the labels follow in its language (``es_gsd``), or several, of a language one each; of
         those that the model was told by name in training. By default none: what the treebanks of a language have in common.
     :returns: a document, or a list of them for a list of texts.
-    :raises CalqueError: for an unknown language, model, task, adapter or treebank, or a model without a head for words.
+    :raises CalqueError: for what is no text, an unknown language, model, task, adapter or treebank, or a model without a head
+        for words.
     """
     one = isinstance(text, str)
-    texts: Sequence[str] = [text] if isinstance(text, str) else text
+    texts = as_texts(text)
     langs = [lang] * len(texts) if isinstance(lang, str) else list(lang)
     if len(langs) != len(texts):
         raise CalqueError(f"{len(texts)} texts but {len(langs)} languages: give one language for all, or one for each")

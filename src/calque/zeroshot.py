@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from calque.adapterrouter import Choose, Otherwise, adapters_for
 from calque.config import is_routes
-from calque.cutting import AUTO, language_code
+from calque.cutting import AUTO, as_texts, language_code
 from calque.document import Sentence
 from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pipeline import DEFAULT, as_tagger
@@ -147,11 +147,12 @@ def classify(
     :raises CalqueError: for labels, a hypothesis or a threshold that cannot be, an empty text, an unknown language or model, or a
         model that cannot do it.
     """
+    texts = as_texts(text)  # arrays and columns of tables are several, too
     label_all = prepare(
         labels, model=model, hypothesis=hypothesis, multi_label=multi_label, threshold=threshold, lang=lang, adapters=adapters,
         otherwise=otherwise,
     )  # fmt: skip
-    return label_all([text])[0] if isinstance(text, str) else label_all(list(text))  # of arrays and columns of tables, too
+    return label_all(texts)[0] if isinstance(text, str) else label_all(texts)
 
 
 def prepare(
