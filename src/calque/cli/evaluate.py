@@ -14,8 +14,7 @@ from calque.cli._common import AdapterNames, ForOthers, Otherwise
 from calque.errors import CalqueError, DataError
 
 if TYPE_CHECKING:
-    from calque.evaluation.report import Progress
-    from calque.evaluation.results import Evaluation
+    from calque.evaluation.results import Evaluation, Progress
 
 _KINDS = (".conllu", ".iob2", ".conll", ".bio", ".jsonl", ".ndjson", ".json", ".tsv", ".tab", ".csv")
 _SUFFIXES = tuple(kind + packed for kind in _KINDS for packed in ("", ".gz", ".xz"))

@@ -13,7 +13,7 @@ Choices and trade-offs
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +23,7 @@ from calque.evaluation.counting import ACCURACY as ACCURACY
 from calque.evaluation.counting import ACCURACY_NO_MWT as ACCURACY_NO_MWT
 from calque.evaluation.counting import COUNTERS, Counter, EntityCounter, macro, pooled
 from calque.evaluation.metrics import unknown_tags
-from calque.evaluation.results import Evaluation, Result
+from calque.evaluation.results import Evaluation, FilePath, Files, Progress, Result
 from calque.spans import parse_label_map
 from calque.tags import UPOS
 from calque.tasks import TASKS, names_of
@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     from calque.pipeline import Backend, Tagger
     from calque.zeroshot import Labels
 
-FilePath = str | Path
-Files = Mapping[str, FilePath | Sequence[FilePath]]
 BY_NAME, UNTOLD = "auto", "none"  # how the treebank of a file is told
-Progress = Callable[[str, int, int], None]  # file, sentences so far, words so far
 
 
 def evaluate(

@@ -8,7 +8,9 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calque.errors import DataError
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from calque.evaluation.entities import TypeScore
     from calque.evaluation.trees import ArcScore
 
+FilePath = str | Path
+Files = Mapping[str, FilePath | Sequence[FilePath]]
+"""What is measured: by language a file, or several."""
+Progress = Callable[[str, int, int], None]
+"""Told the file, its sentences so far and its words so far."""
 CONFUSABLE = {"pos": "confusion", "ner": "type_confusion", "dep": "relation_confusion", "classify": "label_confusion"}
 """Tasks whose labels can be taken for one another, and where their confusions stand in the JSON."""
 

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from calque.adapterrouter import own_tasks
 from calque.errors import DataError, FormatError
 from calque.evaluation.classification import ClassTally, macro, measure
-from calque.evaluation.results import Evaluation, Result
+from calque.evaluation.results import Evaluation, Files, Progress, Result
 from calque.formats.classification import SUFFIXES, LabelledText, read_texts
 from calque.formats.files import suffix_of
 from calque.zeroshot import THRESHOLD, prepare
 
 if TYPE_CHECKING:
     from calque.adapterrouter import Otherwise
-    from calque.evaluation.report import Files, Progress
     from calque.pipeline import Backend
     from calque.zeroshot import Classified, Labels
 
