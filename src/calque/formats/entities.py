@@ -35,6 +35,7 @@ from calque.spans import OUTSIDE, map_tag, split_tag, to_iob2
 Layout = Literal["iob2", "uner", "jsonl"]
 _LOOK_AHEAD = 1000  # lines
 _COMMENT = re.compile(r"# ?\w[\w:. ]* = ")
+_NO_MISC = ("\t_\n", "\t_\r\n")  # how most rows of CoNLL-U end
 _CONLLU_ROW = re.compile(r"\d+([-.]\d+)?\t")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")  # PAN-X writes en:Rome
 _KEYS = frozenset(("ner", "ne", "name", "namedentity", "entity"))  # of MISC, in small letters
@@ -133,11 +134,15 @@ def looks_like_entities(path: Path | str) -> bool:
     shape = _recognise(head)
     if shape is None or shape.kind != "conllu":
         return shape is not None
-    rows = (line.rstrip("\r\n").split("\t") for line in chain(head, lines) if _CONLLU_ROW.match(line))
     try:
-        return any(len(row) == 10 and row[9] != "_" and _misc_tag(row[9], strict=False) is not None for row in rows)
+        return any(_is_tagged_row(line) for line in chain(head, lines) if not line.endswith(_NO_MISC))
     except DataError:  # far below: its reader says so, or passes over it
         return False
+
+
+def _is_tagged_row(line: str) -> bool:
+    """Whether a line is of CoNLL-U and has a tag in MISC; those that have none are not taken apart, for they are many."""
+    return _holds_tag(line[line.rfind("\t") + 1 :].rstrip("\r\n")) and line.count("\t") == 9 and bool(_CONLLU_ROW.match(line))
 
 
 def write_entities(sentences: Iterable[Sentence], stream: TextIO, *, layout: Layout = "iob2") -> None:
@@ -417,6 +422,11 @@ def _misc_at(misc: str | None, line: int) -> str | None:
         return None if misc is None else _misc_tag(misc, strict=True)
     except ValueError as error:
         raise _Problem(line, f"in MISC, {error}") from None
+
+
+@lru_cache(maxsize=4096)
+def _holds_tag(misc: str) -> bool:
+    return misc != "_" and _misc_tag(misc, strict=False) is not None
 
 
 def _misc_tag(misc: str, *, strict: bool) -> str | None:
