@@ -25,7 +25,8 @@ from treebanks import kept_aside, key
 
 from calque.document import Sentence
 from calque.formats.conllu import read_conllu
-from calque.formats.entities import read_entities, write_entities
+from calque.formats.entities import read_entities
+from calque.formats.entities_writer import write_entities
 
 CODES = {"nno": "no", "nob": "no"}
 LEAVE_OUT = ("raw.iob2",)  # the pre-release with types beside the three

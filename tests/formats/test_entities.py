@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from calque.document import Sentence, Token
 from calque.errors import CalqueError, DataError, FormatError
 from calque.formats.conllu import read_conllu
-from calque.formats.entities import looks_like_entities, read_entities, write_entities
+from calque.formats.entities import looks_like_entities, read_entities
 from calque.formats.entities_json import sentences_of
+from calque.formats.entities_writer import write_entities
 from calque.spans import DEFAULT_MAP, entities_of, to_iob2
 
 

@@ -1,4 +1,4 @@
-"""Files of entities in and out: a word and a tag a line, CoNLL-U with tags in MISC, JSON lines.
+"""Files of entities, read: a word and a tag a line, CoNLL-U with tags in MISC, JSON lines.
 
 Choices and trade-offs
 - The layout is recognised by the first lines, since names tell little (``.conll``, ``.txt``, ``.tsv``, ``.iob2``): rows ending in
@@ -28,11 +28,10 @@ from typing import Literal, TextIO, cast
 from calque.document import Sentence, Token, comment_pair
 from calque.errors import CalqueError, DataError, FormatError
 from calque.formats.conllu import read_conllu
-from calque.formats.entities_json import holds_classes, holds_entities, object_of, sentences_of
+from calque.formats.entities_json import holds_classes, holds_entities, sentences_of
 from calque.formats.text import OnError, called, read_lines
 from calque.spans import OUTSIDE, map_tag, split_tag, to_iob2
 
-Layout = Literal["iob2", "uner", "jsonl"]
 _LOOK_AHEAD = 1000  # lines
 _COMMENT = re.compile(r"# ?\w[\w:. ]* = ")
 _NO_MISC = ("\t_\n", "\t_\r\n")  # how most rows of CoNLL-U end
@@ -143,25 +142,6 @@ def looks_like_entities(path: Path | str) -> bool:
 def _is_tagged_row(line: str) -> bool:
     """Whether a line is of CoNLL-U and has a tag in MISC; those that have none are not taken apart, for they are many."""
     return _holds_tag(line[line.rfind("\t") + 1 :].rstrip("\r\n")) and line.count("\t") == 9 and bool(_CONLLU_ROW.match(line))
-
-
-def write_entities(sentences: Iterable[Sentence], stream: TextIO, *, layout: Layout = "iob2") -> None:
-    """Write sentences with the tags of their tokens; those without a word are left out.
-
-    :param layout: ``iob2`` (word, tag), ``uner`` (number, word, tag, two columns of ``-``, and the text above), or ``jsonl``
-        (text and entities as characters, as annotation tools read them; how the text was cut into words is not kept).
-    :raises CalqueError: when a word holds a tab or line end, which rows have no place for, or a tag is none.
-    """
-    if layout not in ("iob2", "uner", "jsonl"):
-        raise ValueError(f"layout {layout!r}: only 'iob2', 'uner' and 'jsonl'")
-    for number, sentence in enumerate((s for s in sentences if s.tokens), 1):
-        try:
-            if layout == "jsonl":
-                stream.write(json.dumps(object_of(sentence), ensure_ascii=False) + "\n")
-            else:
-                stream.write("\n".join(_rows(sentence, numbered=layout == "uner")) + "\n\n")
-        except ValueError as error:
-            raise CalqueError(f"sentence {number}{_id(sentence)} cannot be written: {error}") from None
 
 
 class _Numbered:
@@ -442,19 +422,3 @@ def _misc_tag(misc: str, *, strict: bool) -> str | None:
         if strict and key in _ONLY_TAGS and value:
             split_tag(value)
     return misc if _is_tag(misc) else None
-
-
-def _rows(sentence: Sentence, *, numbered: bool) -> list[str]:
-    """The lines of a sentence: comments that its reader takes for such, and its words."""
-    lines = ["# " + re.sub(r"[\t\r\n]", " ", comment[1:].removeprefix(" ")) for comment in sentence.comments]
-    if numbered and sentence.text is not None and all(comment_pair(line)[0] != "text" for line in lines):
-        lines.append("# text = " + re.sub(r"[\t\r\n]", " ", sentence.text))
-    for number, (token, tag) in enumerate(zip(sentence.tokens, to_iob2([t.entity for t in sentence.tokens]), strict=True), 1):
-        if not token.text.strip() or any(c in token.text or c in tag for c in "\t\r\n"):
-            raise ValueError(f"word {number} is blank, or it or its tag holds a tab or line end: mend it, or write jsonl")
-        lines.append(f"{number}\t{token.text}\t{tag}\t-\t-" if numbered else f"{token.text}\t{tag}")
-    return lines
-
-
-def _id(sentence: Sentence) -> str:
-    return "" if sentence.sent_id is None else f" ({sentence.sent_id})"

@@ -23,7 +23,8 @@ from calque.document import Sentence, Token
 from calque.errors import DataError
 from calque.formats.classification import LabelledText, read_plain_texts, read_texts
 from calque.formats.conllu import read_conllu
-from calque.formats.entities import looks_like_entities, read_entities, write_entities
+from calque.formats.entities import looks_like_entities, read_entities
+from calque.formats.entities_writer import write_entities
 from calque.formats.files import atomic_write
 from calque.formats.text import OnError, holds_conllu, read_lines
 
