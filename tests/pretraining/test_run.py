@@ -155,6 +155,18 @@ def test_a_new_encoder_learns_by_every_objective(corpora: Path, tmp_path: Path, 
     assert Encoder.load(tmp_path / "out").hidden_size == 64
 
 
+def test_the_weights_of_a_new_encoder_are_drawn_with_the_seed(corpora: Path, tmp_path: Path) -> None:
+    made = []
+    for process, seed in ((1, 5), (2, 5), (2, 6)):  # PyTorch seeds every process anew
+        torch.manual_seed(process)
+        folder = tmp_path / f"{process}-{seed}"
+        told = options(corpora, layers=1, width=64, steps=1, rate=1e-9, embedding_rate=1e-9, objectives="mlm", seed=seed)
+        run_pretraining(told, folder)
+        made.append(Encoder.load(folder).layers[0].attention.self.query.weight)
+    assert torch.equal(made[0], made[1])
+    assert not torch.allclose(made[1], made[2], atol=1e-3)
+
+
 class Killed(Exception):
     pass
 

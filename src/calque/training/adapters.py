@@ -94,6 +94,7 @@ def train_task_adapter(
     began = time.monotonic()
     try:
         with run_folder(training_name(target, name), resume) as folder, torch.random.fork_rng():
+            torch.manual_seed(options.seed)  # for new labels of the head
             begun = _start(model, config, options, below, start, reporter)
             data = prepare_data(begun, options, train_data, validation=validation, source=None, folder=folder, reporter=reporter)
             passes = default_epochs(data.amount, adapter=True, tagging=tags(begun, options))
