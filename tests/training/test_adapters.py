@@ -266,6 +266,32 @@ def test_an_interrupted_run_goes_on_to_the_same_adapter(model, treebanks, tmp_pa
         torch.testing.assert_close(model.adapters.state("es")[key], tensor)
 
 
+@pytest.mark.parametrize("kind", ["labels", "text"])
+def test_a_disk_that_does_not_take_the_adapter_costs_no_training(kind, encoder, text, treebanks, tmp_path, monkeypatch):
+    import calque.training.adapterloop as adapterloop
+    import calque.training.loop as loop
+
+    data = ({"es": treebanks["es"]},) if kind == "labels" else ()
+    options = {"output": tmp_path / "m", "epochs": 1, "progress": False}
+    options |= {"validation": "none"} if kind == "labels" else {"text": {"es": text["es"]}}
+    save, model = Model.save_pretrained, Model.load(encoder)
+
+    def full(*_):
+        raise ModelError("m: the model could not be saved (the disk is full)")
+
+    monkeypatch.setattr(Model, "save_pretrained", full)
+    with pytest.raises(ModelError, match="the disk is full"):
+        model.train_adapter("es", *data, **options)
+    monkeypatch.setattr(Model, "save_pretrained", save)
+    for module, name in ((loop, "_step"), (adapterloop.AdapterLoop, "_step")):  # no step is made again
+        monkeypatch.setattr(module, name, None)
+    again = Model.load(encoder)
+    again.train_adapter("es", *data, **options)
+    assert again.adapters.config("es").training["steps"] > 1
+    assert set(adapters_in(tmp_path / "m")) == {"es"}
+    assert not (tmp_path / "m.es.training").exists()
+
+
 def test_an_interrupted_fusion_is_gone_on_with_by_another_process(model, treebanks, tmp_path, monkeypatch):
     import calque.training.loop as loop
 
