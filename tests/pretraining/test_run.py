@@ -294,6 +294,8 @@ def test_a_lexicon_counts_as_links(corpora: Path, english: Path, tmp_path: Path)
         ({"lower": 0.3}, "needs --init"),
         ({"rate": 0.0}, "--rate"),
         ({"width": 0}, "--width 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"probe_minutes": -1.0}, "--probe-minutes -1"),
         ({"width": 100}, "--width 100: give a multiple of 64"),
         ({"trim": True}, "--trim .* needs --init"),
         ({"trim": True, "init": "m", "lower": 0.3}, "--lower has no meaning"),

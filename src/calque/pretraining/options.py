@@ -62,7 +62,7 @@ class PretrainOptions:
             ("minutes", 0, 10**6), ("steps", 0, 10**9), ("pieces", 0, 10**13), ("batch_pieces", 64, 10**7), ("decay", 0, 1),
             ("rate", 1e-9, 1), ("embedding_rate", 1e-9, 1), ("mask_rate", 0.01, 0.9), ("noise", 0, 0.9),
             ("lower", 0, 0.95), ("layers", 1, 200), ("width", 64, 16384),
-            ("workers", 1, 1024),
+            ("workers", 1, 1024), ("seed", 0, 2**32 - 1), ("probe_minutes", 0, 10**6),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
