@@ -155,6 +155,18 @@ def test_a_new_encoder_learns_by_every_objective(corpora: Path, tmp_path: Path, 
     assert Encoder.load(tmp_path / "out").hidden_size == 64
 
 
+def test_the_weights_of_a_new_encoder_are_drawn_with_the_seed(corpora: Path, tmp_path: Path) -> None:
+    made = []
+    for process, seed in ((1, 5), (2, 5), (2, 6)):  # PyTorch seeds every process anew
+        torch.manual_seed(process)
+        folder = tmp_path / f"{process}-{seed}"
+        told = options(corpora, layers=1, width=64, steps=1, rate=1e-9, embedding_rate=1e-9, objectives="mlm", seed=seed)
+        run_pretraining(told, folder)
+        made.append(Encoder.load(folder).layers[0].attention.self.query.weight)
+    assert torch.equal(made[0], made[1])
+    assert not torch.allclose(made[1], made[2], atol=1e-3)
+
+
 class Killed(Exception):
     pass
 
@@ -282,7 +294,16 @@ def test_a_lexicon_counts_as_links(corpora: Path, english: Path, tmp_path: Path)
         ({"lower": 0.3}, "needs --init"),
         ({"rate": 0.0}, "--rate"),
         ({"width": 0}, "--width 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"probe_minutes": -1.0}, "--probe-minutes -1"),
         ({"width": 100}, "--width 100: give a multiple of 64"),
+        ({"lexicons": {"fr": Path("f")}}, "--lexicon .* needs --init"),
+        ({"init": "m", "objectives": "mlm=1", "lower": 0.3}, "--lower is about distillation"),
+        ({"init": "m", "objectives": "mlm=1", "teacher_layers": (1, 2)}, "--teacher-layers is about distillation"),
+        ({"init": "m", "objectives": "mlm=1", "teacher": "t"}, "--teacher is about distillation"),
+        ({"teacher_layers": (1, 2)}, "--teacher-layers is about distillation"),
+        ({"objectives": "mlm=1", "noise": 0.1}, "--noise is about distillation"),
+        ({"init": "m", "objectives": "distil=1,mlm=1", "noise": 0.1}, "--noise .* of mlm"),
         ({"trim": True}, "--trim .* needs --init"),
         ({"trim": True, "init": "m", "lower": 0.3}, "--lower has no meaning"),
         ({"trim": True, "init": "m", "separate": True}, "separate has no meaning"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,64 @@ def test_an_interrupted_run_goes_on_to_the_same_adapter(model, treebanks, tmp_pa
     model.train_adapter("es", {"es": treebanks["es"]}, **options)
     for key, tensor in wanted.adapters.state("es").items():
         torch.testing.assert_close(model.adapters.state("es")[key], tensor)
+
+
+@pytest.mark.parametrize("kind", ["labels", "text"])
+def test_a_disk_that_does_not_take_the_adapter_costs_no_training(kind, encoder, text, treebanks, tmp_path, monkeypatch):
+    import calque.training.adapterloop as adapterloop
+    import calque.training.loop as loop
+
+    data = ({"es": treebanks["es"]},) if kind == "labels" else ()
+    options = {"output": tmp_path / "m", "epochs": 1, "progress": False}
+    options |= {"validation": "none"} if kind == "labels" else {"text": {"es": text["es"]}}
+    save, model = Model.save_pretrained, Model.load(encoder)
+
+    def full(*_):
+        raise ModelError("m: the model could not be saved (the disk is full)")
+
+    monkeypatch.setattr(Model, "save_pretrained", full)
+    with pytest.raises(ModelError, match="the disk is full"):
+        model.train_adapter("es", *data, **options)
+    monkeypatch.setattr(Model, "save_pretrained", save)
+    for module, name in ((loop, "_step"), (adapterloop.AdapterLoop, "_step")):  # no step is made again
+        monkeypatch.setattr(module, name, None)
+    again = Model.load(encoder)
+    again.train_adapter("es", *data, **options)
+    assert again.adapters.config("es").training["steps"] > 1
+    assert set(adapters_in(tmp_path / "m")) == {"es"}
+    assert not (tmp_path / "m.es.training").exists()
+
+
+def test_an_interrupted_fusion_is_gone_on_with_by_another_process(model, treebanks, tmp_path, monkeypatch):
+    import calque.training.loop as loop
+
+    for seed, name in enumerate(("a", "b")):
+        model.add_adapter(name, adapter_size=8, seed=seed)
+    model.save_pretrained(tmp_path / "m")
+    options = {**QUICK, "checkpoint_seconds": 0.0, "output": tmp_path / "m", "validation": "none"}
+    step, done = loop._step, []
+
+    def cut(run, state, *arguments, **more):
+        if state.step == 5 and not done:
+            done.append(state.step)
+            raise KeyboardInterrupt
+        step(run, state, *arguments, **more)
+
+    monkeypatch.setattr(loop, "_step", cut)
+    for started_with in (1, 2):  # PyTorch seeds every process anew
+        torch.manual_seed(started_with)
+        again = Model.load(tmp_path / "m")
+        fusion = again.fuse(["a", "b"], seed=7)
+        assert torch.initial_seed() == started_with  # the caller's own draws are left alone
+        with pytest.raises(KeyboardInterrupt) if not done else nullcontext():
+            again.train_adapter(fusion.name, {"es": treebanks["es"]}, **options)
+    assert done == [5]
+    assert "a+b" in adapters_in(tmp_path / "m")
+    other = Model.load(tmp_path / "english")
+    for name in ("a", "b"):
+        other.add_adapter(name)
+    weights = [other.adapters.state(other.fuse(["a", "b"], f"f{seed}", seed=seed).name) for seed in (7, 8)]
+    assert any(not torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
 def test_an_unfinished_run_is_not_gone_on_with_over_other_weights(encoder, text, tmp_path, monkeypatch):

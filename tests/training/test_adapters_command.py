@@ -126,6 +126,8 @@ def test_out_to_adapterhub_and_back(folder, tmp_path):
         (("x", "--text", "{text}", "--on", "nn=en"), "adapters under nn are given"),
         (("x", "--train", "{es}", "--placement", "above"), "placement 'above'"),
         (("x", "--text", "{text}", "--learning-rate", "7"), "--learning-rate 7: must be above 0 and at most 1"),
+        (("x", "--text", "{text}", "--device", "gpu"), "--device 'gpu': choose from auto, cpu, cuda, mps"),
+        (("x", "--text", "{text}", "--precision", "fp16"), "--precision 'fp16': choose from auto, bf16, fp32"),
         (("a/b", "--text", "{text}"), "'a/b' cannot be the name of an adapter"),
         (("x", "--train", "{es}", "--adapter-size", "0"), "an adapter of size 0"),
         (("x", "--train", "{es}", "--reduction-factor", "0"), "a reduction factor of 0"),

@@ -43,6 +43,7 @@ def test_temperature_raises_small_languages():
     assert even == pytest.approx([0.5, 0.5], abs=1e-6)
     assert natural == pytest.approx([10 / 1010, 1000 / 1010])
     assert natural[0] < shares([10, 1000], temperature=3)[0] < 0.5
+    assert shares([10, 1000], temperature=1e-3).tolist() == [0, 1]  # 1000 to the power of 1000 is more than a float holds
 
 
 def test_a_mix_needs_a_share_for_each_language():

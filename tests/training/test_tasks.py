@@ -195,6 +195,20 @@ def test_a_head_grows_by_new_labels_and_keeps_the_old(joint: Model, files: dict[
     assert joint.config.tasks["dep"].labels == before, "the model that is given stays as it is"
 
 
+def test_new_labels_of_a_head_are_drawn_with_the_seed(joint: Model, files: dict[str, Path], tmp_path: Path) -> None:
+    text = files["train.conllu"].read_text().replace("Number=Sing", "Number=Sing|Tense=Pres")
+    (tmp_path / "more.conllu").write_text(text, encoding="utf-8")
+    rows, new = [], joint.config.tasks["feats"].labels.index("Number=Sing") + 3  # after "Number=" and "Tense="
+    for process, seed in ((1, 5), (2, 5), (2, 6)):  # PyTorch seeds every process anew
+        torch.manual_seed(process)
+        options = Options(task="feats", epochs=0.05, learning_rate=1e-9, keep_start=0.0, seed=seed)
+        head = run_training(joint, {"es": tmp_path / "more.conllu"}, options, validation="none").model.heads["feats"]
+        rows.append(head.linear.weight[new:])
+    assert len(rows[0]) > 0
+    torch.testing.assert_close(rows[0], rows[1])
+    assert not torch.allclose(rows[1], rows[2], atol=1e-3)
+
+
 def test_types_of_entities_can_be_renamed(encoder: Path, files: dict[str, Path]) -> None:
     model = fine_tune(encoder, {"en": files["person.iob2"]}, task="ner", label_map="PERSON=PER", **{**FAST, "epochs": 0.2})
     assert model.config.tasks["ner"].labels == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]

@@ -120,7 +120,7 @@ def fuse_command(
     loaded = _load(model)
     names = [m.strip() for m in members.split(",")]
     task = task or _common_task(loaded, names)
-    made, below = loaded.fuse(names, name), under(loaded, on)
+    made, below = loaded.fuse(names, name, seed=seed), under(loaded, on)
     options: dict[str, Any] = {"epochs": epochs, "limit": limit, "learning_rate": learning_rate, "max_minutes": max_minutes}
     options |= {"task": task, "licence": licence, "seed": seed, "device": device, "precision": precision}
     given = {key: value for key, value in options.items() if value is not None}

@@ -166,9 +166,9 @@ class Adapted(nn.Module):
         """
         return self.use_adapter(names)
 
-    def fuse(self, members: Sequence[str], name: str | None = None) -> AdapterConfig:
+    def fuse(self, members: Sequence[str], name: str | None = None, *, seed: int = 0) -> AdapterConfig:
         """See :meth:`calque.models.adapters.Adapters.fuse`."""
-        return self.adapters.fuse(members, name)
+        return self.adapters.fuse(members, name, seed=seed)
 
     def merge(self, shares: Mapping[str, float] | Sequence[str], name: str) -> AdapterConfig:
         """See :meth:`calque.models.adapters.Adapters.merge`."""

@@ -62,7 +62,7 @@ class PretrainOptions:
             ("minutes", 0, 10**6), ("steps", 0, 10**9), ("pieces", 0, 10**13), ("batch_pieces", 64, 10**7), ("decay", 0, 1),
             ("rate", 1e-9, 1), ("embedding_rate", 1e-9, 1), ("mask_rate", 0.01, 0.9), ("noise", 0, 0.9),
             ("lower", 0, 0.95), ("layers", 1, 200), ("width", 64, 16384),
-            ("workers", 1, 1024),
+            ("workers", 1, 1024), ("seed", 0, 2**32 - 1), ("probe_minutes", 0, 10**6),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -76,8 +76,25 @@ class PretrainOptions:
             raise TrainingError("--lower trains embeddings under a body that stays as it is: it needs --init")
         if self.trim:
             self._check_trim(weights)
+        self._check_unused()
         if self.probe and not self.probe_train:
             raise TrainingError("--probe needs --probe-train, labelled sentences of the source language")
+
+    def _check_unused(self) -> None:
+        """Refuse what would do nothing: nobody is to wait hours for what was not done."""
+        if self.lexicons and self.init is None:
+            raise TrainingError(
+                "--lexicon is for the vectors that the vocabulary starts with, out of an encoder's: it needs --init"
+            )
+        learnt = self.weights
+        given = {"lower": self.lower, "teacher": self.teacher, "teacher-layers": self.teacher_layers, "noise": self.noise}
+        for name, value in given.items():
+            if value and not learnt.get("distil"):
+                raise TrainingError(f"--{name} is about distillation: give distil among the --objectives, or leave it out")
+        if self.noise and learnt.get("mlm"):
+            raise TrainingError(
+                "--noise hides words for distil alone, and with it those of mlm are hidden (--mask-rate): leave it out"
+            )
 
     def _check_trim(self, weights: Mapping[str, float]) -> None:
         if self.init is None:

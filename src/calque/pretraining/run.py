@@ -234,6 +234,7 @@ def train_student(
             encoder_folder(options.init), options.init, start_table(options, work, tokenizer), layers=options.layers
         )
     else:
+        torch.manual_seed(options.seed)  # PyTorch's own seed is another in every process
         backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers or LAYERS, width=options.width)
     depth = int(backbone.config.num_hidden_layers)
     layers = teacher.student_layers(depth) if teacher else (depth,)

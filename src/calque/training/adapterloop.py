@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from calque.training.checkpoints import State, read_checkpoint, seed_step, weigh
 from calque.training.device import plain_attention
 from calque.training.mixtures import generator, shares
 from calque.training.optimiser import rate_factor
-from calque.training.options import Device, Precision, check_range
+from calque.training.options import Device, Precision, check_choice, check_range
 from calque.training.progress import Reporter
 
 SHOWN = 50  # steps whose mean loss is shown
@@ -71,6 +71,8 @@ class LoopOptions:
         check_range("temperature", self.temperature, above=0)
         check_range("seed", self.seed, low=0, high=2**32 - 1)
         check_range("max-length", self.max_length, low=16)
+        check_choice("device", self.device, get_args(Device))
+        check_choice("precision", self.precision, get_args(Precision))
 
     def fingerprint(self) -> dict[str, Any]:
         """The options that decide the result, as JSON values."""

@@ -6,6 +6,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -88,20 +89,23 @@ def train_in_place(
             raise TrainingError(f"'{name}' is a fusion: it is trained on labels, not on text")
     check_target(model, target, trained[0])
     began = time.monotonic()
-    kept = {name: model.adapters.state(name) for name in trained}
+    kept = {name: (model.adapters.state(name), copy.deepcopy(model.adapters.config(name))) for name in trained}
     try:
         with run_folder(training_name(target, trained[0]), resume) as folder, torch.random.fork_rng():
             learnt = train(trained, folder, target is not None)
+            seconds = time.monotonic() - began
+            for name in trained:
+                languages = [lang for lang, n in of.items() if n == name]
+                _describe(model, model.adapters.config(name), languages, options, learnt, seconds)
+            for name in trained:
+                if target is not None:  # before the checkpoints go: where it cannot be written, they are all there is
+                    save_into(model, target, name)
+                    reporter.say(f"adapter '{name}' saved to {target / FOLDER / name}")
     except BaseException:
-        for name, weights in kept.items():
+        for name, (weights, config) in kept.items():
             model.adapters.set_weights(name, weights)
+            model.adapters.configs[name] = config
         raise
-    seconds = time.monotonic() - began
-    for name in trained:
-        _describe(model, model.adapters.config(name), [lang for lang, n in of.items() if n == name], options, learnt, seconds)
-        if target is not None:
-            save_into(model, target, name)
-            reporter.say(f"adapter '{name}' saved to {target / FOLDER / name}")
     return seconds
 
 

@@ -90,10 +90,11 @@ def train_task_adapter(
     check_languages(below, {**as_files(train_data, "train"), **held})
     target = Path(output).expanduser() if output is not None else None
     check_target(model, target, name)
-    before = (adapters.state(name), copy.deepcopy(adapters.head(name)), config.head, config.task)
+    before = (adapters.state(name), copy.deepcopy(adapters.head(name)), copy.deepcopy(config))
     began = time.monotonic()
     try:
         with run_folder(training_name(target, name), resume) as folder, torch.random.fork_rng():
+            torch.manual_seed(options.seed)  # for new labels of the head
             begun = _start(model, config, options, below, start, reporter)
             data = prepare_data(begun, options, train_data, validation=validation, source=None, folder=folder, reporter=reporter)
             passes = default_epochs(data.amount, adapter=True, tagging=tags(begun, options))
@@ -109,12 +110,12 @@ def train_task_adapter(
                 reporter.close()
                 measure_source(run, state, data, [], report)
             _describe(config, report, data, run, begun, count, time.monotonic() - began)
+            if target is not None:  # before the checkpoints go: where it cannot be written, they are all there is
+                save_into(model, target, name)
+                reporter.say(f"adapter '{name}' saved to {target / FOLDER / name}")
     except BaseException:
         _put_back(adapters, name, *before)
         raise
-    if target is not None:
-        save_into(model, target, name)
-        reporter.say(f"adapter '{name}' saved to {target / FOLDER / name}")
     return AdapterOutcome(config, report)
 
 
@@ -213,17 +214,15 @@ def _put_back(
     name: str,
     weights: Mapping[str, torch.Tensor],
     head: Head | None,
-    labels: TaskConfig | None,
-    task: str | None,
+    config: AdapterConfig,
 ) -> None:
     """An adapter as it was before a run that failed."""
     adapters.set_weights(name, weights)
-    config = adapters.config(name)
-    config.task, config.head = task, labels
+    adapters.configs[name] = config
     if f"{name}/head" in adapters.heads:
         del adapters.heads[f"{name}/head"]
-    if head is not None and labels is not None and task is not None:
-        adapters.set_head(name, task, head, labels)
+    if head is not None and config.head is not None and config.task is not None:
+        adapters.set_head(name, config.task, head, config.head)
 
 
 def _share(model: Model, count: int) -> str:

@@ -260,6 +260,7 @@ def run_training(
     if options.code_switch is not None and not lexicons:
         raise TrainingError("--code-switch takes its words from bilingual lists: give --lexicon es=FILE too")
     with run_folder(None if dry_run else target, resume) as folder, torch.random.fork_rng():
+        torch.manual_seed(options.seed)  # for new rows of what the model has: a head's labels, treebanks
         start = start_from(model, options, reporter)
         data = prepare_data(
             start,

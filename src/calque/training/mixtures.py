@@ -70,7 +70,7 @@ def shares(
     :raises TrainingError: when ``mix`` does not have one number a language.
     """
     if mix is None:
-        weights = np.asarray(sizes, dtype=np.float64) ** (1.0 / temperature)
+        weights = (np.asarray(sizes, dtype=np.float64) / max(sizes)) ** (1.0 / temperature)  # at most 1: no power is too large
     else:
         if len(mix) != len(sizes):
             names = f" ({', '.join(languages)})" if languages else ""

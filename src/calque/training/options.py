@@ -14,9 +14,10 @@ Choices and trade-offs
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from calque.errors import CalqueError, DataError, TrainingError
 from calque.spans import parse_label_map
@@ -132,14 +133,10 @@ class Options:
         check_range("patience", self.patience, low=0)
         check_range("eval-every", self.eval_every, low=1)
         check_range("eval-limit", self.eval_limit, low=0)
-        for name, allowed in (
-            ("schedule", ("linear", "cosine")),
-            ("device", ("auto", "cpu", "cuda", "mps")),
-            ("precision", ("auto", "bf16", "fp32")),
-            ("on_error", ("raise", "skip")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise TrainingError(f"--{name.replace('_', '-')} '{getattr(self, name)}': choose from {', '.join(allowed)}")
+        check_choice("schedule", self.schedule, get_args(Schedule))
+        check_choice("on-error", self.on_error, ("raise", "skip"))
+        check_choice("device", self.device, get_args(Device))
+        check_choice("precision", self.precision, get_args(Precision))
         if self.mix is not None and (any(not math.isfinite(m) or m < 0 for m in self.mix) or sum(self.mix) <= 0):
             raise TrainingError(
                 f"--mix {','.join(f'{m:g}' for m in self.mix)}: give a share of 0 or more for each language, not all 0"
@@ -236,6 +233,15 @@ def default_epochs(words: int, *, adapter: bool = False, tagging: bool = False) 
 def default_batch_words(words: int) -> int:
     """Words a batch for ``words`` words of training data: 128 below 4,000, 256 from 8,000 on, a 400th from 100,000 to 410,000."""
     return min(1024, max(128, min(256, words // 32), words // 400))
+
+
+def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Refuse a word that is none of the allowed ones.
+
+    :raises TrainingError: naming the option and what there is.
+    """
+    if value not in allowed:
+        raise TrainingError(f"--{name} '{value}': choose from {', '.join(allowed)}")
 
 
 def check_range(

@@ -150,10 +150,11 @@ class Adapters(nn.Module):
             self.active = ()
         self._outdate([name])
 
-    def fuse(self, members: Sequence[str], name: str | None = None) -> AdapterConfig:
+    def fuse(self, members: Sequence[str], name: str | None = None, *, seed: int = 0) -> AdapterConfig:
         """Attention over several adapters (:mod:`calque.models.adapters.fusion`), to be trained, and used by its name.
 
         :param name: by default the members' names with ``+`` between them.
+        :param seed: for its new weights: a run that another process goes on with has to start from the same.
         :raises ModelError: when they are not there or not of one shape.
         """
         if len(members) < 2 or len(set(members)) < len(members):
@@ -169,7 +170,9 @@ class Adapters(nn.Module):
         if made.name in self.configs:
             raise ModelError(f"there is an adapter '{made.name}' already: remove it first, or give another name")
         made.languages = sorted({lang for c in configs for lang in c.languages})
-        self.fusions[f"{made.name}/fusion"] = Fusion(self._holder(members[0]), list(members)).to(self.device)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.fusions[f"{made.name}/fusion"] = Fusion(self._holder(members[0]), list(members)).to(self.device)
         self.configs[made.name] = made
         return made
 
