@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import calque
+from calque.errors import ModelError
 
 BUNDLED = Path(calque.__file__).parent / "bundled"
 
@@ -72,3 +73,13 @@ def test_the_card_names_what_each_task_learnt_from_with_its_licence() -> None:
     names = [source["name"] for source in card]
     for of in ("UD_", "UNER ", "tatoeba"):  # tags and trees, entities, vectors of texts
         assert any(name.startswith(of) for name in names), of
+
+
+def test_texts_without_labels_are_told_what_to_give() -> None:
+    with pytest.raises(ModelError, match="not trained on classes of texts: give labels that you make up .*--labels sport"):
+        calque.classify("El partido acabó en empate.")
+
+
+def test_a_message_calls_it_by_its_name() -> None:
+    with pytest.raises(ModelError, match="^default has no head for lemma"):
+        calque.parse("El gato duerme.", lang="es", tasks="lemma")

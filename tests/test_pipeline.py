@@ -109,6 +109,12 @@ def test_a_missing_task_is_told_with_those_that_label_words() -> None:
         check_tasks(model, "pos,lemma")
 
 
+def test_a_task_that_there_is_none_of_is_no_task_to_train() -> None:
+    with pytest.raises(ModelError, match=r"^task 'nope' is unknown: for words m has pos$") as stop:
+        check_tasks(Named("m", {"pos": "words", "classify": "texts"}), "pos,nope")
+    assert "train" not in str(stop.value)
+
+
 def test_a_model_of_texts_alone_is_not_told_to_be_trained_on_words() -> None:
     with pytest.raises(ModelError, match=r"^m labels whole texts \(classify\) and no words: .* calque classify") as stop:
         parse("hola", lang="es", model=Named("m", {"classify": "texts"}))

@@ -182,7 +182,7 @@ def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> lis
         else:
             _check_words(tagger)
         return None
-    from calque.tasks import names_of
+    from calque.tasks import TASKS, names_of
 
     names = names_of(tasks)
     able = [task for task in tagger.tasks if not _of_texts(tagger, task)]
@@ -195,6 +195,8 @@ def check_tasks(tagger: Tagger, tasks: str | Sequence[str] | None = None) -> lis
     missing = [name for name in names if name not in able]
     if own is not None and names:
         own(names)
+    if strange := [name for name in missing if name not in TASKS]:
+        raise ModelError(f"task '{strange[0]}' is unknown: for words {_called(tagger)} has {', '.join(able) or 'none'}")
     if missing or not names:
         raise ModelError(
             f"{_called(tagger)} has no head for {', '.join(missing) or 'nothing'} "
@@ -387,5 +389,7 @@ def fill(sentence: Sentence, analysis: Analysis) -> None:
 def _called(tagger: Tagger) -> str:
     """What a message calls a model: its folder, its name, or what it prints as where it has neither."""
     folder = getattr(tagger, "folder", None)
+    if folder == Path(__file__).parent / "bundled" / DEFAULT:
+        return DEFAULT
     name = getattr(getattr(tagger, "config", None), "name", "") or getattr(getattr(tagger, "encoder", None), "name", "")
     return str(folder or name or repr(tagger)[:80])

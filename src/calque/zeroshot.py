@@ -327,6 +327,11 @@ def _by_head(
         raise ModelError(f"{model!r} was not trained on classes of texts: give labels, or a model that was")
     if callable(getattr(told, "check_tasks", None)):  # of a router: every route is to have such a head
         told.check_tasks(["classify"])
+    elif "classify" not in getattr(model, "tasks", ("classify",)):
+        raise ModelError(
+            "this model was not trained on classes of texts: give labels that you make up  (--labels sport,politics; labels= in "
+            "Python), or a model that was  (calque train classify)"
+        )
     options = {} if threshold is None else {"threshold": threshold}
 
     def label_all(texts: Sequence[str]) -> list[Classified]:
