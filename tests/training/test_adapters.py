@@ -212,6 +212,9 @@ def test_another_encoders_folder_is_no_output(model, treebanks, tmp_path):
     [
         ({"freeze_backbone": True}, "--freeze-backbone is about training the encoder"),
         ({"keep_start": 0.2}, "--keep-start is about training the encoder"),
+        ({"layer_decay": 0.5}, "--layer-decay is about training the encoder"),
+        ({"code_switch": 2.0}, "--code-switch takes its words from bilingual lists"),
+        ({"task": "embed", "teacher": "mini"}, "sentence vectors go through no adapter"),
         ({"epochs": -1}, "--epochs -1: must be above 0"),
         ({"no_such": 1}, "no option 'no_such' here"),
         ({"on": "ca"}, "no adapter 'ca'"),
@@ -233,6 +236,27 @@ def test_options_that_mean_nothing_are_refused_and_change_nothing(options, messa
     assert all(torch.equal(weights[k], t) for k, t in model.adapters.state("es").items())
     assert model.adapters.configs["es"].head is None
     assert model.tasks == ["pos"]
+
+
+@pytest.mark.parametrize(("of", "on"), [({"es": "es"}, "es"), ({"es": "es"}, "es+ca"), ({"es": "es", "en": "ca"}, "ca")])
+def test_what_is_trained_on_text_lies_under_nothing_that_is(of, on, encoder, text):
+    from calque.training.language_adapters import TextOptions, train_language_adapters
+
+    model = Model.load(encoder)
+    for name in ("es", "ca"):
+        model.add_adapter(name, adapter_size=8)
+    model.fuse(["es", "ca"])
+    before, options = {name: model.adapters.state(name) for name in ("es", "ca")}, TextOptions(epochs=1, head_part=0.9)
+    with pytest.raises(TrainingError, match=f"'{'ca' if on == 'ca' else 'es'}' cannot lie under itself"):
+        train_language_adapters(model, of, {lang: text[lang] for lang in of}, options, on={"es": (on,)})
+    assert all(torch.equal(t, model.adapters.state(name)[key]) for name in before for key, t in before[name].items())
+
+
+def test_a_head_under_an_active_adapter_with_its_own_is_not_trained(model, treebanks):
+    model.train_adapter("es", {"es": treebanks["es"]}, **NOTHING)
+    model.use_adapter("es")
+    with pytest.raises(TrainingError, match="adapter 'es' is active and has a pos head of its own"):
+        calque.fine_tune(model, {"es": treebanks["es"]}, epochs=0.1, freeze_backbone=True, progress=False)
 
 
 def test_a_run_that_fails_leaves_no_adapter_behind(model, treebanks, tmp_path):

@@ -147,7 +147,7 @@ def align_language_adapters(
     reports: list[PairReport] = []
 
     def train(trained: list[str], folder: Path, resumable: bool) -> Learnt:
-        ways = ways_of(of, on)
+        ways = ways_of(model.adapters, of, on)
         report, data = _train(model, ways, trained, files, source, options, folder if resumable else None, reporter)
         reports.append(report)
         scores = {

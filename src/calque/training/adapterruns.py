@@ -18,10 +18,10 @@ import torch
 
 from calque.adapters import FOLDER, AdapterConfig
 from calque.errors import TrainingError
-from calque.models.adapters import Setup
+from calque.models.adapters import Adapters, Setup
 from calque.models.model import Model
 from calque.training.adapterloop import LoopOptions, Ways
-from calque.training.adapters import check_languages, check_target, save_into, training_name
+from calque.training.adapters import check_languages, check_target, check_under, save_into, training_name
 from calque.training.finetune import run_folder
 from calque.training.mixtures import generator
 from calque.training.progress import Reporter
@@ -121,14 +121,15 @@ def checked_names(names: str | Mapping[str, str], files: Mapping[str, Any], what
     return of
 
 
-def ways_of(of: Mapping[str, str], on: Mapping[str, Setup] | None) -> Ways:
+def ways_of(adapters: Adapters, of: Mapping[str, str], on: Mapping[str, Setup] | None) -> Ways:
     """Each language's way, without and with its adapter.
 
     :param on: the adapters under them, by language (``"*"``: any other language).
-    :raises TrainingError: for those of a language that there is no data of.
+    :raises TrainingError: for those of a language that there is no data of, and such as are trained themselves.
     """
     under = on or {}
     check_languages(under, of)
+    check_under(adapters, list(dict.fromkeys(of.values())), under.values())
     return Ways({lang: tuple(under.get(lang, under.get("*", ()))) for lang in of}, of)
 
 

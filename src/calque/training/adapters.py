@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ from calque.models.encoder import Encoder
 from calque.models.heads import Head, WordHead
 from calque.models.model import Model
 from calque.models.treehead import TreeHead
+from calque.training import teaching
 from calque.training.checkpoints import weights_digest
 from calque.training.corpus import Data, as_files
 from calque.training.decisions import explain, new_report, prepare_run, tags
@@ -48,7 +49,7 @@ from calque.training.report import Report
 On = Wanted | Mapping[str, Wanted]
 _ENCODER_ONLY = (
     "freeze_backbone", "cache", "cache_limit", "language_token", "treebank_token", "layer_mix", "word_features", "lexical_warmup",
-    "keep_start", "freeze_embeddings",
+    "keep_start", "freeze_embeddings", "layer_decay",
 )  # fmt: skip
 
 
@@ -148,6 +149,10 @@ def kept_dropout(model: Model, rate: float | None) -> Iterator[None]:
 def _check_options(options: Options) -> None:
     if len(options.tasks) > 1:
         raise TrainingError(f"an adapter has one head: train one for each of {', '.join(options.tasks)}")
+    if options.task == teaching.TASK:
+        raise TrainingError("sentence vectors go through no adapter: train the model itself (calque train embed)")
+    if options.code_switch is not None:
+        raise TrainingError("--code-switch takes its words from bilingual lists, and an adapter is trained without: leave it out")
     plain = Options(task=options.task)
     for name in _ENCODER_ONLY:
         if getattr(options, name) != getattr(plain, name):
@@ -160,10 +165,20 @@ def _below(adapters: Adapters, name: str, on: On) -> dict[str, Setup]:
     """Language → the adapters under the one that is trained."""
     wanted: dict[str, Wanted] = dict(on) if isinstance(on, Mapping) else {"*": on}
     found = {lang: adapters.check(setup) if setup is not None else () for lang, setup in wanted.items()}
-    members = {member for setup in found.values() for one in setup for member in adapters.config(one).members}
-    if name in members or any(name in setup for setup in found.values()):
-        raise TrainingError(f"adapter '{name}' cannot lie under itself")
+    check_under(adapters, [name], found.values())
     return found
+
+
+def check_under(adapters: Adapters, trained: Collection[str], setups: Iterable[Setup]) -> None:
+    """Refuse adapters under those that are trained which are trained as well, themselves or in a fusion.
+
+    :raises TrainingError: naming one.
+    """
+    read = [name for setup in setups for one in setup for name in (one, *adapters.config(one).members)]
+    found = next((name for name in trained if name in read), None)
+    if found is not None:
+        more = ", or under what is trained together with it: train it first" if len(trained) > 1 else ""
+        raise TrainingError(f"adapter '{found}' cannot lie under itself{more}")
 
 
 def check_languages(under: Iterable[str], data: Iterable[str]) -> None:

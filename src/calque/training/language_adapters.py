@@ -86,7 +86,9 @@ def train_language_adapters(
     reports: list[TextReport] = []
 
     def train(trained: list[str], folder: Path, resumable: bool) -> Learnt:
-        report, data = _train(model, ways_of(of, on), trained, files, options, folder if resumable else None, reporter)
+        report, data = _train(
+            model, ways_of(model.adapters, of, on), trained, files, options, folder if resumable else None, reporter
+        )
         reports.append(report)
         return Learnt(data, _scores(report), {"head": report.head, "together": trained, "steps": report.steps})
 
