@@ -398,6 +398,23 @@ def test_dropout_is_for_the_training_alone(model, treebanks):
     assert 0.5 not in before
 
 
+def test_dropout_that_t5_keeps_as_a_number_comes_back_too(encoder, treebanks, tmp_path):
+    from transformers import T5Config, T5EncoderModel
+
+    config = T5Config(vocab_size=200, d_model=32, d_ff=64, num_layers=2, num_heads=2, d_kv=16, dropout_rate=0.1, pad_token_id=1)
+    T5EncoderModel(config).save_pretrained(tmp_path / "t5")
+    (tmp_path / "t5" / "tokenizer.json").write_bytes((Path(encoder) / "tokenizer.json").read_bytes())
+    model = Model.load(tmp_path / "t5")
+
+    def rates():
+        return [m.dropout for m in model.encoder.modules() if isinstance(getattr(m, "dropout", None), float)]
+
+    assert 0.1 in rates()
+    before = rates()
+    model.train_adapter("es", {"es": treebanks["es"]}, dropout=0.5, **NOTHING)
+    assert rates() == before
+
+
 def test_damaged_text_is_an_error_with_its_file(model, tmp_path):
     (tmp_path / "t.txt").write_text("ab\n\ncd\n")
     with pytest.raises(CalqueError, match="t.txt: no sentence of 3 words or more"):

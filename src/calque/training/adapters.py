@@ -40,7 +40,7 @@ from calque.training.decisions import explain, new_report, prepare_run, tags
 from calque.training.device import choose_device
 from calque.training.finetune import choose, measure_source, run_folder
 from calque.training.loop import Run, train
-from calque.training.optimiser import set_dropout
+from calque.training.optimiser import RATES, set_dropout
 from calque.training.options import Options, default_epochs
 from calque.training.prepare import Prepared, Start, prepare_data, window_pieces
 from calque.training.progress import Reporter
@@ -136,8 +136,9 @@ def frozen(model: Model) -> Iterator[None]:
 @contextmanager
 def kept_dropout(model: Model, rate: float | None) -> Iterator[None]:
     """The encoder with another dropout inside the block; None: as it is."""
-    names = ("p", "attention_dropout", "dropout_rate", "dropout_prob")
-    before = [(m, n, getattr(m, n)) for m in model.encoder.modules() for n in names if isinstance(getattr(m, n, None), float)]
+    before = [
+        (m, n, getattr(m, n)) for m in model.encoder.modules() for n in ("p", *RATES) if isinstance(getattr(m, n, None), float)
+    ]
     set_dropout(model, rate)
     try:
         yield
