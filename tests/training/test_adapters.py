@@ -189,6 +189,23 @@ def test_what_an_adapter_stands_on_comes_along_into_the_output(model, treebanks,
     assert set(adapters_in(tmp_path / "english")) == {"es", "pos"}
 
 
+def test_a_language_adapter_is_routed_through_what_it_was_trained_on(model, text, tmp_path):
+    from calque.adapterrouter import AdapterRouter
+
+    model.add_adapter("romance", adapter_size=8, invertible=True)
+    made = model.train_adapter(
+        "es", text={"es": text["es"]}, on={"es": "romance"}, output=tmp_path / "m", epochs=1, progress=False
+    )
+    assert made.below == ["romance"]
+    assert made.training["under"] == {"es": ["romance"]}
+    assert set(adapters_in(tmp_path / "m")) == {"romance", "es"}
+    configs = Model.load(tmp_path / "m").adapter_configs
+    assert AdapterRouter(configs, headed=True)("es") == ("romance", "es")
+    assert AdapterRouter({**configs, "pos": AdapterConfig("pos")}, then=["pos"])("es") == ("romance", "es", "pos")
+    model.train_adapter("es", text={"es": text["es"]}, epochs=1, progress=False)
+    assert AdapterRouter(model.adapter_configs, headed=True)("es") == ("es",)
+
+
 def test_an_exported_model_of_another_encoder_is_no_output(model, treebanks, tmp_path):
     from calque.runtime.export import export
 

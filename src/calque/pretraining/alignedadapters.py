@@ -154,7 +154,7 @@ def align_language_adapters(
             lang: {"task": "links", "metric": "cosine", "value": round(after, 4), "without": round(before, 4)}
             for lang, (before, after) in report.nearness.items()
         }
-        return Learnt(data, scores, {"source": source, "together": trained, "steps": report.steps})
+        return Learnt(data, ways.without, scores, {"source": source, "together": trained, "steps": report.steps})
 
     seconds = train_in_place(model, of, options, train, output=output, resume=resume, reporter=reporter)
     reports[0].seconds = seconds

@@ -56,11 +56,13 @@ class Learnt:
     """What a run tells of its adapters.
 
     :ivar data: where each file comes from.
+    :ivar under: the adapters that lay under them, by language.
     :ivar scores: by language: task, metric, value with the adapter, and without.
     :ivar training: what else belongs into their configs.
     """
 
     data: list[dict[str, Any]]
+    under: Mapping[str, Setup]
     scores: dict[str, dict[str, Any]]
     training: dict[str, Any]
 
@@ -154,6 +156,8 @@ def _describe(
 
     config.role = "language"
     config.languages = sorted({*config.languages, *(lang for lang in languages if lang != "und")})
+    under = {lang: list(setup) for lang in languages if (setup := learnt.under[lang])}
+    config.below = sorted({name for setup in under.values() for name in setup})
     config.licence = options.licence
     config.data = [d for d in learnt.data if d["language"] in languages]
     config.base = config.base or model.encoder.repo or model.encoder.name
@@ -163,6 +167,7 @@ def _describe(
         "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
         "options": options.fingerprint(),
         **{key: value for key, value in learnt.training.items() if key != "together"},
+        "under": under,
         "together with": [n for n in learnt.training.get("together", ()) if n != config.name],
         "seconds": round(seconds, 1),
     }
