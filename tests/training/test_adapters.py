@@ -189,6 +189,20 @@ def test_what_an_adapter_stands_on_comes_along_into_the_output(model, treebanks,
     assert set(adapters_in(tmp_path / "english")) == {"es", "pos"}
 
 
+@pytest.mark.parametrize("kind", ["labels", "text"])
+def test_an_output_with_another_adapter_under_that_name_is_refused(kind, model, text, treebanks, tmp_path):
+    model.add_adapter("es", adapter_size=8)
+    model.save_adapter("es", tmp_path / "english" / "adapters" / "es")
+    data = ({"es": treebanks["es"]},) if kind == "labels" else ()
+    options = {"on": "es", "output": tmp_path / "english", "epochs": 0.1, "progress": False}
+    options |= {"text": {"es": text["es"]}} if kind == "text" else {}
+    model.train_adapter("pos", *data, **options)  # the same one is there
+    model.adapters.set_weights("es", {key: t + 0.1 for key, t in model.adapters.state("es").items()})
+    with pytest.raises(TrainingError, match="english: its adapter 'es' is another than the one that 'more' is trained on"):
+        model.train_adapter("more", *data, **options)
+    assert set(adapters_in(tmp_path / "english")) == {"es", "pos"}
+
+
 def test_a_language_adapter_is_routed_through_what_it_was_trained_on(model, text, tmp_path):
     from calque.adapterrouter import AdapterRouter
 

@@ -156,7 +156,7 @@ def align_language_adapters(
         }
         return Learnt(data, ways.without, scores, {"source": source, "together": trained, "steps": report.steps})
 
-    seconds = train_in_place(model, of, options, train, output=output, resume=resume, reporter=reporter)
+    seconds = train_in_place(model, of, options, train, on=on, output=output, resume=resume, reporter=reporter)
     reports[0].seconds = seconds
     return reports[0]
 

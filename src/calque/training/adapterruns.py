@@ -73,6 +73,7 @@ def train_in_place(
     options: LoopOptions,
     train: Callable[[list[str], Path, bool], Learnt],
     *,
+    on: Mapping[str, Setup] | None,
     output: str | Path | None,
     resume: bool,
     reporter: Reporter,
@@ -81,6 +82,7 @@ def train_in_place(
 
     :param of: language → adapter.
     :param train: gets the adapters' names, a folder for the run, and whether what lies there is kept for going on.
+    :param on: the adapters under them, by language.
     :param output: a model's folder, as for :func:`calque.training.adapters.train_task_adapter`.
     :raises TrainingError: where an adapter is a fusion, or the output is no place for these.
     """
@@ -89,7 +91,7 @@ def train_in_place(
     for name in trained:
         if model.adapters.config(name).role == "fusion":
             raise TrainingError(f"'{name}' is a fusion: it is trained on labels, not on text")
-    check_target(model, target, trained[0])
+    check_target(model, target, trained[0], (on or {}).values())
     began = time.monotonic()
     kept = {name: (model.adapters.state(name), copy.deepcopy(model.adapters.config(name))) for name in trained}
     try:

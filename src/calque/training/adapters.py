@@ -23,12 +23,13 @@ from pathlib import Path
 
 import torch
 
-from calque.adapters import FOLDER, AdapterConfig, adapters_in
+from calque.adapters import FOLDER, WEIGHTS_FILE, AdapterConfig, adapters_in
 from calque.config import TaskConfig, is_calque_model
 from calque.errors import ModelError, TrainingError
 from calque.models.adapters import Adapters, Setup, Wanted
 from calque.models.adapters.fingerprint import fingerprint
 from calque.models.adapters.heads import owner
+from calque.models.adapters.store import read_tensors
 from calque.models.encoder import Encoder
 from calque.models.heads import Head, WordHead
 from calque.models.model import Model
@@ -90,7 +91,7 @@ def train_task_adapter(
     held = as_files(validation, "validation") if validation is not None and validation != "none" else {}
     check_languages(below, {**as_files(train_data, "train"), **held})
     target = Path(output).expanduser() if output is not None else None
-    check_target(model, target, name)
+    check_target(model, target, name, below.values())
     before = (adapters.state(name), copy.deepcopy(adapters.head(name)), copy.deepcopy(config))
     began = time.monotonic()
     try:
@@ -170,12 +171,17 @@ def _below(adapters: Adapters, name: str, on: On) -> dict[str, Setup]:
     return found
 
 
+def _with_members(adapters: Adapters, setups: Iterable[Setup]) -> list[str]:
+    """Adapters that sentences go through, those that are part of a fusion as well."""
+    return [name for setup in setups for one in setup for name in (one, *adapters.config(one).members)]
+
+
 def check_under(adapters: Adapters, trained: Collection[str], setups: Iterable[Setup]) -> None:
     """Refuse adapters under those that are trained which are trained as well, themselves or in a fusion.
 
     :raises TrainingError: naming one.
     """
-    read = [name for setup in setups for one in setup for name in (one, *adapters.config(one).members)]
+    read = _with_members(adapters, setups)
     found = next((name for name in trained if name in read), None)
     if found is not None:
         more = ", or under what is trained together with it: train it first" if len(trained) > 1 else ""
@@ -276,9 +282,10 @@ def training_name(target: Path | None, name: str) -> Path | None:
     return None if target is None else target.with_name(f"{target.name}.{name}")
 
 
-def check_target(model: Model, target: Path | None, name: str) -> None:
+def check_target(model: Model, target: Path | None, name: str, under: Iterable[Setup]) -> None:
     """Refuse an output that is no place for this adapter, before anything is trained.
 
+    :param under: what it is trained on: adapters that are there by these names must be the same.
     :raises TrainingError: with the way out.
     """
     if target is None or not target.exists() or (target.is_dir() and not any(target.iterdir())):
@@ -294,6 +301,17 @@ def check_target(model: Model, target: Path | None, name: str) -> None:
             f"--output {target}: the model there has another encoder than the one that adapter '{name}' is trained on: "
             "give that model with --model, or another --output"
         )
+    found = adapters_in(target)
+    for one in _with_members(model.adapters, [*under, (name,)]):
+        if one != name and one in found and not _same(model.adapters.state(one), read_tensors(found[one] / WEIGHTS_FILE)):
+            raise TrainingError(
+                f"--output {target}: its adapter '{one}' is another than the one that '{name}' is trained on: "
+                "give another --output"
+            )
+
+
+def _same(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(t.cpu(), theirs[key]) for key, t in ours.items())
 
 
 def save_into(model: Model, target: Path, name: str) -> None:

@@ -91,7 +91,7 @@ def train_language_adapters(
         reports.append(report)
         return Learnt(data, ways.without, _scores(report), {"head": report.head, "together": trained, "steps": report.steps})
 
-    seconds = train_in_place(model, of, options, train, output=output, resume=resume, reporter=reporter)
+    seconds = train_in_place(model, of, options, train, on=on, output=output, resume=resume, reporter=reporter)
     reports[0].seconds = seconds
     return reports[0]
 
