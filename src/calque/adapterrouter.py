@@ -2,8 +2,8 @@
 
 Choices and trade-offs
 - ``auto`` takes the adapter with a head that was trained on the sentence's language (with what lay under it in training). Where
-  there is none such, it takes the language's own adapter, for the heads of the model; a model without heads has no use for it.
-  ``auto,pos`` takes language adapters, with ``pos`` on top: zero-shot transfer (MAD-X).
+  there is none such, it takes the language's own adapter (likewise), for the heads of the model; a model without heads has no use
+  for it. ``auto,pos`` takes language adapters, with ``pos`` on top: zero-shot transfer (MAD-X).
 - Of several that would serve a language none is guessed, but a fusion goes before its members: a sentence of that language is an
   error that names them.
 - A language without an adapter goes the way it is told to: through the ``nearest`` language's (by family and typology,
@@ -113,16 +113,21 @@ def _by_language(configs: Mapping[str, AdapterConfig], *, heads: bool, alone: bo
     if heads:
         within = {member for config in configs.values() if config.head is not None for member in config.members}
         for config in configs.values():
-            under = config.training.get("under", {})
             for lang in config.languages if config.head is not None and config.name not in within else ():
-                found.setdefault(lang, []).append((*under.get(lang, under.get("*", ())), config.name))
+                found.setdefault(lang, []).append(_as_trained(config, lang))
     if alone or not found:
         taken = set(found)
         for config in configs.values():
             for lang in config.languages if config.role == "language" else ():
                 if lang not in taken:
-                    found.setdefault(lang, []).append((config.name,))
+                    found.setdefault(lang, []).append(_as_trained(config, lang))
     return found
+
+
+def _as_trained(config: AdapterConfig, lang: str) -> Setup:
+    """An adapter on top of those that it was trained on, for a language."""
+    under = config.training.get("under", {})
+    return (*under.get(lang, under.get("*", ())), config.name)
 
 
 def _mean_of(configs: Mapping[str, AdapterConfig], names: Sequence[str], mean: Callable[[Sequence[str]], str] | None) -> Setup:

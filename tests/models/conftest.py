@@ -266,7 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self._known(match[1], match[2]):
                 files = self._info(match[1], match[2])["siblings"]
                 self._json([{"type": "file", "path": f["rfilename"], "size": f["size"], "oid": "0" * 40} for f in files])
-        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/((?:refs/pr/)?[^/]+)/(.+)", path):
             if self._known(match[1], match[2]):
                 self._send_file(match[1], match[2], match[3], body=body)
         else:

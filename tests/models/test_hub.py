@@ -386,6 +386,36 @@ def test_an_interrupted_download_of_a_model_goes_on(fake_hub: FakeHub, checkpoin
     assert Model.load("me/m").tag([["a"]]) == model.eval().tag([["a"]])
 
 
+@pytest.mark.parametrize("kind", ["bottleneck", "lora"])
+def test_an_adapter_comes_from_the_hub_and_then_from_the_cache(
+    fake_hub: FakeHub, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    from huggingface_hub import constants
+
+    model = Model.load(checkpoint("bert"))
+    if kind == "lora":
+        pytest.importorskip("peft")
+        model.add_adapter("es", kind="lora", r=2, target_modules=["query"])
+        model.export_adapter("es", tmp_path / "es")
+        weights = "adapter_model.safetensors"
+    else:
+        model.add_adapter("es", adapter_size=64)
+        model.save_adapter("es", tmp_path / "es")
+        weights = "adapter.safetensors"
+    fake_hub.add("me/es", tmp_path / "es", revision="refs/pr/1")
+    fake_hub.truncate.add(weights)
+    with pytest.raises(ModelError):
+        model.load_adapter("me/es@refs/pr/1", "again")
+    fake_hub.truncate.clear()
+    model.load_adapter("me/es@refs/pr/1", "again")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    asked = len(fake_hub.requests)
+    model.load_adapter("me/es@refs/pr/1", "offline")
+    assert len(fake_hub.requests) == asked
+    for name in ("again", "offline"):
+        assert all(t.equal(model.adapters.state("es")[key]) for key, t in model.adapters.state(name).items())
+
+
 def test_a_model_is_pushed_in_one_commit(fake_hub: FakeHub, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Model.load(checkpoint("bert"))
     model.add_head("pos", UPOS)

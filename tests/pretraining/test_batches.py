@@ -95,6 +95,15 @@ def test_a_pair_knows_which_words_are_linked() -> None:
     assert linked == {(4, 4), (3, 3), (2, 2), (0, 0)}
 
 
+def test_a_source_sentence_that_is_too_long_is_no_other_side() -> None:
+    english, spanish = made([[1, 9], [1, 1]]), made([[1], [1]], links=[0, 2], source=[0, 1], base=100)
+    sampler = Sampler({"en": english, "es": spanish}, {"en": 1.0, "es": 1.0}, longest=5)
+    made_pair = sampler.with_source(sampler.build(np.array([[1, 0], [1, 1]])), joined=False)
+    assert made_pair is not None and made_pair[1] is not None
+    assert made_pair[0].source.tolist() == [1]
+    assert made_pair[1].ids.shape == (1, 4)
+
+
 def test_joined_rows_hold_both_sides() -> None:
     english, spanish = made([[1, 1]]), made([[2]], links=[0], source=[0], base=100)
     sampler = Sampler({"en": english, "es": spanish}, {"en": 1.0, "es": 1.0})

@@ -99,6 +99,20 @@ def test_only_the_lower_layers_are_taken_over(corpora: Path, english: Path, tmp_
         run_pretraining(options(corpora, init=str(english), layers=3), tmp_path / "more")
 
 
+@pytest.mark.parametrize("objectives", ["distil=1", "mlm=1,tlm=1", "align=1,sentence=1"])
+def test_sentences_that_the_window_does_not_hold_are_left_out(
+    corpora: Path, english: Path, tmp_path: Path, objectives: str
+) -> None:
+    lines = [[word for s in sentences(12, seed) for word in s][:70] for seed in range(20)]  # the encoder reads 64 pieces
+    (tmp_path / "text" / "long").mkdir(parents=True)
+    for lang, said in (("en", lines), ("fr", [translate(s) for s in lines])):
+        text = "".join(" ".join(s) + "\n" for s in said) + (corpora / "tales" / f"{lang}.txt").read_text(encoding="utf-8")
+        (tmp_path / "text" / "long" / f"{lang}.txt").write_text(text, encoding="utf-8")
+    told = options(corpora, text=(tmp_path / "text",), init=str(english), objectives=objectives, steps=30, batch_pieces=1024)
+    done = run_pretraining(told, tmp_path / "out")
+    assert done.pieces > 0 and (tmp_path / "out" / "config.json").is_file()
+
+
 @pytest.mark.parametrize("trim", [False, True])
 def test_the_encoder_of_a_saved_model_can_be_taken_over(
     corpora: Path, english: Path, multilingual: Path, tmp_path: Path, trim: bool

@@ -189,6 +189,37 @@ def test_what_an_adapter_stands_on_comes_along_into_the_output(model, treebanks,
     assert set(adapters_in(tmp_path / "english")) == {"es", "pos"}
 
 
+@pytest.mark.parametrize("kind", ["labels", "text"])
+def test_an_output_with_another_adapter_under_that_name_is_refused(kind, model, text, treebanks, tmp_path):
+    model.add_adapter("es", adapter_size=8)
+    model.save_adapter("es", tmp_path / "english" / "adapters" / "es")
+    data = ({"es": treebanks["es"]},) if kind == "labels" else ()
+    options = {"on": "es", "output": tmp_path / "english", "epochs": 0.1, "progress": False}
+    options |= {"text": {"es": text["es"]}} if kind == "text" else {}
+    model.train_adapter("pos", *data, **options)  # the same one is there
+    model.adapters.set_weights("es", {key: t + 0.1 for key, t in model.adapters.state("es").items()})
+    with pytest.raises(TrainingError, match="english: its adapter 'es' is another than the one that 'more' is trained on"):
+        model.train_adapter("more", *data, **options)
+    assert set(adapters_in(tmp_path / "english")) == {"es", "pos"}
+
+
+def test_a_language_adapter_is_routed_through_what_it_was_trained_on(model, text, tmp_path):
+    from calque.adapterrouter import AdapterRouter
+
+    model.add_adapter("romance", adapter_size=8, invertible=True)
+    made = model.train_adapter(
+        "es", text={"es": text["es"]}, on={"es": "romance"}, output=tmp_path / "m", epochs=1, progress=False
+    )
+    assert made.below == ["romance"]
+    assert made.training["under"] == {"es": ["romance"]}
+    assert set(adapters_in(tmp_path / "m")) == {"romance", "es"}
+    configs = Model.load(tmp_path / "m").adapter_configs
+    assert AdapterRouter(configs, headed=True)("es") == ("romance", "es")
+    assert AdapterRouter({**configs, "pos": AdapterConfig("pos")}, then=["pos"])("es") == ("romance", "es", "pos")
+    model.train_adapter("es", text={"es": text["es"]}, epochs=1, progress=False)
+    assert AdapterRouter(model.adapter_configs, headed=True)("es") == ("es",)
+
+
 def test_an_exported_model_of_another_encoder_is_no_output(model, treebanks, tmp_path):
     from calque.runtime.export import export
 
@@ -212,6 +243,9 @@ def test_another_encoders_folder_is_no_output(model, treebanks, tmp_path):
     [
         ({"freeze_backbone": True}, "--freeze-backbone is about training the encoder"),
         ({"keep_start": 0.2}, "--keep-start is about training the encoder"),
+        ({"layer_decay": 0.5}, "--layer-decay is about training the encoder"),
+        ({"code_switch": 2.0}, "--code-switch takes its words from bilingual lists"),
+        ({"task": "embed", "teacher": "mini"}, "sentence vectors go through no adapter"),
         ({"epochs": -1}, "--epochs -1: must be above 0"),
         ({"no_such": 1}, "no option 'no_such' here"),
         ({"on": "ca"}, "no adapter 'ca'"),
@@ -233,6 +267,27 @@ def test_options_that_mean_nothing_are_refused_and_change_nothing(options, messa
     assert all(torch.equal(weights[k], t) for k, t in model.adapters.state("es").items())
     assert model.adapters.configs["es"].head is None
     assert model.tasks == ["pos"]
+
+
+@pytest.mark.parametrize(("of", "on"), [({"es": "es"}, "es"), ({"es": "es"}, "es+ca"), ({"es": "es", "en": "ca"}, "ca")])
+def test_what_is_trained_on_text_lies_under_nothing_that_is(of, on, encoder, text):
+    from calque.training.language_adapters import TextOptions, train_language_adapters
+
+    model = Model.load(encoder)
+    for name in ("es", "ca"):
+        model.add_adapter(name, adapter_size=8)
+    model.fuse(["es", "ca"])
+    before, options = {name: model.adapters.state(name) for name in ("es", "ca")}, TextOptions(epochs=1, head_part=0.9)
+    with pytest.raises(TrainingError, match=f"'{'ca' if on == 'ca' else 'es'}' cannot lie under itself"):
+        train_language_adapters(model, of, {lang: text[lang] for lang in of}, options, on={"es": (on,)})
+    assert all(torch.equal(t, model.adapters.state(name)[key]) for name in before for key, t in before[name].items())
+
+
+def test_a_head_under_an_active_adapter_with_its_own_is_not_trained(model, treebanks):
+    model.train_adapter("es", {"es": treebanks["es"]}, **NOTHING)
+    model.use_adapter("es")
+    with pytest.raises(TrainingError, match="adapter 'es' is active and has a pos head of its own"):
+        calque.fine_tune(model, {"es": treebanks["es"]}, epochs=0.1, freeze_backbone=True, progress=False)
 
 
 def test_a_run_that_fails_leaves_no_adapter_behind(model, treebanks, tmp_path):
@@ -372,6 +427,23 @@ def test_dropout_is_for_the_training_alone(model, treebanks):
     model.train_adapter("es", {"es": treebanks["es"]}, dropout=0.5, **{**QUICK, "epochs": 1})
     assert [m.p for m in model.encoder.modules() if isinstance(m, torch.nn.Dropout)] == before
     assert 0.5 not in before
+
+
+def test_dropout_that_t5_keeps_as_a_number_comes_back_too(encoder, treebanks, tmp_path):
+    from transformers import T5Config, T5EncoderModel
+
+    config = T5Config(vocab_size=200, d_model=32, d_ff=64, num_layers=2, num_heads=2, d_kv=16, dropout_rate=0.1, pad_token_id=1)
+    T5EncoderModel(config).save_pretrained(tmp_path / "t5")
+    (tmp_path / "t5" / "tokenizer.json").write_bytes((Path(encoder) / "tokenizer.json").read_bytes())
+    model = Model.load(tmp_path / "t5")
+
+    def rates():
+        return [m.dropout for m in model.encoder.modules() if isinstance(getattr(m, "dropout", None), float)]
+
+    assert 0.1 in rates()
+    before = rates()
+    model.train_adapter("es", {"es": treebanks["es"]}, dropout=0.5, **NOTHING)
+    assert rates() == before
 
 
 def test_damaged_text_is_an_error_with_its_file(model, tmp_path):

@@ -123,6 +123,8 @@ def test_out_to_adapterhub_and_back(folder, tmp_path):
         (("es,ca", "--text", "{text}"), "one a language and called as it is"),
         (("x", "--train", "{es}", "--on", "nn=none"), "no adapter 'none'"),
         (("x", "--train", "{es}", "--on", "nn=en"), "adapters under nn are given"),
+        (("x", "--train", "{es}", "--on", "en", "--on", "es"), "--on is given twice, .* a stack is one --on en,es"),
+        (("x", "--train", "{es}", "--on", "es=en", "--on", "es=es"), "--on es= is given twice, .* a stack is one --on es=en,es"),
         (("x", "--text", "{text}", "--on", "nn=en"), "adapters under nn are given"),
         (("x", "--train", "{es}", "--placement", "above"), "placement 'above'"),
         (("x", "--text", "{text}", "--learning-rate", "7"), "--learning-rate 7: must be above 0 and at most 1"),

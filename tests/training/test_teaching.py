@@ -111,6 +111,24 @@ def retrain(teacher: Path) -> None:
     model.encoder.backbone.save_pretrained(teacher)
 
 
+def test_what_the_teacher_said_is_kept_where_there_is_no_checkpoint_yet(
+    encoder: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from calque.training import loop
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    step, more = loop._step, {"task": "embed", "teacher": str(encoder), "epochs": 1.0, "output": tmp_path / "m", **FAST}
+    monkeypatch.setattr(loop, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(encoder, {"es": pairs}, **more)
+    monkeypatch.setattr(loop, "_step", step)
+    monkeypatch.setattr(teaching, "_asked", lambda *_, **__: pytest.fail("the teacher was asked again"))
+    fine_tune(encoder, {"es": pairs}, **more)
+    assert not (tmp_path / "m.training").exists()
+
+
 def test_a_run_does_not_go_on_with_a_teacher_that_was_trained_anew(
     encoder: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

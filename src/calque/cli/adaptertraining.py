@@ -219,6 +219,10 @@ def under(model: Model, on: list[str] | None) -> dict[str, tuple[str, ...]]:
             from calque.languages import normalize
 
             lang = normalize(lang)
+        if lang in found:
+            option = f"--on {lang}=" if sign else "--on "
+            told = f"{option}{','.join(found[lang])},{names}"
+            raise TrainingError(f"{option.rstrip()} is given twice, and counts once: a stack is one {told} (lowest first)")
         found[lang] = model.adapters.check(names)
     return found
 

@@ -30,6 +30,9 @@ from calque.runtime.packing import PACKED
 __all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokenizer", "resolve"]
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", PACKED)
+ADAPTER_WEIGHTS = (  # of calque and AdapterHub, and of peft
+    *(f"{name}.{kind}" for kind in ("safetensors", "bin") for name in ("adapter", "pytorch_adapter", "adapter_model")),
+)
 _TOKENIZERS = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
 _SMALL = (
     *_TOKENIZERS,
@@ -132,20 +135,24 @@ def fetch_adapter(name: str | Path, *, revision: str | None = None) -> Path:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
-    if str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
+    bare, _, at = str(name).partition("@")
+    if bare.count("/") != 1 or bare.startswith((".", "/", "~")):
         raise ModelError(f"{name}: no such folder, and no id on the Hub (org/name)")
     from calque.models.download import Source
 
-    bare, _, at = str(name).partition("@")
     source = Source(bare, revision or at or None, str(name))
     try:
         path = source.file("adapter_config.json")
     except ModelError:
         path = source.file("config.json")  # one of calque's own
+    if any((path.parent / weights).is_file() for weights in ADAPTER_WEIGHTS):
+        return path.parent
     sizes = source.listing(path.parent.name)
     wanted = [f for f in sizes if "/" not in f and f.endswith((".json", ".safetensors", ".bin"))]
     safe = any(f.endswith(".safetensors") for f in wanted)
-    source.download({f: sizes[f] for f in wanted if not (safe and f.endswith(".bin"))}, commit=path.parent.name)
+    wanted = [f for f in wanted if not (safe and f.endswith(".bin"))]
+    wanted.sort(key=lambda f: f in ADAPTER_WEIGHTS)  # last: where they are, all is
+    source.download({f: sizes[f] for f in wanted}, commit=path.parent.name)
     return path.parent
 
 

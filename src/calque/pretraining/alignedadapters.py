@@ -147,16 +147,16 @@ def align_language_adapters(
     reports: list[PairReport] = []
 
     def train(trained: list[str], folder: Path, resumable: bool) -> Learnt:
-        ways = ways_of(of, on)
+        ways = ways_of(model.adapters, of, on)
         report, data = _train(model, ways, trained, files, source, options, folder if resumable else None, reporter)
         reports.append(report)
         scores = {
             lang: {"task": "links", "metric": "cosine", "value": round(after, 4), "without": round(before, 4)}
             for lang, (before, after) in report.nearness.items()
         }
-        return Learnt(data, scores, {"source": source, "together": trained, "steps": report.steps})
+        return Learnt(data, ways.without, scores, {"source": source, "together": trained, "steps": report.steps})
 
-    seconds = train_in_place(model, of, options, train, output=output, resume=resume, reporter=reporter)
+    seconds = train_in_place(model, of, options, train, on=on, output=output, resume=resume, reporter=reporter)
     reports[0].seconds = seconds
     return reports[0]
 

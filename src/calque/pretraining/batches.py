@@ -20,6 +20,7 @@ from calque.pretraining.sentences import Sentences
 from calque.pretraining.vocabulary import END, PAD, START
 
 ROUND_PIECES = 1_500_000  # drawn together, then sorted by length
+LONGEST = 126  # pieces of a sentence
 JITTER = 0.08  # of the length, so that batches differ between rounds
 
 
@@ -46,7 +47,7 @@ class Sampler:
     :param languages: language → its sentences.
     :param weights: how much of each language, in pieces; need not add up to 1.
     :param batch_pieces: pieces a batch, padding included.
-    :param longest: pieces of a sentence at most; longer ones are left out.
+    :param longest: pieces of a sentence at most; longer ones are left out, and so are translations of such.
     :param linked: only sentences with a linked word (what distillation learns from); otherwise all.
     :param source: the language that the others are linked to.
     :param vocabulary: pieces in all.
@@ -59,14 +60,14 @@ class Sampler:
         weights: Mapping[str, float],
         *,
         batch_pieces: int = 4096,
-        longest: int = 126,
+        longest: int = LONGEST,
         linked: bool = True,
         source: str = "en",
         vocabulary: int = 0,
         seed: int = 0,
     ) -> None:
         self.names = sorted(languages)
-        self.batch_pieces, self.seed, self.vocabulary = batch_pieces, seed, vocabulary
+        self.batch_pieces, self.longest, self.seed, self.vocabulary = batch_pieces, longest, seed, vocabulary
         self.data = [languages[name] for name in self.names]
         self.lengths = [s.lengths() for s in self.data]
         self.usable = [
@@ -157,6 +158,8 @@ class Sampler:
         """
         known = (batch.source >= 0) & (batch.rows[:, 0] != self.source) & (batch.source < len(self.at_source))
         known[known] = self.at_source[batch.source[known]] >= 0
+        if self.source >= 0:
+            known[known] = self.lengths[self.source][self.at_source[batch.source[known]]] <= self.longest
         _, once = np.unique(np.where(known, batch.source, -1), return_index=True)
         chosen = np.array([k for k in sorted(once) if known[k]], dtype=np.int64)
         if not len(chosen):

@@ -27,8 +27,9 @@ from tokenizers import Tokenizer
 from calque.errors import DataError, ModelError, TrainingError
 from calque.formats.conllu import read_conllu
 from calque.formats.lexicon import read_lexicon
+from calque.models.architectures import window
 from calque.pretraining import steps
-from calque.pretraining.batches import Sampler
+from calque.pretraining.batches import LONGEST, Sampler
 from calque.pretraining.folders import check_output_folder, claim, clear, finish, read_log, work_folder
 from calque.pretraining.loop import Plan, State, pretrain_loop, saved_state
 from calque.pretraining.model import new_backbone, save_encoder, with_vocabulary
@@ -225,10 +226,6 @@ def train_student(
     data = steps.load_sentences(work, named)
     linked = set(options.weights) == {"distil"} and not options.trim
     sizes = {lang: float((s.links >= 0).sum()) if linked else float(len(s.pieces)) for lang, s in data.items()}
-    sampler = Sampler(
-        data, shares(sizes, options.sampling), batch_pieces=options.batch_pieces, linked=linked, source=options.source,
-        vocabulary=tokenizer.get_vocab_size(), seed=options.seed,
-    )  # fmt: skip
     if options.init:
         backbone = with_vocabulary(
             encoder_folder(options.init), options.init, start_table(options, work, tokenizer), layers=options.layers
@@ -236,6 +233,12 @@ def train_student(
     else:
         torch.manual_seed(options.seed)  # PyTorch's own seed is another in every process
         backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers or LAYERS, width=options.width)
+    room = window(backbone.config.to_dict(), options.init or "the new encoder")
+    longest = (room - 3) // 2 if options.weights.get("tlm") else room - 2  # beside the special pieces; tlm joins two
+    sampler = Sampler(
+        data, shares(sizes, options.sampling), batch_pieces=options.batch_pieces, longest=min(LONGEST, longest), linked=linked,
+        source=options.source, vocabulary=tokenizer.get_vocab_size(), seed=options.seed,
+    )  # fmt: skip
     depth = int(backbone.config.num_hidden_layers)
     layers = teacher.student_layers(depth) if teacher else (depth,)
     rate, embedding_rate = options.rates

@@ -18,10 +18,10 @@ import torch
 
 from calque.adapters import FOLDER, AdapterConfig
 from calque.errors import TrainingError
-from calque.models.adapters import Setup
+from calque.models.adapters import Adapters, Setup
 from calque.models.model import Model
 from calque.training.adapterloop import LoopOptions, Ways
-from calque.training.adapters import check_languages, check_target, save_into, training_name
+from calque.training.adapters import check_languages, check_target, check_under, save_into, training_name
 from calque.training.finetune import run_folder
 from calque.training.mixtures import generator
 from calque.training.progress import Reporter
@@ -56,11 +56,13 @@ class Learnt:
     """What a run tells of its adapters.
 
     :ivar data: where each file comes from.
+    :ivar under: the adapters that lay under them, by language.
     :ivar scores: by language: task, metric, value with the adapter, and without.
     :ivar training: what else belongs into their configs.
     """
 
     data: list[dict[str, Any]]
+    under: Mapping[str, Setup]
     scores: dict[str, dict[str, Any]]
     training: dict[str, Any]
 
@@ -71,6 +73,7 @@ def train_in_place(
     options: LoopOptions,
     train: Callable[[list[str], Path, bool], Learnt],
     *,
+    on: Mapping[str, Setup] | None,
     output: str | Path | None,
     resume: bool,
     reporter: Reporter,
@@ -79,6 +82,7 @@ def train_in_place(
 
     :param of: language → adapter.
     :param train: gets the adapters' names, a folder for the run, and whether what lies there is kept for going on.
+    :param on: the adapters under them, by language.
     :param output: a model's folder, as for :func:`calque.training.adapters.train_task_adapter`.
     :raises TrainingError: where an adapter is a fusion, or the output is no place for these.
     """
@@ -87,7 +91,7 @@ def train_in_place(
     for name in trained:
         if model.adapters.config(name).role == "fusion":
             raise TrainingError(f"'{name}' is a fusion: it is trained on labels, not on text")
-    check_target(model, target, trained[0])
+    check_target(model, target, trained[0], (on or {}).values())
     began = time.monotonic()
     kept = {name: (model.adapters.state(name), copy.deepcopy(model.adapters.config(name))) for name in trained}
     try:
@@ -121,14 +125,15 @@ def checked_names(names: str | Mapping[str, str], files: Mapping[str, Any], what
     return of
 
 
-def ways_of(of: Mapping[str, str], on: Mapping[str, Setup] | None) -> Ways:
+def ways_of(adapters: Adapters, of: Mapping[str, str], on: Mapping[str, Setup] | None) -> Ways:
     """Each language's way, without and with its adapter.
 
     :param on: the adapters under them, by language (``"*"``: any other language).
-    :raises TrainingError: for those of a language that there is no data of.
+    :raises TrainingError: for those of a language that there is no data of, and such as are trained themselves.
     """
     under = on or {}
     check_languages(under, of)
+    check_under(adapters, list(dict.fromkeys(of.values())), under.values())
     return Ways({lang: tuple(under.get(lang, under.get("*", ()))) for lang in of}, of)
 
 
@@ -153,6 +158,8 @@ def _describe(
 
     config.role = "language"
     config.languages = sorted({*config.languages, *(lang for lang in languages if lang != "und")})
+    under = {lang: list(setup) for lang in languages if (setup := learnt.under[lang])}
+    config.below = sorted({name for setup in under.values() for name in setup})
     config.licence = options.licence
     config.data = [d for d in learnt.data if d["language"] in languages]
     config.base = config.base or model.encoder.repo or model.encoder.name
@@ -162,6 +169,7 @@ def _describe(
         "versions": {"calque": __version__, "torch": str(torch.__version__), "transformers": transformers.__version__},
         "options": options.fingerprint(),
         **{key: value for key, value in learnt.training.items() if key != "together"},
+        "under": under,
         "together with": [n for n in learnt.training.get("together", ()) if n != config.name],
         "seconds": round(seconds, 1),
     }

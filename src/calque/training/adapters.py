@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,23 +23,25 @@ from pathlib import Path
 
 import torch
 
-from calque.adapters import FOLDER, AdapterConfig, adapters_in
+from calque.adapters import FOLDER, WEIGHTS_FILE, AdapterConfig, adapters_in
 from calque.config import TaskConfig, is_calque_model
 from calque.errors import ModelError, TrainingError
 from calque.models.adapters import Adapters, Setup, Wanted
 from calque.models.adapters.fingerprint import fingerprint
 from calque.models.adapters.heads import owner
+from calque.models.adapters.store import read_tensors
 from calque.models.encoder import Encoder
 from calque.models.heads import Head, WordHead
 from calque.models.model import Model
 from calque.models.treehead import TreeHead
+from calque.training import teaching
 from calque.training.checkpoints import weights_digest
 from calque.training.corpus import Data, as_files
 from calque.training.decisions import explain, new_report, prepare_run, tags
 from calque.training.device import choose_device
 from calque.training.finetune import choose, measure_source, run_folder
 from calque.training.loop import Run, train
-from calque.training.optimiser import set_dropout
+from calque.training.optimiser import RATES, set_dropout
 from calque.training.options import Options, default_epochs
 from calque.training.prepare import Prepared, Start, prepare_data, window_pieces
 from calque.training.progress import Reporter
@@ -48,7 +50,7 @@ from calque.training.report import Report
 On = Wanted | Mapping[str, Wanted]
 _ENCODER_ONLY = (
     "freeze_backbone", "cache", "cache_limit", "language_token", "treebank_token", "layer_mix", "word_features", "lexical_warmup",
-    "keep_start", "freeze_embeddings",
+    "keep_start", "freeze_embeddings", "layer_decay",
 )  # fmt: skip
 
 
@@ -89,7 +91,7 @@ def train_task_adapter(
     held = as_files(validation, "validation") if validation is not None and validation != "none" else {}
     check_languages(below, {**as_files(train_data, "train"), **held})
     target = Path(output).expanduser() if output is not None else None
-    check_target(model, target, name)
+    check_target(model, target, name, below.values())
     before = (adapters.state(name), copy.deepcopy(adapters.head(name)), copy.deepcopy(config))
     began = time.monotonic()
     try:
@@ -135,8 +137,9 @@ def frozen(model: Model) -> Iterator[None]:
 @contextmanager
 def kept_dropout(model: Model, rate: float | None) -> Iterator[None]:
     """The encoder with another dropout inside the block; None: as it is."""
-    names = ("p", "attention_dropout", "dropout_rate", "dropout_prob")
-    before = [(m, n, getattr(m, n)) for m in model.encoder.modules() for n in names if isinstance(getattr(m, n, None), float)]
+    before = [
+        (m, n, getattr(m, n)) for m in model.encoder.modules() for n in ("p", *RATES) if isinstance(getattr(m, n, None), float)
+    ]
     set_dropout(model, rate)
     try:
         yield
@@ -148,6 +151,10 @@ def kept_dropout(model: Model, rate: float | None) -> Iterator[None]:
 def _check_options(options: Options) -> None:
     if len(options.tasks) > 1:
         raise TrainingError(f"an adapter has one head: train one for each of {', '.join(options.tasks)}")
+    if options.task == teaching.TASK:
+        raise TrainingError("sentence vectors go through no adapter: train the model itself (calque train embed)")
+    if options.code_switch is not None:
+        raise TrainingError("--code-switch takes its words from bilingual lists, and an adapter is trained without: leave it out")
     plain = Options(task=options.task)
     for name in _ENCODER_ONLY:
         if getattr(options, name) != getattr(plain, name):
@@ -160,10 +167,25 @@ def _below(adapters: Adapters, name: str, on: On) -> dict[str, Setup]:
     """Language → the adapters under the one that is trained."""
     wanted: dict[str, Wanted] = dict(on) if isinstance(on, Mapping) else {"*": on}
     found = {lang: adapters.check(setup) if setup is not None else () for lang, setup in wanted.items()}
-    members = {member for setup in found.values() for one in setup for member in adapters.config(one).members}
-    if name in members or any(name in setup for setup in found.values()):
-        raise TrainingError(f"adapter '{name}' cannot lie under itself")
+    check_under(adapters, [name], found.values())
     return found
+
+
+def _with_members(adapters: Adapters, setups: Iterable[Setup]) -> list[str]:
+    """Adapters that sentences go through, those that are part of a fusion as well."""
+    return [name for setup in setups for one in setup for name in (one, *adapters.config(one).members)]
+
+
+def check_under(adapters: Adapters, trained: Collection[str], setups: Iterable[Setup]) -> None:
+    """Refuse adapters under those that are trained which are trained as well, themselves or in a fusion.
+
+    :raises TrainingError: naming one.
+    """
+    read = _with_members(adapters, setups)
+    found = next((name for name in trained if name in read), None)
+    if found is not None:
+        more = ", or under what is trained together with it: train it first" if len(trained) > 1 else ""
+        raise TrainingError(f"adapter '{found}' cannot lie under itself{more}")
 
 
 def check_languages(under: Iterable[str], data: Iterable[str]) -> None:
@@ -260,9 +282,10 @@ def training_name(target: Path | None, name: str) -> Path | None:
     return None if target is None else target.with_name(f"{target.name}.{name}")
 
 
-def check_target(model: Model, target: Path | None, name: str) -> None:
+def check_target(model: Model, target: Path | None, name: str, under: Iterable[Setup]) -> None:
     """Refuse an output that is no place for this adapter, before anything is trained.
 
+    :param under: what it is trained on: adapters that are there by these names must be the same.
     :raises TrainingError: with the way out.
     """
     if target is None or not target.exists() or (target.is_dir() and not any(target.iterdir())):
@@ -278,6 +301,17 @@ def check_target(model: Model, target: Path | None, name: str) -> None:
             f"--output {target}: the model there has another encoder than the one that adapter '{name}' is trained on: "
             "give that model with --model, or another --output"
         )
+    found = adapters_in(target)
+    for one in _with_members(model.adapters, [*under, (name,)]):
+        if one != name and one in found and not _same(model.adapters.state(one), read_tensors(found[one] / WEIGHTS_FILE)):
+            raise TrainingError(
+                f"--output {target}: its adapter '{one}' is another than the one that '{name}' is trained on: "
+                "give another --output"
+            )
+
+
+def _same(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(t.cpu(), theirs[key]) for key, t in ours.items())
 
 
 def save_into(model: Model, target: Path, name: str) -> None:

@@ -23,8 +23,8 @@ import torch
 from calque.errors import TrainingError
 from calque.models.model import Model
 from calque.tasks import TASKS
-from calque.training import keeping
-from calque.training.checkpoints import State, load_average
+from calque.training import keeping, teaching
+from calque.training.checkpoints import CURRENT, PREVIOUS, State, load_average
 from calque.training.corpus import Data
 from calque.training.decisions import explain, new_report, prepare_run
 from calque.training.exporting import export_path, export_trained
@@ -380,5 +380,5 @@ def run_folder(target: Path | None, resume: bool) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="calque-") as scratch:
             yield Path(scratch)
         return
-    with training_folder(target, resume=resume) as folder:
+    with training_folder(target, resume=resume, keep=(CURRENT, PREVIOUS, teaching.FILE)) as folder:
         yield folder

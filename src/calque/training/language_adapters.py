@@ -86,11 +86,12 @@ def train_language_adapters(
     reports: list[TextReport] = []
 
     def train(trained: list[str], folder: Path, resumable: bool) -> Learnt:
-        report, data = _train(model, ways_of(of, on), trained, files, options, folder if resumable else None, reporter)
+        ways = ways_of(model.adapters, of, on)
+        report, data = _train(model, ways, trained, files, options, folder if resumable else None, reporter)
         reports.append(report)
-        return Learnt(data, _scores(report), {"head": report.head, "together": trained, "steps": report.steps})
+        return Learnt(data, ways.without, _scores(report), {"head": report.head, "together": trained, "steps": report.steps})
 
-    seconds = train_in_place(model, of, options, train, output=output, resume=resume, reporter=reporter)
+    seconds = train_in_place(model, of, options, train, on=on, output=output, resume=resume, reporter=reporter)
     reports[0].seconds = seconds
     return reports[0]
 

@@ -24,6 +24,7 @@ from calque.training.options import Options, Schedule
 
 LARGE_EMBEDDINGS = 50_000_000  # parameters; from here on frozen by default, and so where they are most of an encoder
 MOST = 0.5
+RATES = ("dropout", "attention_dropout", "dropout_rate", "dropout_prob")  # of dropout, where it is no module but a number
 
 
 def freeze(model: Model, tasks: Collection[str], options: Options) -> list[str]:
@@ -52,7 +53,7 @@ def set_dropout_of(part: nn.Module, rate: float) -> None:
     for module in part.modules():
         if isinstance(module, nn.Dropout):
             module.p = rate
-        for name in ("dropout", "attention_dropout", "dropout_rate", "dropout_prob"):
+        for name in RATES:
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, rate)
 

@@ -22,6 +22,7 @@ from calque.config import TaskConfig
 from calque.conventions import language_of
 from calque.errors import CalqueError, FormatError, TrainingError
 from calque.models.adapters import Setup
+from calque.models.adapters.heads import owner
 from calque.models.heads import Head, grown, make_head
 from calque.models.model import Model
 from calque.pieces import WordPieces
@@ -178,6 +179,12 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
         names = ", ".join(fresh.adapters)
         reporter.say(f"its adapters ({names}) belong to the encoder as it was, and are left behind")
         fresh.drop_adapters()
+    for task in options.tasks if fresh.some_adapters is not None else ():
+        if (giver := owner(fresh.adapters, fresh.adapters.active, task)) is not None:
+            raise TrainingError(
+                f"adapter '{giver}' is active and has a {task} head of its own, and the model's would be trained: "
+                "use_adapter(None) first, or train the adapter"
+            )
     digest = weights_digest(fresh)
     there, reads = [task for task in options.tasks if task in fresh.heads], _reading(fresh)
     reporter.say(f"{name}: {sum(p.numel() for p in fresh.parameters()) / 1e6:,.1f} M parameters")
