@@ -400,6 +400,27 @@ def test_an_unfinished_run_is_not_gone_on_with_over_other_weights(encoder, text,
     model.train_adapter("es", text={"es": text["es"]}, **options, resume=False)
 
 
+def test_the_time_left_of_a_run_that_goes_on_counts_its_own_steps_alone(encoder, text, tmp_path, monkeypatch):
+    from calque.training.adapterloop import AdapterLoop
+    from calque.training.progress import TimeLeft
+
+    def cut(loop, state, *arguments):
+        if state.step == 5:
+            raise KeyboardInterrupt
+        step(loop, state, *arguments)
+
+    step, model, parts = AdapterLoop._step, Model.load(encoder), []
+    options = {"output": tmp_path / "m", "epochs": 2, "batch_words": 256, "checkpoint_seconds": 0.0, "progress": False}
+    monkeypatch.setattr(AdapterLoop, "_step", cut)
+    with pytest.raises(KeyboardInterrupt):
+        model.train_adapter("es", text={"es": text["es"]}, **options)
+    monkeypatch.setattr(AdapterLoop, "_step", step)
+    monkeypatch.setattr(TimeLeft, "step", lambda _, part, seconds: parts.append(part))
+    model.train_adapter("es", text={"es": text["es"]}, **options)
+    assert len(parts) > 5
+    assert parts[0] == pytest.approx(parts[1])
+
+
 def test_training_the_encoder_leaves_adapters_behind_and_says_so(model, treebanks, capfd):
     model.add_adapter("es")
     tuned = calque.fine_tune(model, {"es": treebanks["es"]}, epochs=0.1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import pytest
 
+from calque.training import progress
 from calque.training.progress import Reporter, TimeLeft, clock
 from calque.training.report import Report, Result, forgetting
 
@@ -140,3 +142,14 @@ def test_a_run_of_several_tasks_has_a_column_for_each():
     assert "upos.accuracy" in shown and "las" in shown
     (mean,) = [line for line in shown.splitlines() if "mean" in line]
     assert "90.00" in mean and "75.00" in mean
+
+
+def test_epochs_shorter_than_the_time_between_two_lines_are_told_of_too(monkeypatch):
+    reporter, stream = plain(monkeypatch, terminal=False)
+    now = [1.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    for epoch in range(10):
+        reporter.begin(epoch / 10)
+        now[0] += progress.PLAIN_SECONDS / 3
+        reporter.step(epoch / 10 + 0.05, 1.0, loss=1.0, words_per_second=9.0, evaluations_left=0.0)
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["25.0%", "55.0%", "85.0%"]

@@ -149,6 +149,7 @@ class AdapterLoop:
         with_them = self.ways.setups
         while not state.done:
             plan = plan_epoch(corpora, self.sizes, parts, budget=self.budget, seed=options.seed, epoch=state.epoch)
+            self.reporter.begin(self._done(state, len(plan)))
             while state.position < len(plan) and not state.done:
                 done = self._done(state, len(plan))
                 alone = bool(own) and done < self.head_part
@@ -176,7 +177,6 @@ class AdapterLoop:
         found = read_checkpoint(self.folder, named, optimiser, self.fingerprint) if self.folder is not None else None
         if found is not None:
             self.reporter.say(f"going on from step {found.step} of the unfinished run in {self.folder}")
-        self.reporter.begin(0.0)
         return found or State()
 
     def _done(self, state: State, batches: int) -> float:

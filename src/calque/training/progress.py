@@ -112,9 +112,9 @@ class Reporter:
             self._draw(done, self._text(loss, words_per_second, evaluations_left))
 
     def begin(self, done: float) -> None:
-        """Training starts (or goes on) with ``done`` of the run behind it."""
+        """An epoch starts (or goes on) with ``done`` of the run behind it."""
         self._done = done
-        self._last = time.monotonic()
+        self._last = self._last or time.monotonic()  # epochs may be shorter than what lies between two lines
 
     def evaluated(self, score: float, seconds: float, *, step: int, tasks: Mapping[str, float] | None = None) -> None:
         """An evaluation on validation data was made.
