@@ -67,6 +67,12 @@ class ModelConfig:
         found = self.word_features.get("languages")
         return [str(lang) for lang in found] if isinstance(found, list) else self.languages
 
+    @property
+    def restorable(self) -> bool:
+        """Whether this is an export that says where its weights are (:mod:`calque.runtime.restoring`)."""
+        section = self.extra.get("onnx")
+        return isinstance(section, dict) and all(isinstance(section.get(key), dict) for key in ("parameters", "architecture"))
+
     @classmethod
     def from_folder(cls, folder: Path | str) -> ModelConfig:
         """Read ``config.json`` of a calque model.
@@ -132,6 +138,13 @@ def is_calque_model(folder: Path | str) -> bool:
         return bool(json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")).get("format") == FORMAT)
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def is_export(folder: Path | str) -> bool:
+    """Whether a folder is an exported model, with a graph and no weights beside it that PyTorch would read."""
+    at = Path(folder)
+    plain = (at / "encoder").is_dir() or (at / "heads.safetensors").is_file()
+    return (at / "model.onnx").is_file() and not plain and is_calque_model(at)
 
 
 def is_routes(name: object) -> bool:

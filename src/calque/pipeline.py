@@ -275,9 +275,11 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
     from calque.runtime.session import ONNX_FILE, OnnxModel
 
     if name is None or str(name) == DEFAULT:
-        if backend == "torch":
-            raise ModelError("the embedded default has no PyTorch weights: train from the encoder it stands on, --model mini")
-        return OnnxModel.from_folder(bundled_folder(DEFAULT))
+        if revision is not None:
+            raise ModelError(f"{DEFAULT} comes with calque and has no revisions: leave revision={revision!r} out")
+        if backend != "torch":
+            return OnnxModel.from_folder(bundled_folder(DEFAULT))
+        name = DEFAULT
     folder = Path(name).expanduser()
     if backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
         return OnnxModel.from_folder(folder)

@@ -441,6 +441,7 @@ def test_a_refused_push_says_to_log_in(fake_hub: FakeHub, checkpoint: Checkpoint
         model.push_to_hub("me/m", token="hf_secret")
 
 
-def test_the_embedded_default_is_known_and_said_to_be_no_start_for_training() -> None:
-    with pytest.raises(ModelError, match="cannot be trained.*such as mini"):
-        hub.resolve("default")
+def test_the_embedded_default_is_a_name_and_has_no_revisions() -> None:
+    assert (hub.fetch(hub.resolve("default")) / "model.onnx").is_file()
+    with pytest.raises(ModelError, match="default comes with calque and has no revisions"):
+        hub.resolve("default@main")

@@ -166,6 +166,21 @@ def test_a_model_without_adapters_says_how_to_train_one(encoder, treebanks, tmp_
     assert "has no adapters yet" in adapters("list", tmp_path / "m")
     with pytest.raises(CalqueError, match="no model here"):
         adapters("list", tmp_path)
+    with pytest.raises(CalqueError, match="the embedded default has no adapters.*--model default"):
+        adapters("list", "default")
+
+
+def test_an_adapter_of_an_exported_model_goes_into_a_new_one(encoder, treebanks, tmp_path):
+    call("train", "pos", "--model", encoder, "--train", f"en={treebanks['en']}", "--epochs", "0.1", "-o", tmp_path / "m", "-q")
+    call("export", tmp_path / "m", "--output", tmp_path / "graph", "--quantise", "none")
+    told = ("train", "es", "--model", tmp_path / "graph", "--train", f"es={treebanks['es']}", "--epochs", "0.1", "--quiet")
+    with pytest.raises(CalqueError, match="an exported model, whose encoder is fixed: give --output"):
+        adapters(*told)
+    adapters(*told, "--output", tmp_path / "new")
+    assert set(adapters_in(tmp_path / "new")) == {"es"}
+    with pytest.raises(CalqueError, match="an exported model takes no adapters"):
+        adapters("import", tmp_path / "graph", tmp_path / "new" / "adapters" / "es")
+    assert not adapters_in(tmp_path / "graph")
 
 
 def test_a_model_whose_encoder_lies_elsewhere_takes_adapters_too(encoder, texts, tmp_path):

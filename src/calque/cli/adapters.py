@@ -197,8 +197,13 @@ def import_command(
 
 
 def _load(model: Path) -> Model:
+    from calque.config import is_export
     from calque.models import Model
 
+    if is_export(model):
+        raise CalqueError(
+            f"{model}: an exported model takes no adapters: put them into the one that it came from, and export that"
+        )
     return Model.from_pretrained(model)
 
 
@@ -218,7 +223,13 @@ def _common_task(model: Model, names: list[str]) -> str:
 def _configs(model: Path) -> list[tuple[Path, AdapterConfig]]:
     from calque.adapters import AdapterConfig, adapters_in
     from calque.config import ModelConfig
+    from calque.pipeline import DEFAULT
 
+    if str(model) == DEFAULT and not model.exists():
+        raise CalqueError(
+            "the embedded default has no adapters: a model with one is made by  calque adapters train NAME --model default "
+            "--train FILE --output DIR"
+        )
     ModelConfig.from_folder(model)  # says what is wrong with the folder
     return [(path, AdapterConfig.from_folder(path)) for path in adapters_in(model).values()]
 

@@ -241,8 +241,11 @@ class Adapted(nn.Module):
             if not config.training.get("temporary"):
                 self.save_adapter(name, folder / FOLDER / name)
 
-    def load_adapters(self, folder: Path) -> None:
-        """Put all adapters of a model's folder in, fusions after their members."""
-        found = adapters_in(folder)
-        for _, path in sorted(found.items(), key=lambda item: AdapterConfig.from_folder(item[1]).role == "fusion"):
-            self.load_adapter(path)
+    def load_adapters(self, folder: Path, *, base: str | None = None) -> None:
+        """Put all adapters of a model's folder in, fusions after their members.
+
+        :param base: fingerprint of an encoder whose adapters are taken too: the one that this was before it was rounded.
+        """
+        found = {path: AdapterConfig.from_folder(path) for path in adapters_in(folder).values()}
+        for path, config in sorted(found.items(), key=lambda item: item[1].role == "fusion"):
+            self.load_adapter(path, force=base is not None and config.fingerprint == base)

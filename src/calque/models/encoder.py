@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from calque.config import ModelConfig, is_calque_model
+from calque.config import ModelConfig, is_calque_model, is_export
 from calque.errors import MissingExtraError, ModelError
 from calque.models import hub, spm
 from calque.models.architectures import check_architecture, window
@@ -70,6 +70,10 @@ class Encoder(nn.Module):
         folder = hub.fetch(resolved)
         at = folder / "encoder" if (folder / "encoder" / "config.json").is_file() else folder
         if at is folder and is_calque_model(folder):  # its encoder stayed on the Hub
+            if is_export(folder):
+                from calque.models.model import Model
+
+                return Model.from_pretrained(folder).encoder
             config = ModelConfig.from_folder(folder)
             if config.encoder == "encoder":
                 raise ModelError(
@@ -84,6 +88,13 @@ class Encoder(nn.Module):
             repo=resolved.repo if at is folder else None,
             revision=commit if at is folder else None,
         )
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The transformer's ``config.json``, of which :func:`backbone_like` makes one like it."""
+        config: Any = self.backbone.config
+        found: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+        return {key: value for key, value in found.items() if not key.startswith("_")}  # no name of a folder of this machine
 
     @property
     def layers(self) -> list[nn.Module]:
@@ -173,12 +184,35 @@ def load_backbone(folder: Path, name: object) -> nn.Module:
     config = read_config(folder, name)
     kind = check_architecture(config, name)
     window(config, name)
-    if kind in {"t5", "mt5", "umt5"}:
-        cls: Any = getattr(transformers, {"t5": "T5", "mt5": "MT5", "umt5": "UMT5"}[kind] + "EncoderModel")
-    else:
-        cls = transformers.AutoModel
-    pooled = {"add_pooling_layer": False} if kind in _WITH_POOLER else {}
-    return load_weights(cls, folder, name, **pooled)
+    cls: Any = _class_of(kind) or transformers.AutoModel
+    return load_weights(cls, folder, name, **_without_pooler(kind))
+
+
+def backbone_like(architecture: Mapping[str, Any], name: object) -> nn.Module:
+    """An encoder with fresh weights, like the one whose :attr:`Encoder.architecture` this is.
+
+    :param name: of the model, for messages.
+    :raises ModelError: when it is none that calque knows.
+    """
+    import transformers
+
+    kind = check_architecture(architecture, name)
+    config = transformers.AutoConfig.for_model(kind).from_dict(dict(architecture))
+    own = _class_of(kind)
+    made: nn.Module = own(config) if own else transformers.AutoModel.from_config(config, **_without_pooler(kind))
+    return made.to(torch.float32).eval()
+
+
+def _class_of(kind: str) -> Any:  # noqa: ANN401 - a library class
+    """The class that is the encoder half of a family with two halves, None for others."""
+    import transformers
+
+    halves = {"t5": "T5", "mt5": "MT5", "umt5": "UMT5"}
+    return getattr(transformers, halves[kind] + "EncoderModel") if kind in halves else None
+
+
+def _without_pooler(kind: str) -> dict[str, bool]:
+    return {"add_pooling_layer": False} if kind in _WITH_POOLER else {}
 
 
 _WITH_POOLER = {"bert", "rembert", "roberta", "camembert", "xlm-roberta", "xlm-roberta-xl"}

@@ -20,11 +20,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from calque.config import FORMAT, is_calque_model, is_routes, read_object
+from calque.config import FORMAT, ModelConfig, is_calque_model, is_routes, read_object
 from calque.errors import ModelError
 from calque.models.architectures import check_architecture
 from calque.models.registry import ENTRIES, Entry, find, nearest
-from calque.pipeline import DEFAULT
+from calque.pipeline import DEFAULT, bundled_folder
 from calque.runtime.packing import PACKED
 
 __all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokenizer", "resolve"]
@@ -77,10 +77,11 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
     bare, _, after = text.partition("@")
     revision = revision or after or None
     entry = find(bare)
-    if entry is not None and entry.folder is not None:
+    shipped = bundled_folder(DEFAULT) if bare == DEFAULT else entry.folder if entry is not None else None
+    if shipped is not None:
         if revision:
             raise ModelError(f"{bare} comes with calque and has no revisions: leave '{revision}' out")
-        return Resolved(entry.name, folder=entry.folder, entry=entry)
+        return Resolved(bare if entry is None else entry.name, folder=shipped, entry=entry)
     if entry is not None:
         return Resolved(entry.name, repo=entry.repo, revision=revision, entry=entry)
     if os.path.isdir(folder):
@@ -90,11 +91,6 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
             f"{text}: there is no such folder: give a model's folder, a Hub id (org/name) or a name (see  calque models list)"
         )
     if not _HUB_ID.fullmatch(bare):
-        if bare == DEFAULT:
-            raise ModelError(
-                f"'{DEFAULT}' is a model.onnx that parses and evaluates, and cannot be trained or exported again: start from an "
-                "encoder, such as mini"
-            )
         near = nearest(bare)
         hint = f"did you mean {' or '.join(near)}?" if near else "calque models list  shows the known ones."
         raise ModelError(f"unknown model '{text}': {hint} A folder, or any Hub id such as org/name, will do too")
@@ -208,6 +204,8 @@ def _calque_files(files: Mapping[str, int], *, onnx: bool) -> list[str]:
     """Files of a calque model; last the one that :func:`_complete` takes for a sign that all others are there."""
     if onnx and "model.onnx" not in files:
         onnx = False  # the caller says what is missing, with the model at hand
+    elif "heads.safetensors" not in files and "model.onnx" in files:
+        onnx = True  # an export alone, which training reads its weights from
     skip = ("encoder/*", "heads.safetensors", "mixer.safetensors", "layermix.safetensors") if onnx else ("*.onnx", "*.onnx.data")
     wanted = [f for f in files if not any(fnmatch(f, pattern) for pattern in (".*", "config.json", *skip))]
     last = "model.onnx" if onnx else "heads.safetensors"
@@ -219,6 +217,8 @@ def _complete(folder: Path, *, onnx: bool) -> bool:
     if is_calque_model(folder):
         if onnx:
             return (folder / "model.onnx").is_file() and (folder / "tokenizer.json").is_file()
+        if (folder / "model.onnx").is_file() and ModelConfig.from_folder(folder).restorable:  # an export alone
+            return (folder / "tokenizer.json").is_file()
         encoder = _read(folder / "config.json").get("encoder")
         at = folder / "encoder" if encoder == "encoder" else None
         return (folder / "heads.safetensors").is_file() and (at is None or _has_weights(at))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from calque.config import ModelConfig, TaskConfig, is_calque_model
+from calque.config import ModelConfig, TaskConfig, is_calque_model, is_export
 from calque.errors import ModelError
 from calque.models import hub
 from calque.models.adapters import Adapters, Plan, Route, routed
 from calque.models.adapters.heads import all_outputs
 from calque.models.card import model_card
-from calque.models.encoder import Encoder, load_backbone, load_pieces, read_config
+from calque.models.encoder import Encoder, backbone_like, load_backbone, load_pieces, read_config
 from calque.models.heads import Head, WordHead, grown, make_head
 from calque.models.layermix import LayerMix
 from calque.models.mixer import DEFAULTS, WordMixer
@@ -37,6 +38,8 @@ from calque.models.saving import recover, whole_folder
 from calque.models.treehead import TreeHead
 from calque.models.vectors import Vectors, pooled
 from calque.pieces import NEW_POOLING, WordPieces, pooling_named
+from calque.runtime.restoring import stored_weights
+from calque.runtime.session import ONNX_FILE
 from calque.tasks import TASKS, kind_of
 from calque.wordforms import VERSION, forms_of
 
@@ -100,22 +103,21 @@ class Model(Running):
     def from_pretrained(cls, folder: str | Path) -> Model:
         """Load a saved calque model from its folder.
 
-        :raises ModelError: when it is damaged, or lacks the weights (a folder with nothing but ``model.onnx``).
+        An export has its weights in the graph (:mod:`calque.runtime.restoring`): rounded, and ready to be trained on.
+
+        :raises ModelError: when it is damaged, or lacks the weights (an export that does not say where they are).
         """
         path = Path(folder).expanduser()
         recover(path)
         config = ModelConfig.from_folder(path)
+        if is_export(path):
+            return cls._restored(path, config)
         again = "save or download the model again"
         pooling = pooling_named(config.pooling, path)
         if config.encoder == "encoder":
             at = path / "encoder"
             if not at.is_dir():
-                only = (
-                    " (it holds only model.onnx, which parses without PyTorch but cannot be trained)"
-                    if (path / "model.onnx").is_file()
-                    else ""
-                )
-                raise ModelError(f"{path}: no encoder/ in this model{only}: {again}")
+                raise ModelError(f"{path}: no encoder/ in this model: {again}")
             pieces = load_pieces(at, pooling=pooling, max_length=config.max_length, tokenizer_folder=path)
             encoder = Encoder(load_backbone(at, path), pieces, name=config.base or config.name)
         else:
@@ -136,6 +138,27 @@ class Model(Running):
                 first = str(error).strip().splitlines()[0]
                 raise ModelError(f"{file}: the {what} cannot be read ({first}): {again}") from error
         model.load_adapters(path)
+        return model.eval()
+
+    @classmethod
+    def _restored(cls, path: Path, config: ModelConfig) -> Model:
+        """A model out of its exported graph."""
+        if not config.restorable:
+            raise ModelError(
+                f"{path}: holds only {ONNX_FILE}, which parses without PyTorch and does not say where its weights are: it "
+                "cannot be trained on; give the model that it was exported from, or export that again"
+            )
+        section = config.extra["onnx"]
+        at = path / str(section["shared"]["encoder"]) if "shared" in section else path
+        pieces = WordPieces.from_folder(at, max_length=config.max_length, pooling=pooling_named(config.pooling, path))
+        encoder = Encoder(backbone_like(section["architecture"], path), pieces, name=config.base or config.name)
+        forms_of(config.word_features, path, config.treebanks)  # refuses what this calque does not know
+        rest = {key: value for key, value in config.extra.items() if key != "onnx"}
+        model = cls(encoder, replace(config, encoder="encoder", encoder_revision=None, extra=rest))
+        shapes = {name: tuple(value.shape) for name, value in model.state_dict().items() if value.is_floating_point()}
+        weights = {name: torch.from_numpy(value) for name, value in stored_weights(path, config, shapes).items()}
+        model.load_state_dict(weights, strict=False)  # what is not among them is counted, not learnt
+        model.load_adapters(path, base=section.get("adapters", {}).get("fingerprint"))
         return model.eval()
 
     def add_head(self, task: str, labels: Sequence[str], kind: str | None = None, **options: Any) -> Head:

@@ -9,6 +9,7 @@ Choices and trade-offs
   and float is the last. The report and the model's ``config.json`` say which one it was, how well it agreed, and in which
   languages, where the sentences are of known ones, it agreed less than the bars ask.
 - The folder is written beside and renamed. One that holds PyTorch weights, or anything but an export, is not written over.
+- It says where in the graph each weight is (:mod:`calque.runtime.restoring`), so that training can go on from it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from calque.adapters import FOLDER, SlotInput, adapters_in
-from calque.config import ModelConfig, is_calque_model
+from calque.config import ModelConfig, is_calque_model, is_export
 from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.pieces import budget_batches
+from calque.pipeline import DEFAULT
 from calque.runtime.adapters import ExportedAdapters
 from calque.runtime.agreement import UNDETERMINED, Under, agreement, enough, ways_through
 from calque.runtime.fusing import wholly_fused
@@ -41,9 +43,11 @@ if TYPE_CHECKING:
     from calque.models.model import Model
     from calque.runtime.graph import Extra
     from calque.runtime.quantise import Embeddings
+    from calque.runtime.restoring import Place
 
 FLOAT_LABELS = 64  # the output layer of a head with more is stored as the rest of the matrices are
 FEW_WORDS = 200  # of a language: of fewer, one word labelled otherwise is under the bar of 99.5 %
+POOLER = "backbone.pooler."  # of a BERT made by hand: nothing reads it
 LISTENED = 200  # sentences on which outliers are looked for
 Quantise = Literal["int8", "none"]
 Check = Sequence[Sequence[str]] | Mapping[str, Sequence[Sequence[str]]]
@@ -160,10 +164,10 @@ def export(
         whole_folder(target) as fresh,
         tempfile.TemporaryDirectory(prefix=f".{target.name}.", suffix=".part", dir=fresh.parent) as work,
     ):
-        folder, report = _write_graph(loaded, Path(work), sentences, langs)
+        folder, report, places = _write_graph(loaded, Path(work), sentences, langs)
         for part in folder.iterdir():
             part.rename(fresh / part.name)
-        _describe(loaded, fresh, report)
+        _describe(loaded, fresh, report, places)
         for name in _slotted(loaded):
             loaded.save_adapter(name, fresh / FOLDER / name)
         size = sum(f.stat().st_size for f in fresh.rglob("*"))
@@ -210,7 +214,7 @@ def _check_adapters(model: Model, target: Path) -> None:
 def _load(model: Model | str | Path) -> Model:
     if not isinstance(model, str | Path):
         return model
-    if is_calque_model(model) and (Path(model) / ONNX_FILE).is_file() and not (Path(model) / "heads.safetensors").exists():
+    if is_export(model) or str(model) == DEFAULT:
         raise ModelError(f"{model}: is an export already; export the model that it came from")
     try:
         import torch  # noqa: F401
@@ -238,10 +242,13 @@ def _sentences(check: Check | None) -> tuple[list[list[str]], list[str]]:
     return sentences, langs
 
 
-def _write_graph(model: Model, work: Path, sentences: list[list[str]], langs: list[str]) -> tuple[Path, ExportReport]:
-    """The graph in the smallest way that agrees with float; all float when there are no sentences."""
+def _write_graph(
+    model: Model, work: Path, sentences: list[list[str]], langs: list[str]
+) -> tuple[Path, ExportReport, dict[str, Place]]:
+    """The graph in the smallest way that agrees with float; all float when there are no sentences. And where its weights are."""
     from calque.runtime.graph import to_onnx
     from calque.runtime.quantise import loud_matrices, quantise_matrices, shrink_embeddings
+    from calque.runtime.restoring import locate
 
     config, pieces = model.config, model.encoder.pieces
     module, extras, adapters = _with_slots(model, work / "adapters")
@@ -255,10 +262,11 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]], langs: li
         extras=extras,
     )
     _write_relations(model, graph.parent)
+    places = locate(_weights(model), graph, beside=_relations(model))
     words = sum(len(s) for s in sentences)
     report = ExportReport(graph.parent, "float32", "float32", 1.0, words, 0, difference, exporter, 0.0, ())
     if not sentences:
-        return graph.parent, report
+        return graph.parent, report, places
     reference = OnnxModel(graph.parent, config, pieces, adapters=adapters)
     small = [name for t, c in config.tasks.items() if output_size(c) <= FLOAT_LABELS for name in outputs_of(t, c.kind)]
     sources = {"float32": graph}
@@ -287,21 +295,40 @@ def _write_graph(model: Model, work: Path, sentences: list[list[str]], langs: li
         attempts.append(Attempt(weights, embeddings, share, found.tasks, enough(found.tasks, reference), found.under))
         if attempts[-1].enough:
             lowest = {lang: min(shares.values()) for lang, shares in found.languages.items()}
-            return folder, replace(
+            taken = replace(
                 report, weights=weights, embeddings=embeddings, agreement=share, attempts=tuple(attempts), languages=lowest
             )
+            return folder, taken, places
         shutil.rmtree(folder)
-    return graph.parent, replace(report, attempts=tuple(attempts))
+    return graph.parent, replace(report, attempts=tuple(attempts)), places
+
+
+def _weights(model: Model) -> dict[str, NDArray[np.float32]]:
+    """The model's own weights, without those of adapters, by their names in it."""
+    import torch
+
+    parts = {"encoder": model.encoder, "mixer": model.mixer, "layermix": model.layermix, "heads": model.heads}
+    return {
+        f"{part}.{name}": value.detach().to("cpu", torch.float32).numpy()
+        for part, module in parts.items()
+        for name, value in (module.state_dict().items() if module is not None else ())
+        if value.is_floating_point() and not name.startswith(POOLER)
+    }
+
+
+def _relations(model: Model) -> dict[str, NDArray[np.float32]]:
+    """What names the relations of trees, by its names in the model."""
+    from calque.models.treehead import TreeHead
+
+    trees = {task: head.relation_weights() for task, head in model.heads.items() if isinstance(head, TreeHead)}
+    return {f"heads.{task}.{key}": value for task, own in trees.items() for key, value in own.items()}
 
 
 def _write_relations(model: Model, folder: Path) -> None:
     """What names the relations of trees, beside the graph."""
     from safetensors.numpy import save_file
 
-    from calque.models.treehead import TreeHead
-
-    trees = {task: head.relation_weights() for task, head in model.heads.items() if isinstance(head, TreeHead)}
-    weights = {f"{task}.{key}": value.astype(np.float16) for task, own in trees.items() for key, value in own.items()}
+    weights = {name.removeprefix("heads."): value.astype(np.float16) for name, value in _relations(model).items()}
     if weights:
         save_file(weights, str(folder / RELATIONS_FILE))
 
@@ -347,7 +374,7 @@ def _with_slots(model: Model, work: Path) -> tuple[Slotted, list[Extra], Exporte
     return Slotted(model, layout), [example(one) for one in layout.inputs()], adapters
 
 
-def _describe(model: Model, folder: Path, report: ExportReport) -> None:
+def _describe(model: Model, folder: Path, report: ExportReport, places: Mapping[str, Place]) -> None:
     """Write ``config.json``, ``tokenizer.json`` and ``README.md`` beside the graph."""
     onnx: dict[str, Any] = {
         "format": ONNX_FORMAT,
@@ -360,6 +387,8 @@ def _describe(model: Model, folder: Path, report: ExportReport) -> None:
         "pad_id": model.encoder.pieces.pad_id,
         "fused": wholly_fused(folder / ONNX_FILE, len(model.encoder.layers)),
     }
+    if places:
+        onnx |= {"architecture": model.encoder.architecture, "parameters": dict(places)}
     from calque.models.card import model_card
 
     if names := _slotted(model):

@@ -223,10 +223,7 @@ def _source(model: object, sources: dict[object, Source], *, backend: Backend, f
     if isinstance(model, str | Path):
         folder = _folder(str(model), backend, file).resolve()
         if folder not in sources:
-            from calque.pipeline import DEFAULT
-
-            way: Backend = "auto" if str(model) == DEFAULT else backend  # the embedded one has no other
-            sources[folder] = Source(str(model), _facts_of_folder(folder, str(model), way), folder=folder, backend=way)
+            sources[folder] = Source(str(model), _facts_of_folder(folder, str(model), backend), folder=folder, backend=backend)
         return sources[folder]
     from calque.runtime.router import Router
 
@@ -284,7 +281,7 @@ def _facts_of_folder(folder: Path, name: str, backend: Backend) -> Facts:
 
         return Facts(dict.fromkeys(describe(folder).tasks, True))  # of a published tagger; an encoder has none
     config = ModelConfig.from_folder(folder)
-    if not exported and config.encoder == "encoder" and not (folder / "encoder").is_dir():
+    if not exported and not config.restorable and config.encoder == "encoder" and not (folder / "encoder").is_dir():
         hint = "only a model.onnx, which runs without PyTorch" if (folder / ONNX_FILE).is_file() else "save or download it again"
         raise ModelError(f"{folder}: no encoder/ in this model: {hint}")
     layout = _layout(config, folder) if exported else None

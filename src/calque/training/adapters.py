@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 from calque.adapters import FOLDER, WEIGHTS_FILE, AdapterConfig, adapters_in
-from calque.config import TaskConfig, is_calque_model
+from calque.config import TaskConfig, is_calque_model, is_export
 from calque.errors import ModelError, TrainingError
 from calque.models.adapters import Adapters, Setup, Wanted
 from calque.models.adapters.fingerprint import fingerprint
@@ -292,6 +292,10 @@ def check_target(model: Model, target: Path | None, name: str, under: Iterable[S
         return
     if not target.is_dir() or not is_calque_model(target):
         raise TrainingError(f"--output {target}: something else is there: give a model's folder, or a new name")
+    if is_export(target):
+        raise TrainingError(
+            f"--output {target}: an exported model, whose encoder is fixed: give --output a new name for a model with the adapter"
+        )
     try:
         there = fingerprint(Encoder.load(target).backbone)
     except ModelError as error:

@@ -183,8 +183,8 @@ class Case:
 
     @property
     def start(self) -> str:
-        """A model that training can start from: the embedded default and exported models cannot be trained, their encoder can."""
-        if self.model != "default" and not self.config.extra.get("onnx"):
+        """A model that training can start from; of an export that does not say where its weights are, its encoder."""
+        if not self.config.extra.get("onnx") or self.config.restorable:
             return self.model
         return self.config.base or "mini"
 
