@@ -318,6 +318,8 @@ def test_a_lexicon_counts_as_links(corpora: Path, english: Path, tmp_path: Path)
         ({"teacher_layers": (1, 2)}, "--teacher-layers is about distillation"),
         ({"objectives": "mlm=1", "noise": 0.1}, "--noise is about distillation"),
         ({"init": "m", "objectives": "distil=1,mlm=1", "noise": 0.1}, "--noise .* of mlm"),
+        ({"init": "m", "width": 128}, "--width .* --init has its own"),
+        ({"init": "m", "mask_rate": 0.2}, "--mask-rate is about mlm and tlm"),
         ({"trim": True}, "--trim .* needs --init"),
         ({"trim": True, "init": "m", "lower": 0.3}, "--lower has no meaning"),
         ({"trim": True, "init": "m", "separate": True}, "separate has no meaning"),

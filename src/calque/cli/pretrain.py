@@ -48,7 +48,9 @@ def pretrain_command(
     layers: Annotated[
         int | None, typer.Option(help="Of a new encoder (6); with --init: how many of its layers to take over, from the lowest.")
     ] = None,
-    width: Annotated[int, typer.Option(help="Of a new encoder, without --init.")] = 384,
+    width: Annotated[
+        int | None, typer.Option(help="Of a new encoder, without --init: 384 unless given.", show_default=False)
+    ] = None,
     lower: Annotated[
         float | None,
         typer.Option(help="Part of the run that trains embeddings alone, under the lower half.", show_default=False),
@@ -64,7 +66,9 @@ def pretrain_command(
         float | None, typer.Option(help="That of the piece embeddings: 1e-3, with --trim 5e-4.", show_default=False)
     ] = None,
     decay: Annotated[float, typer.Option(help="Last part of a stage, in which the rates fall to nothing.")] = 0.3,
-    mask_rate: Annotated[float, typer.Option(help="Words hidden, for mlm and tlm.")] = 0.15,
+    mask_rate: Annotated[
+        float | None, typer.Option(help="Words hidden, for mlm and tlm: 0.15 unless given.", show_default=False)
+    ] = None,
     noise: Annotated[float, typer.Option(help="Words hidden from the student, for distil without mlm.")] = 0.0,
     probe_train: Annotated[Path | None, typer.Option(metavar="CONLLU", help="Tagged sentences of the source language.")] = None,
     probe: Annotated[

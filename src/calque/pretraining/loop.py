@@ -35,6 +35,7 @@ from calque.training.device import autocast, choose_precision, plain_attention
 from calque.training.optimiser import set_dropout_of
 
 LOG_EVERY = 50
+MASK_RATE = 0.15  # words hidden (Devlin et al. 2019)
 WARM = 0.01  # part of the run, at least
 WARM_STEPS = 100
 
@@ -60,7 +61,7 @@ class Plan:
     rate: float = 2e-4
     embedding_rate: float = 1e-3
     decay: float = 0.3
-    mask_rate: float = 0.15
+    mask_rate: float = MASK_RATE
     noise: float = 0.0
     weight_decay: float = 0.01
     seed: int = 0

@@ -31,7 +31,7 @@ class PretrainOptions:
     objectives: str | None = None
     sampling: float = 0.5
     layers: int | None = None
-    width: int = 384
+    width: int | None = None
     lower: float | None = None
     minutes: float = 0.0
     steps: int = 0
@@ -40,7 +40,7 @@ class PretrainOptions:
     rate: float | None = None
     embedding_rate: float | None = None
     decay: float = 0.3
-    mask_rate: float = 0.15
+    mask_rate: float | None = None
     noise: float = 0.0
     probe_train: Path | None = None
     probe: Mapping[str, Path] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class PretrainOptions:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise TrainingError(f"--{name.replace('_', '-')} {value}: give a value from {low} to {high}")
-        if self.init is None and self.width % 64:
+        if self.width and self.width % 64:
             raise TrainingError(f"--width {self.width}: give a multiple of 64 (attention heads are 64 wide)")
         weights = parse_objectives(self.objectives) if self.objectives else {}
         if weights.get("distil") and not (self.teacher or self.init):
@@ -87,6 +87,10 @@ class PretrainOptions:
                 "--lexicon is for the vectors that the vocabulary starts with, out of an encoder's: it needs --init"
             )
         learnt = self.weights
+        if self.width is not None and self.init is not None:
+            raise TrainingError("--width is that of a new encoder: --init has its own, leave it out")
+        if self.mask_rate is not None and not (learnt.get("mlm") or learnt.get("tlm")):
+            raise TrainingError("--mask-rate is about mlm and tlm: give one of them among the --objectives, or leave it out")
         given = {"lower": self.lower, "teacher": self.teacher, "teacher-layers": self.teacher_layers, "noise": self.noise}
         for name, value in given.items():
             if value and not learnt.get("distil"):

@@ -31,7 +31,7 @@ from calque.models.architectures import window
 from calque.pretraining import steps
 from calque.pretraining.batches import LONGEST, Sampler
 from calque.pretraining.folders import check_output_folder, claim, clear, finish, read_log, work_folder
-from calque.pretraining.loop import Plan, State, pretrain_loop, saved_state
+from calque.pretraining.loop import MASK_RATE, Plan, State, pretrain_loop, saved_state
 from calque.pretraining.model import new_backbone, save_encoder, with_vocabulary
 from calque.pretraining.options import PretrainOptions
 from calque.pretraining.probe import Probe, pieces_of
@@ -50,7 +50,7 @@ from calque.pretraining.vocabulary import SPECIAL, shares
 from calque.training.folders import training_folder, training_path
 
 PROBE_SENTENCES = (600, 200)  # trained on, scored a language
-LAYERS = 6  # of a new encoder
+LAYERS, WIDTH = 6, 384  # of a new encoder
 LOWER = 0.4  # of the run, where the body is taken over
 WORK = "work"  # in the training folder
 
@@ -232,7 +232,7 @@ def train_student(
         )
     else:
         torch.manual_seed(options.seed)  # PyTorch's own seed is another in every process
-        backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers or LAYERS, width=options.width)
+        backbone = new_backbone(tokenizer.get_vocab_size(), layers=options.layers or LAYERS, width=options.width or WIDTH)
     room = window(backbone.config.to_dict(), options.init or "the new encoder")
     longest = (room - 3) // 2 if options.weights.get("tlm") else room - 2  # beside the special pieces; tlm joins two
     sampler = Sampler(
@@ -244,8 +244,9 @@ def train_student(
     rate, embedding_rate = options.rates
     plan = Plan(
         objectives=options.weights, layers=layers, minutes=options.minutes, steps=options.steps, pieces=options.pieces,
-        rate=rate, embedding_rate=embedding_rate, decay=options.decay, mask_rate=options.mask_rate,
-        noise=options.noise, seed=options.seed, probe_minutes=options.probe_minutes,
+        rate=rate, embedding_rate=embedding_rate, decay=options.decay,
+        mask_rate=MASK_RATE if options.mask_rate is None else options.mask_rate, noise=options.noise,
+        seed=options.seed, probe_minutes=options.probe_minutes,
     )  # fmt: skip
     probe = make_probe(options, tokenizer)
     lower = options.lower if options.lower is not None else (LOWER if linked and options.init and len(layers) > 1 else 0.0)
