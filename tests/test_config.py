@@ -44,7 +44,7 @@ def test_keys_of_a_newer_calque_are_kept(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused_with_what_to_do(tmp_path: Path) -> None:
     plain = json.loads(ModelConfig().to_json()) | {"format_version": FORMAT_VERSION + 1}
-    with pytest.raises(ModelError, match="pip install -U calque"):
+    with pytest.raises(ModelError, match="install a newer calque"):
         ModelConfig.from_folder(_write(tmp_path, json.dumps(plain)))
 
 

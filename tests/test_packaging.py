@@ -54,6 +54,16 @@ def test_the_readme_opens_with_two_commands_and_ci_runs_the_second() -> None:
     assert "set -euo pipefail" in ci
 
 
+def test_nobody_is_sent_to_the_index_for_calque() -> None:
+    """On PyPI the name is another project's: what would fetch it from there fetches a stranger's program."""
+    fetched = re.compile(r"pip install (-\S+ )*'?calque\b(?!\[)|pypi\.org/project/calque")
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *SOURCE.rglob("*.py"), *SOURCE.rglob("README.md")]
+    found = [path.name for path in texts if path.name != "lab.md" and fetched.search(path.read_text(encoding="utf-8"))]
+    assert not found
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]  # read before anything is installed; errors are read after
+    assert not [path.name for path in pages if path.name != "lab.md" and "'calque[" in path.read_text(encoding="utf-8")]
+
+
 def test_every_requirement_is_pinned_and_the_pin_fits() -> None:
     pinned = pins()
     for requirement in requirements([*PROJECT["dependencies"], "calque[dev,recipes,docs]"]):

@@ -30,7 +30,7 @@ def test_what_cannot_be_trained_is_said(text: str, message: str) -> None:
 
 def test_a_kind_of_a_newer_calque_is_refused() -> None:
     assert kind_of(TaskConfig(["a"]), "xpos") == "words"
-    with pytest.raises(CalqueError, match="'graph'.*pip install -U calque"):
+    with pytest.raises(CalqueError, match="'graph'.*install a newer one"):
         kind_of(TaskConfig(["a"], "graph"), "sdp")
 
 

@@ -80,5 +80,5 @@ def test_damaged_options_are_told(options: dict[str, object]) -> None:
 
 
 def test_features_of_a_newer_calque_are_refused() -> None:
-    with pytest.raises(ModelError, match="pip install -U calque"):
+    with pytest.raises(ModelError, match="install a newer one"):
         forms_of({"version": VERSION + 1, "rows": 100}, "m")

@@ -132,7 +132,7 @@ class AdapterConfig:
             raise ModelError(f"{folder}: no adapter of calque (its {CONFIG_FILE} is of another kind)")
         version = plain.pop("format_version", 0)
         if not isinstance(version, int) or version > VERSION:
-            raise ModelError(f"{folder}: written by a newer calque (format {version}): pip install -U calque")
+            raise ModelError(f"{folder}: written by a newer calque (format {version}): install a newer calque")
         known = {f.name for f in fields(cls)}
         for key, kind in _PARTS.items():
             value = plain.get(key, kind())

@@ -91,7 +91,7 @@ class ModelConfig:
         version = plain.pop("format_version", 0)
         if not isinstance(version, int) or version > FORMAT_VERSION:
             raise ModelError(
-                f"{folder}: written by a newer calque (format {version}, this one reads {FORMAT_VERSION}): pip install -U calque"
+                f"{folder}: written by a newer calque (format {version}, this one reads {FORMAT_VERSION}): install a newer calque"
             )
         defaults = asdict(cls())
         wrong = [key for key, value in plain.items() if key in defaults and not _fits(value, defaults[key])]

@@ -1,6 +1,7 @@
 """Which models there are, and what one of them is: for ``calque models``, without PyTorch and without the network.
 
-Everything told of a saved model is read from its own ``config.json``; everything told of a known encoder is in the registry.
+Everything told of a saved model is read from its own ``config.json``; what is told of a known encoder is in the registry. The
+languages and the licence of any other folder are those of its card, where that has a front matter as the Hub reads it.
 Where the cache of the Hub client holds an encoder already, its folders say so; nothing is asked of the Hub.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -101,9 +103,7 @@ def describe(name: str | Path | None = None, *, revision: str | None = None) -> 
     entry = resolved.entry
     if resolved.folder is not None:
         if not (resolved.folder / "config.json").is_file():
-            raise ModelError(
-                f"{resolved.name}: is missing from this installation ({resolved.folder}): pip install --force-reinstall calque"
-            )
+            raise ModelError(f"{resolved.name}: is missing from this installation ({resolved.folder}): install calque again")
         told = _describe_folder(resolved.folder, resolved.name, HERE if entry is not None else FOLDER)
     else:
         cached = _cached(resolved.repo or "", resolved.revision)
@@ -115,7 +115,7 @@ def describe(name: str | Path | None = None, *, revision: str | None = None) -> 
 def _with_entry(told: Described, entry: Entry) -> Described:
     told.parameters = told.parameters or entry.parameters or None
     told.bytes = told.bytes or entry.megabytes * 1_000_000 or None
-    told.licence = told.licence or entry.licence
+    told.licence = entry.licence or told.licence
     told.languages = told.languages or entry.languages
     told.note = entry.note
     return told
@@ -160,6 +160,7 @@ def _describe_folder(folder: Path, name: str, where: str) -> Described:
         labels = plain.get("id2label")
         if isinstance(labels, dict) and "TokenClassification" in told.note:
             told.kind, told.tasks = "model", {"pos": [str(label) for label in labels.values()]}
+        told.languages, told.licence = _card(folder)
         return told
     config = ModelConfig.from_folder(folder)
     told.kind = "model"
@@ -212,8 +213,25 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def _card(folder: Path) -> tuple[list[str], str]:
+    """The languages and the licence in the front matter of a folder's README.md, as far as it tells them."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return [], ""
+    front = re.match(r"---\n(.*?)^---$", text, re.DOTALL | re.MULTILINE)
+    if front is None:
+        return [], ""
+    found = re.search(r"^language:(.*(?:\n *- .*)*)", front[1], re.MULTILINE)
+    languages = re.findall(r"\b[A-Za-z]{2,3}(?:-[A-Za-z]+)*\b", found[1]) if found else []
+    licence = re.search(r"^license: *(.+)$", front[1], re.MULTILINE)
+    return languages, licence[1].strip(" \"'") if licence else ""
+
+
 def _parameters(folder: Path) -> int | None:
-    """Millions of numbers in a folder's safetensors, from their headers."""
+    """Millions of numbers in a folder's safetensors, from their headers; None of an export, whose numbers are in its graph."""
+    if (folder / "model.onnx").is_file() and not (folder / "encoder").is_dir():
+        return None
     total = 0
     for path in [*folder.glob("*.safetensors"), *folder.glob("encoder/*.safetensors")]:
         try:

@@ -342,7 +342,7 @@ def pooling_named(name: str, where: object) -> Pooling:
     for known in POOLINGS:
         if name == known:
             return known
-    raise ModelError(f"{where}/config.json: pooling '{name}' is unknown ({', '.join(POOLINGS)}): pip install -U calque")
+    raise ModelError(f"{where}/config.json: pooling '{name}' is unknown ({', '.join(POOLINGS)}): install a newer calque")
 
 
 def _clip(word: str) -> str:

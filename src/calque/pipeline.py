@@ -307,7 +307,7 @@ def bundled_folder(name: str) -> Path:
     """
     folder = Path(__file__).parent / "bundled" / name
     if not (folder / "config.json").is_file():
-        raise ModelError(f"the embedded model '{name}' is missing ({folder}): pip install --force-reinstall calque")
+        raise ModelError(f"the embedded model '{name}' is missing ({folder}): install calque again")
     return folder
 
 

@@ -81,7 +81,7 @@ def kind_of(config: TaskConfig, task: str) -> Kind:
     for kind in KINDS:
         if config.kind == kind:
             return kind
-    raise CalqueError(f"the head '{task}' is of a kind that this calque does not know ('{config.kind}'): pip install -U calque")
+    raise CalqueError(f"the head '{task}' is of a kind that this calque does not know ('{config.kind}'): install a newer one")
 
 
 def outputs_of(task: str, kind: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ Choices and trade-offs
   a row of its own: it costs nothing, where a name in the encoder's pieces makes each sentence longer, and tells as much
   (``docs/lab.md``).
 - Row 0 is never hashed to: it stands for padding, for what is hidden in training, and for the forms of languages that a model has
-  not learnt: there the encoder knows better by itself (12 to 17 points for Hungarian, Basque or Hindi; ``docs/lab.md``).
+  not learnt: there the encoder knows better by itself (12 to 16 points for Hungarian, Basque or Hindi; ``docs/lab.md``).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def forms_of(options: Mapping[str, Any], where: object, treebanks: Sequence[str]
         return None
     version, sizes = options.get("version"), [options.get(key) for key in ("rows", "dim", "layers")]
     if version != VERSION:
-        raise ModelError(f"{where}: its word features are of version {version}, this calque has {VERSION}: pip install -U calque")
+        raise ModelError(f"{where}: its word features are of version {version}, this calque has {VERSION}: install a newer one")
     told = options.get("treebanks", 0)
     if not all(isinstance(size, int) and size > 0 for size in sizes) or sizes[0] == 1 or told not in (0, len(treebanks)):
         raise ModelError(f"{where}/config.json: 'word_features' is damaged: save or download the model again")

@@ -144,6 +144,29 @@ def test_parameters_are_counted_from_the_weights(tmp_path: Path) -> None:
     assert describe(tmp_path).parameters is None
 
 
+def test_parameters_of_an_export_are_not_counted_from_what_lies_beside_the_graph(described: Path) -> None:
+    header = json.dumps({"a": {"shape": [2000, 1000]}}).encode()
+    (described / "relations.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    assert (described / "model.onnx").is_file()
+    assert describe(described).parameters is None
+
+
+@pytest.mark.parametrize("languages", ['["ca", "es"]', "[ca, es]", "\n- ca\n- es\ntags: [x]"])
+def test_languages_and_licence_of_an_encoder_come_from_its_card(tmp_path: Path, languages: str) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
+    assert describe(tmp_path).languages == []
+    (tmp_path / "README.md").write_text(f"---\nlicense: mit\nlanguage: {languages}\n---\n# Mine\n\nlicense: none\n")
+    told = describe(tmp_path)
+    assert (told.languages, told.licence) == (["ca", "es"], "mit")
+
+
+@pytest.mark.parametrize("card", ["# Mine\n\nlanguage: [ca]\nlicense: mit\n", "---\nlanguage: multilingual\n---\n"])
+def test_a_card_that_names_no_codes_tells_none(tmp_path: Path, card: str) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "bert", "architectures": ["BertModel"]}')
+    (tmp_path / "README.md").write_text(card)
+    assert (describe(tmp_path).languages, describe(tmp_path).licence) == ([], "")
+
+
 def test_info_of_a_table_shows_its_routes(main: Any, lexicon_model: Path, tmp_path: Path) -> None:
     path = tmp_path / "routes.toml"
     path.write_text(f'[routes]\nes = "{lexicon_model}"\n"*" = {{ model = "{lexicon_model}" }}\n')
@@ -174,7 +197,7 @@ def test_a_missing_default_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(pipeline, "__file__", str(tmp_path / "pipeline.py"))
     monkeypatch.setattr(inventory, "BUNDLED", tmp_path)
     assert "default" not in {model.name for model in known_models()}
-    with pytest.raises(ModelError, match="reinstall"):
+    with pytest.raises(ModelError, match="install calque again"):
         describe()
 
 
@@ -187,3 +210,14 @@ def test_the_embedded_default_tells_its_scores(main: Any) -> None:
     assert found["data"]
     assert found["scores"]
     assert found["bytes"] < 50_000_000
+
+
+@pytest.mark.bundled
+def test_mini_tells_its_languages_and_licence(main: Any) -> None:
+    if not (inventory.BUNDLED / "mini" / "config.json").is_file():
+        pytest.skip("the embedded encoder is not built here")
+    listed = next(model for model in known_models() if model.name == "mini")
+    told = json.loads(main("models", "info", "mini", "--json").out)
+    assert listed.languages == len(told["languages"]) == 67
+    assert listed.licence == told["licence"] == "CC-BY-SA-4.0"
+    assert "67: af am ar" in main("models", "info", "mini").out

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from calque.models.model import Model
 from calque.training.corpus import encode, read_treebanks
@@ -46,3 +49,12 @@ def test_a_head_for_one_label_learns_all_labels_of_a_text_that_has_several(encod
     assert [labels["classify"].tolist() for labels in corpus.labels] == [[[1, 1]], [[0, 1]], [[0, 0]]]
     assert all(one.several for one in then.classify_texts(["the cat", "sees"]))
     assert first.config.tasks["classify"].options == {}, "the model that is given stays as it is"
+
+
+def test_texts_are_counted_as_texts_where_the_run_tells_of_them(encoder: Path, files: dict[str, Path]) -> None:
+    report = run_training(encoder, {"en": files["one"]}, Options(task="classify", epochs=0.1), validation="none").report
+    assert (report.unit, replace(report, task="pos,classify").unit) == ("texts", "words")
+    console = Console(width=200, record=True, file=StringIO())
+    report.print(console)
+    told = console.export_text()
+    assert "train texts" in told and "texts/s" in told and "words" not in told

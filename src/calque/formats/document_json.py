@@ -59,7 +59,7 @@ def document_from_dict(data: Any) -> Document:
     version = data.get("version", JSON_VERSION)
     if not isinstance(version, int) or version > JSON_VERSION:
         raise FormatError(
-            f"document: version {version!r} is newer than {JSON_VERSION}, which this calque reads: pip install -U calque"
+            f"document: version {version!r} is newer than {JSON_VERSION}, which this calque reads: install a newer one"
         )
     sentences = [_sentence(s, f"sentences[{i}]") for i, s in enumerate(_list(data, "sentences", "document"))]
     return Document(sentences, _get(data, "text", str, "document"), _get(data, "lang", str, "document"))

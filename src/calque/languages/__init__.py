@@ -1,7 +1,7 @@
 """Codes, names, scripts and families of languages; identification of texts and of words that can abstain.
 
 Nothing here needs PyTorch. Importing this package reads no file and imports neither NumPy nor ``langcodes``; tables and the
-n-gram model (2.2 MB, memory-mapped) are opened on first use.
+n-gram model (2.3 MB, memory-mapped) are opened on first use.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def model_card(config: ModelConfig) -> str:
     lines = ["---", *_front_matter(config), "---", "", f"# {config.name or 'A calque model'}", ""]
     base = f" It started from `{config.base}`." if config.base and config.base != config.name else ""
     what = ", ".join(f"`{task}` ({len(made.labels)} labels)" for task, made in config.tasks.items()) or "none yet"
-    lines += [f"A model for [calque](https://pypi.org/project/calque/), with the heads: {what}.{base}", ""]
+    lines += [f"A model for calque, with the heads: {what}.{base}", ""]
     lines += [
         "```python",
         "import calque",

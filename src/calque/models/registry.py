@@ -30,7 +30,7 @@ class Entry:
 ENTRIES: dict[str, Entry] = {
     e.name: e
     for e in (
-        Entry("mini", None, 0, 0, 0, "see its card", "ours, ships with calque; small and quick", BUNDLED / "mini"),
+        Entry("mini", None, 0, 0, 67, "CC-BY-SA-4.0", "ours, ships with calque; small and quick", BUNDLED / "mini"),
         Entry("xlm_roberta_base", "FacebookAI/xlm-roberta-base", 278, 1116, 100, "MIT", "the field's usual baseline"),
         Entry("xlm_roberta_large", "FacebookAI/xlm-roberta-large", 560, 2244, 100, "MIT", "better and three times slower"),
         Entry("mbert", "google-bert/bert-base-multilingual-cased", 178, 714, 104, "Apache-2.0", "Wikipedia, 2018"),

@@ -8,7 +8,7 @@ Choices and trade-offs
 - Labels are made of what the graph gives by the same code as PyTorch models' (:mod:`calque.labelling`). Batches are small
   (:data:`BATCH_PIECES`): on a CPU, larger ones fall out of its caches.
 - With two processors or more, the two halves of a call's words go through at once, so that one is cut or decoded in Python while
-  the other runs: a fifth faster where products are quick (VNNI; ``docs/lab.md``), the same where they are slow.
+  the other runs: a tenth faster where products are quick (VNNI; ``docs/lab.md``), the same where they are slow.
 """
 
 from __future__ import annotations
@@ -372,7 +372,7 @@ def check_onnx_format(folder: Path, config: ModelConfig) -> None:
     if not isinstance(version, int) or version > ONNX_FORMAT:
         raise ModelError(
             f"{folder}: its {ONNX_FILE} was written by a newer calque (format {version}, this one reads {ONNX_FORMAT}): "
-            "pip install -U calque"
+            "install a newer calque"
         )
 
 

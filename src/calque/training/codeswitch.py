@@ -6,8 +6,8 @@ Choices and trade-offs
   before any label of them is seen (CoSDA-ML, Qin et al. 2020, who mix languages word by word).
 - Copies are added, the originals stay. Word order stays that of the source, and so does what a tag covers (English *his* is PRON,
   Spanish *su* is DET): what word lists cannot teach.
-- Off by default. On our own encoder, which was pre-trained on word links, it lost nearly two points on the mean of ten languages
-  (``docs/lab.md``); on others it has not been measured.
+- Off by default. On an earlier encoder of ours, which was pre-trained on word links, it lost nearly two points on the mean of ten
+  languages (``docs/lab.md``); on others it has not been measured.
 - A word that is listed under its small letters alone is found, and its translation gets a capital where it had one.
 """
 

@@ -148,7 +148,8 @@ def explain(report: Report, run: Run, reporter: Reporter) -> None:
     decided = report.decided
     sentences, words = (sum(size[key] for size in report.train.values()) for key in ("sentences", "words"))
     many = f"{len(report.train)} languages, " if len(report.train) > 1 else ""
-    reporter.say(f"training data: {many}{sentences:,} sentences, {words:,} words")
+    amount = f"{sentences:,} sentences, {words:,} words" if report.unit == "words" else f"{sentences:,} texts"
+    reporter.say(f"training data: {many}{amount}")
     own = report.continued and run.options.learning_rate is None and run.adapter is None
     lower = run.rate < default_learning_rate(run.model.encoder.hidden_size, continued=False)
     why = f" (a third of the usual: the model has a {','.join(run.tasks)} head already)" if own and lower else ""

@@ -7,8 +7,8 @@ Choices and trade-offs
   it is up to a hundred times slower, and nothing is timed.
 - Weights stay in float32 and only the products are cast (autocast): the update of a weight is smaller than bfloat16 can hold.
 - Attention over sentences of ordinary length is faster as plain products than in the fused kernel, whose backward pass on a
-  processor takes four times as long in bfloat16 (measured, see docs/training.md). Scoring keeps the fused kernel.
-- Encoders narrower than 64 stay in float32 on processors: there is nothing to gain (measured, see docs/training.md).
+  processor took four times as long in bfloat16. Scoring keeps the fused kernel.
+- Encoders narrower than 64 stay in float32 on processors: there is next to nothing to gain (docs/training.md).
 """
 
 from __future__ import annotations

@@ -96,6 +96,11 @@ class Report:
             "warnings": self.warnings,
         }
 
+    @property
+    def unit(self) -> str:
+        """What is trained on and counted: words, or whole texts."""
+        return "texts" if all(TASKS[task].kind in OF_TEXTS for task in self.task.split(",")) else "words"
+
     def print(self, console: Console) -> None:
         """Draw the table."""
         from rich.table import Table
@@ -104,7 +109,9 @@ class Report:
         table.add_column("language")
         metrics = list(dict.fromkeys(r.metric for r in self.validation))
         headings = ["accuracy"] if metrics in ([], ["upos.accuracy"]) else metrics
-        for heading in ("train sentences", "train words", "validation words", *headings):
+        amounts = ("sentences", "words") if self.unit == "words" else ("sentences",)  # of texts one is the other
+        counted = ["train sentences", "train words"] if self.unit == "words" else ["train texts"]
+        for heading in (*counted, f"validation {self.unit}", *headings):
             table.add_column(heading, justify="right")
         results = {(r.language, r.metric): r for r in self.validation}
         languages = {r.language for r in self.validation}
@@ -113,8 +120,7 @@ class Report:
             words = max((r.words for r in own if r), default=0)
             table.add_row(
                 language,
-                f"{size['sentences']:,}" if size else "",
-                f"{size['words']:,}" if size else "",
+                *(f"{size[amount]:,}" if size else "" for amount in amounts),
                 f"{words:,}" if words else "",
                 *(f"{100 * r.value:.2f}" if r else "" for r in own),
             )
@@ -122,11 +128,11 @@ class Report:
             table.add_section()
             values = [[r.value for r in self.validation if r.metric == metric] for metric in metrics]
             words = sum(r.words for r in self.validation if r.metric == metrics[0])
-            table.add_row("mean", "", "", f"{words:,}", *(f"{100 * sum(v) / len(v):.2f}" for v in values))
+            table.add_row("mean", *("" for _ in amounts), f"{words:,}", *(f"{100 * sum(v) / len(v):.2f}" for v in values))
         console.print(table)
         console.print(
-            f"{self.steps:,} steps, {self.epochs:.2f} epochs, {self.words:,} words in {clock(self.seconds)} "
-            f"({self.words_per_second:,.0f} words/s); kept: {self.chosen}"
+            f"{self.steps:,} steps, {self.epochs:.2f} epochs, {self.words:,} {self.unit} in {clock(self.seconds)} "
+            f"({self.words_per_second:,.0f} {self.unit}/s); kept: {self.chosen}"
         )
         self._print_source(console)
 

@@ -4,7 +4,7 @@ Choices and trade-offs
 - Knowledge distillation as in Reimers & Gurevych (2020): the teacher reads the first text of a pair, the student both. So a
   teacher of English alone makes a student of many languages, and translations meet.
 - Targets are centred: the mean over all texts is taken away before they are made one long. The vectors of most encoders share a
-  large common part, which says nothing of a text, and makes some labels likelier than others for every text (by 2 to 25 points
+  large common part, which says nothing of a text, and makes some labels likelier than others for every text (7 to 14 points
   of zero-shot topics, ``docs/lab.md``).
 - Vectors are worked out once, in bfloat16 where the hardware has it, and kept in the training folder as float16: a run that goes
   on does not ask the teacher again. The first start learns them as they are kept, too, so that a kill makes no difference.

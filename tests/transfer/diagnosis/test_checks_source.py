@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import calque
 from calque.config import ModelConfig, TaskConfig
 from calque.tags import UPOS
-from calque.transfer.diagnosis.checks_source import forgetting, weak_source
+from calque.tasks import TASKS
+from calque.transfer.diagnosis.checks_source import MARKS, forgetting, weak_source
 from calque.transfer.diagnosis.samples import Sample
+
+BUNDLED = Path(calque.__file__).parent / "bundled" / "default"
 
 TEXT = ["The/DET cat/NOUN sleeps/VERB now/ADV ./PUNCT"] * 20  # a word wrong in each is 80 %, in one of them 99 %
 
@@ -33,6 +39,16 @@ def test_a_source_a_little_below_the_mark_is_a_warning(case):
     texts = [*TEXT[:14], *(["The/DET dog/NOUN sleeps/VERB now/ADV ./PUNCT"] * 6)]  # 6 of 100 wrong
     (found,) = weak_source(case([("source", "en", texts)], answers={"dog": "VERB"}))
     assert found.status == "warning"
+
+
+@pytest.mark.bundled
+def test_the_marks_are_no_higher_than_the_embedded_default_reaches_in_english():
+    if not (BUNDLED / "config.json").is_file():
+        pytest.skip("the embedded model is not built here")
+    scores = [s for s in ModelConfig.from_folder(BUNDLED).scores if s["file"] in ("UD_English-EWT test", "UNER English-EWT test")]
+    reached = {task: s["value"] for s in scores for task in MARKS if s["metric"] == TASKS[task].metric}
+    assert set(reached) == {"pos", "feats", "dep", "ner"}
+    assert all(MARKS[task] + 0.005 <= value for task, value in reached.items())
 
 
 def test_a_source_with_nothing_to_measure_on_is_not_checked(case):
