@@ -204,7 +204,7 @@ def test_languages_are_one_for_each_sentence():
     router = Router({"es": Plain(), "*": Plain()})
     with pytest.raises(ModelError, match="1 languages for 2 sentences"):
         router.tag([["a"], ["b"]], langs=["es"])
-    with pytest.raises(ModelError, match="2 languages for 2 sentences: give one for each"):
+    with pytest.raises(ModelError, match="for 2 sentences: give a list with one for each"):
         router.tag([["a"], ["b"]], langs="es")
     assert router.analyse([], langs=[]) == []
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.adapters import AdapterConfig, Setup, Wanted, as_setup
-from calque.analysis import Analysis, Tagged, Tree
+from calque.analysis import Analysis, Tagged, Tree, check_texts, check_words
 from calque.config import ModelConfig, TaskConfig
 from calque.document import Document
 from calque.errors import ModelError
@@ -32,7 +32,7 @@ from calque.runtime.adapters import ExportedAdapters, mixed_logits
 from calque.runtime.opening import default_threads, first_line, open_session
 from calque.runtime.packing import read_packed
 from calque.runtime.sharing import shared_tables
-from calque.tasks import OF_TEXTS, kind_of, output_size, outputs_of
+from calque.tasks import OF_TEXTS, kind_of, names_of, output_size, outputs_of
 from calque.texts import MEAN_VECTOR, Embedding, classify, embed, embedder
 from calque.wordforms import forms_of
 
@@ -162,7 +162,7 @@ class OnnxModel(Embedding):
     def analyse(
         self,
         sentences: Sequence[Sequence[str]],
-        tasks: Sequence[str] | None = None,
+        tasks: str | Sequence[str] | None = None,
         *,
         langs: Sequence[str | None] | None = None,
         adapters: str | Sequence[Wanted] | None = None,
@@ -170,15 +170,17 @@ class OnnxModel(Embedding):
         """Label the words of sentences with several heads in one pass.
 
         :param sentences: words of each sentence; a sentence may be empty or longer than the encoder's window.
-        :param tasks: which heads; by default all that label words.
+        :param tasks: which heads (``["pos", "ner"]``, or ``"pos,ner"``); by default all that label words.
         :param langs: the language of each sentence, for encoders with vocabularies by language; and for models with word
             features, which are hidden in languages that the model has not learnt.
         :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default none.
         :returns: one for each sentence, in order: by task a label and its probability for every word (:mod:`calque.analysis`).
-        :raises ModelError: when the model has no such head or adapter, or its files are damaged.
+        :raises CalqueError: for what are no lists of words; when the model has no such head or adapter, or its files are damaged.
         """
+        check_words(sentences, langs)
+        asked = None if tasks is None else names_of(tasks)
         setups = self._setups(adapters, len(sentences))
-        known = {setup: self._heads(tasks, setup) for setup in dict.fromkeys(setups)}
+        known = {setup: self._heads(asked, setup) for setup in dict.fromkeys(setups)}
         heads = [known[setup] for setup in setups]
 
         def lane(at: slice) -> list[Analysis]:
@@ -211,6 +213,7 @@ class OnnxModel(Embedding):
         :param threshold: of a head for several labels a text: those above it are the text's; by default 0.5.
         :raises ModelError: when the model has no such head.
         """
+        check_texts(texts, langs)
         setups = self._setups(adapters, len(texts))
         known = {setup: self._head(task, setup).config for setup in dict.fromkeys(setups)}
         return classify(
@@ -223,6 +226,7 @@ class OnnxModel(Embedding):
 
         :raises ModelError: for a model that was exported before calque knew of them.
         """
+        check_texts(texts, langs)
         head = embedder(self.config)
         if head is None and MEAN_VECTOR not in {output.name for output in self._open().get_outputs()}:
             raise ModelError(
