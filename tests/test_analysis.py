@@ -54,7 +54,7 @@ def test_tasks_come_as_a_list_or_with_commas(model: Any) -> None:
 
 
 @pytest.mark.parametrize("verb", ["embed", "classify_texts"])
-@pytest.mark.parametrize(("given", "told"), [("hola", "texts are a list"), (None, "texts are a li"), (["a", None], "text 2 of 2")])
+@pytest.mark.parametrize(("given", "told"), [("hola", "texts are a list"), (None, "texts are a"), (["a", None], "text 2 of 2")])
 def test_texts_are_a_list_of_strings(lexicon_model: Path, verb: str, given: Any, told: str) -> None:
     ask: Callable[[Any], Any] = getattr(OnnxModel.from_folder(lexicon_model), verb)
     with pytest.raises(CalqueError, match=told):

@@ -7,10 +7,13 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence, Sized
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from calque.errors import ModelError
+
+if TYPE_CHECKING:
+    from calque.document import Document
 
 
 class Tagged(NamedTuple):
@@ -30,6 +33,26 @@ class Tree(NamedTuple):
 
 Analysis = dict[str, Tagged | Tree]
 """What a model says of one sentence, by task."""
+
+
+class Parsing:
+    """What models and routers have alike: raw text in, documents out."""
+
+    @overload
+    def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
+    @overload
+    def parse(self, text: Iterable[str], lang: str | Sequence[str] = "auto", **options: Any) -> list[Document]: ...
+    def parse(self, text: str | Iterable[str], lang: str | Sequence[str] = "auto", **options: Any) -> Document | list[Document]:
+        """Analyse text, or several: the same as ``calque.parse(text, lang=lang, model=self)``.
+
+        :param lang: its language (one for each text where there are several), or ``auto`` to identify it.
+        :param options: ``tasks``, ``adapters``, ``otherwise`` and ``treebank``, as for :func:`calque.parse`.
+        """
+        from calque.pipeline import parse
+
+        told: Any = self
+        found: Document | list[Document] = parse(text, lang=lang, model=told, **options)  # type: ignore[call-overload,unused-ignore]
+        return found
 
 
 def check_words(sentences: Sequence[Sequence[str]], langs: Sequence[str | None] | None = None) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calque.analysis import Analysis, Tagged, Tree, check_texts, check_words
+from calque.analysis import Analysis, Parsing, Tagged, Tree, check_texts, check_words
 from calque.config import ModelConfig, TaskConfig
 from calque.errors import ModelError
 from calque.labelling import Head, analyse
@@ -30,13 +30,12 @@ from calque.tasks import OF_TEXTS, names_of, outputs_of
 from calque.texts import MEAN_VECTOR, Embedding, classify, embed, embedder
 
 if TYPE_CHECKING:
-    from calque.document import Document
     from calque.zeroshot import Classified
 
 POS = "pos"
 
 
-class Running(Adapted, Embedding):
+class Running(Adapted, Parsing, Embedding):
     """The part of a model that runs it."""
 
     config: ModelConfig
@@ -151,21 +150,6 @@ class Running(Adapted, Embedding):
             return embed(
                 self.encoder.pieces, self._runner(bf16), texts, embedder(self.config), langs=langs, batch_pieces=batch_pieces
             )
-
-    @overload
-    def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
-    @overload
-    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> list[Document]: ...
-    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> Document | list[Document]:
-        """Cut raw text into sentences and words, and label them; a list of texts gives a list of documents.
-
-        :param lang: its language (one for each text where there are several), or ``auto`` to identify it.
-        :param options: ``tasks``, ``adapters`` and ``otherwise``, as for :func:`calque.parse`.
-        """
-        from calque.pipeline import parse
-
-        result: Document | list[Document] = parse(text, lang=lang, model=self, **options)  # type: ignore[call-overload,unused-ignore]
-        return result
 
     def _runner(self, bf16: bool) -> _Runner:
         return _Runner(self, bf16)

@@ -19,16 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from calque.adapters import Wanted
-from calque.analysis import Analysis, Tagged, Tree, check_texts, check_words
+from calque.analysis import Analysis, Parsing, Tagged, Tree, check_texts, check_words
 from calque.errors import CalqueError, ModelError
 from calque.runtime.routes import OTHERS, Route, Source, make_routes, read_table
 from calque.tasks import names_of
 
 if TYPE_CHECKING:
-    from calque.document import Document
     from calque.pipeline import Backend, Tagger
     from calque.zeroshot import Classified
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     Value = Named | tuple[Named, Wanted] | Mapping[str, Any]
 
 
-class Router:
+class Router(Parsing):
     """A table from language to model: ``Router({"en": "models/en", "es": ("models/multi", "es"), "*": "models/multi"})``.
 
     Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once, as far as its models do.
@@ -170,17 +169,6 @@ class Router:
             classes = told.classify_texts([texts[i] for i in members], task=task, threshold=threshold, **options)
             found.update(zip(members, classes, strict=True))
         return [found[i] for i in range(len(texts))]
-
-    @overload
-    def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
-    @overload
-    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> list[Document]: ...
-    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> Document | list[Document]:
-        """Analyse text, or several: the same as ``calque.parse(text, lang=lang, model=self)``."""
-        from calque.pipeline import parse
-
-        found: Document | list[Document] = parse(text, lang=lang, model=self, **options)
-        return found
 
     def _sources(self) -> list[Source]:
         return list(dict.fromkeys(route.source for route in self._routes.values()))

@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.adapters import AdapterConfig, Setup, Wanted, as_setup
-from calque.analysis import Analysis, Tagged, Tree, check_texts, check_words
+from calque.analysis import Analysis, Parsing, Tagged, Tree, check_texts, check_words
 from calque.config import ModelConfig, TaskConfig
-from calque.document import Document
 from calque.errors import ModelError
 from calque.labelling import Head, analyse
 from calque.pieces import Row, WordPieces, pooling_named
@@ -49,7 +48,7 @@ BATCH_PIECES = 512
 LANE_WORDS = 1024
 
 
-class OnnxModel(Embedding):
+class OnnxModel(Parsing, Embedding):
     """A model that runs without PyTorch: a folder with ``config.json``, ``tokenizer.json`` and ``model.onnx``.
 
     Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once.
@@ -234,13 +233,6 @@ class OnnxModel(Embedding):
                 "--model mini (pip install 'calque[train]')"
             )
         return embed(self.pieces, self._run_rows, texts, head, langs=langs, batch_pieces=BATCH_PIECES)
-
-    def parse(self, text: str, *, lang: str = "auto", **options: Any) -> Document:
-        """Analyse text: the same as ``calque.parse(text, lang=lang, model=self)``."""
-        from calque.pipeline import parse
-
-        found: Document = parse(text, lang=lang, model=self, **options)
-        return found
 
     def _setups(self, wanted: str | Sequence[Wanted] | None, count: int) -> list[Setup]:
         """What each sentence goes through."""
