@@ -85,22 +85,10 @@ def annotate(
 
 
 def windows(sentences: Iterable[Sentence], batch_words: int = WINDOW_WORDS) -> Iterator[list[Sentence]]:
-    """The sentences in groups of about ``batch_words`` words, the last one smaller; none is empty.
-
-    :raises CalqueError: for what are no sentences.
-    """
-    if isinstance(sentences, Document | Sentence) or not isinstance(sentences, Iterable):
-        raise CalqueError(
-            f"sentences are any number of calque.Sentence, such as  document.sentences, and not {type(sentences).__name__}"
-        )
+    """The sentences in groups of about ``batch_words`` words, the last one smaller; none is empty."""
     window: list[Sentence] = []
     words = 0
-    for sentence in sentences:
-        if not isinstance(sentence, Sentence):
-            raise CalqueError(
-                f"a sentence is a calque.Sentence, and not {type(sentence).__name__} ({sentence!r:.40}): text goes to  "
-                "calque.parse; of words that are cut already make  Sentence([Token(word), …])"
-            )
+    for sentence in checked(sentences):
         window.append(sentence)
         words += max(len(sentence.tokens), 1)
         if words >= batch_words:
@@ -108,6 +96,24 @@ def windows(sentences: Iterable[Sentence], batch_words: int = WINDOW_WORDS) -> I
             window, words = [], 0
     if window:
         yield window
+
+
+def checked(sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    """The sentences as they come.
+
+    :raises CalqueError: for what are no sentences.
+    """
+    if isinstance(sentences, Document | Sentence) or not isinstance(sentences, Iterable):
+        raise CalqueError(
+            f"sentences are any number of calque.Sentence, such as  document.sentences, and not {type(sentences).__name__}"
+        )
+    for sentence in sentences:
+        if not isinstance(sentence, Sentence):
+            raise CalqueError(
+                f"a sentence is a calque.Sentence, and not {type(sentence).__name__} ({sentence!r:.40}): text goes to  "
+                "calque.parse; of words that are cut already make  Sentence([Token(word), …])"
+            )
+        yield sentence
 
 
 @overload

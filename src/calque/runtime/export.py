@@ -209,6 +209,8 @@ def _check_adapters(model: Model, target: Path) -> None:
 
 def _load(model: Model | str | Path) -> Model:
     if not isinstance(model, str | Path):
+        if getattr(model, "encoder", None) is None:
+            raise ModelError(f"{model!r:.80} cannot be exported: give a calque.Model, its name or its folder")
         return model
     if is_calque_model(model) and (Path(model) / ONNX_FILE).is_file() and not (Path(model) / "heads.safetensors").exists():
         raise ModelError(f"{model}: is an export already; export the model that it came from")
