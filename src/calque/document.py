@@ -243,7 +243,7 @@ class Document:
         """
         try:
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise FormatError(f"document: not JSON ({error})") from None
         return cls.from_dict(data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 
@@ -276,3 +277,9 @@ def test_one_exported_model_takes_its_adapters_sentence_by_sentence(make_model, 
             assert one.scores == pytest.approx(other.scores, abs=1e-3)
     with pytest.raises(ModelError, match="route 'es': no adapter 'x' in tiny"):
         Router({"es": (calque.load(tmp_path / "multi"), "es,ca,x")})
+
+
+def test_a_router_travels_with_its_models(lexicon_model):
+    router = Router({"es": str(lexicon_model), "*": Model("others")})
+    before = router.tag([["gato"], ["cat"]], langs=["es", "en"])
+    assert pickle.loads(pickle.dumps(router)).tag([["gato"], ["cat"]], langs=["es", "en"]) == before

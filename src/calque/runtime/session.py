@@ -51,7 +51,7 @@ LANE_WORDS = 1024
 class OnnxModel(Parsing, Embedding):
     """A model that runs without PyTorch: a folder with ``config.json``, ``tokenizer.json`` and ``model.onnx``.
 
-    Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once.
+    Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once, and can be sent to other processes.
 
     :param folder: where the files are.
     :param config: what ``config.json`` says.
@@ -70,6 +70,7 @@ class OnnxModel(Parsing, Embedding):
         adapters: ExportedAdapters | None = None,
     ) -> None:
         self.folder = folder
+        self._at = folder.absolute()  # what is read later is read from there, wherever the process stands by then
         self.config = config
         self.pieces = pieces
         self.adapters = adapters
@@ -118,6 +119,10 @@ class OnnxModel(Parsing, Embedding):
         """The name of an adapter whose weights are the mean of others'."""
         assert self.adapters is not None  # noqa: S101 - names come from adapter_configs
         return self.adapters.mean(names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A session does not travel: a copy, and the same in another process, opens the folder again."""
+        return _reopened, (self._at, self.threads)
 
     def __repr__(self) -> str:
         return f"OnnxModel({str(self.folder)!r}, tasks={list(self.tasks)})"
@@ -282,7 +287,7 @@ class OnnxModel(Parsing, Embedding):
 
     def _relations(self, task: str) -> Mapping[str, NDArray[Any]]:
         """Weights that name the relations of a tree."""
-        path = self.folder / RELATIONS_FILE
+        path = self._at / RELATIONS_FILE
         if self._tree_weights is None:
             self._tree_weights = {key: np.asarray(value, dtype=np.float32) for key, value in read_packed(path).items()}
         mine = {k.removeprefix(f"{task}."): v for k, v in self._tree_weights.items() if k.startswith(f"{task}.")}
@@ -337,17 +342,21 @@ class OnnxModel(Parsing, Embedding):
             with self._lock:
                 if self._session is None:
                     shared = _shared(self.config)
-                    tables = shared_tables(self.folder, shared) if shared else {}
-                    beside = self.folder / str(shared["encoder"]) if shared else None
+                    tables = shared_tables(self._at, shared) if shared else {}
+                    beside = self._at / str(shared["encoder"]) if shared else None
                     fused = bool(_onnx_section(self.config).get("fused"))
                     self._session = open_session(
-                        self.folder / ONNX_FILE, threads=self.threads, tables=tables, beside=beside, optimise=not fused
+                        self._at / ONNX_FILE, threads=self.threads, tables=tables, beside=beside, optimise=not fused
                     )
                     slots = [one.name for one in self.adapters.layout.inputs()] if self.adapters is not None else []
                     inputs = [*inputs_of(features=bool(self.config.word_features)), *slots]
                     outputs = [name for task, made in self.config.tasks.items() for name in outputs_of(task, made.kind)]
-                    _check_graph(self.folder, self._session, outputs, inputs)
+                    _check_graph(self._at, self._session, outputs, inputs)
         return self._session
+
+
+def _reopened(folder: Path, threads: int) -> OnnxModel:
+    return OnnxModel.from_folder(folder, threads=threads)
 
 
 def _lanes(sentences: Sequence[Sequence[str]]) -> list[slice]:
