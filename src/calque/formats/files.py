@@ -201,6 +201,12 @@ def _told(path: Path | str) -> Iterator[None]:
         if error.filename is None and error.errno in UNWRITABLE:
             raise DataError(_cannot(path, "write", error)) from None
         raise
+    except UnicodeEncodeError as error:  # other programs cut a text in the middle of an emoji
+        half = error.object[error.start]
+        raise DataError(
+            f"{path}: half a character (U+{ord(half):04X}) is in the text, and UTF-8 cannot hold it: take it out, with  "
+            "text.encode('utf-8', 'replace').decode('utf-8')"
+        ) from None
 
 
 class _OwningGzip(gzip.GzipFile):
