@@ -27,8 +27,21 @@ def test_names_that_need_pytorch_are_there_with_it(name: str) -> None:
 
 
 def test_dir_lists_the_public_names() -> None:
-    assert dir(calque) == sorted(calque.__all__)
+    assert dir(calque) == sorted([*calque.__all__, "data", "errors", "languages", "segmentation"])
     assert set(calque._HOME) | {"__version__"} == set(calque.__all__)
+
+
+def test_rooms_with_functions_for_users_are_there_without_an_import_of_their_own() -> None:
+    code = (
+        "import calque\n"
+        "try:\n    calque.load('./nowhere')\nexcept calque.errors.ModelError:\n    print('told')\n"
+        "found = calque.languages.normalize('Spanish'), len(calque.segmentation.split_words('el gato').words)\n"
+        "print(*found, len(calque.data.list_treebanks()) > 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, timeout=120, check=False
+    )
+    assert (done.stdout.split(), done.stderr) == (["told", "es", "2", "True"], "")
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
