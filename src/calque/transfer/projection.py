@@ -149,6 +149,8 @@ def project(
         these cover less), and ``several_voters``, ``agreement``, ``without_link`` and ``tags`` are not there.
     :raises CalqueError: for files that do not fit, a model that cannot label, or when nothing is left.
     """
+    if isinstance(target, str):
+        raise DataError(f"the target is a language and its file, such as  ('eo', 'eo.txt'), and not {target!r}")
     for what, files in (("sources", sources), ("pairs", pairs or {})):
         paths_by_language(files, what)  # refuses what is not
     text = read_parallel(

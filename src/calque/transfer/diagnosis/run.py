@@ -140,13 +140,13 @@ def _check(given: Mapping[Role, Mapping[str, Sequence[FilePath]]], before: objec
 
 
 def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, str]:
-    from calque.pipeline import load
+    from calque.pipeline import as_tagger, load
 
     if model is None or isinstance(model, str | Path):
         tagger: Tagger = load(model, backend=backend)
         name = "default" if model is None else str(model)
     else:
-        tagger = model
+        tagger = as_tagger(model)
         name = str(getattr(getattr(model, "config", None), "name", "") or type(model).__name__)
     if not set(tagger.tasks) & set(COUNTERS):
         has = f"its tasks: {', '.join(tagger.tasks)}" if tagger.tasks else "it is a bare encoder"
