@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import calque
-from calque.errors import MissingExtraError
+from calque.errors import CalqueError, MissingExtraError, ModelError
 
 SOURCE = Path(calque.__file__).parents[1]
 TORCH = {"Model", "fine_tune"}
@@ -82,3 +83,9 @@ def test_the_embedded_default_tags_a_spanish_sentence() -> None:
     assert found in (["DET", "NOUN", verb, "ADP", "DET", "NOUN"] for verb in ("AUX", "VERB"))
     mixed = calque.parse("I'm going al supermercado to buy some leche")
     assert {"en", "es"} <= {t.lang for t in mixed.tokens}
+
+
+@pytest.mark.parametrize("error", [CalqueError("a"), ModelError("b"), MissingExtraError("export", "train")])
+def test_errors_come_out_of_other_processes_as_they_are(error: CalqueError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
