@@ -199,3 +199,18 @@ def test_entities_of_a_document_and_in_json() -> None:
     plain["sentences"][0]["tokens"][0]["entity"] = "PER?"
     with pytest.raises(FormatError, match=r"tokens\[0\]\.entity"):
         Document.from_dict(plain)
+
+
+def test_documents_and_sentences_print_in_one_line():
+    sentence = Sentence([Token("El"), Token("gato")], lang="es")
+    assert repr(sentence) == "Sentence('El gato', 2 words, lang='es')"
+    assert repr(Sentence()) == "Sentence('', 0 words, lang=None)"
+    assert repr(Document([sentence], lang="es")) == "Document('El gato', 1 sentence, 2 words, lang='es')"
+    long = Document([sentence] * 1000, text="El gato " * 1000)
+    assert repr(long) == f"Document('{('El gato ' * 8)[:59]}…', 1000 sentences, 2000 words, lang=None)"
+
+
+def test_what_is_no_json_at_all_is_a_format_error():
+    for odd in (None, 5):
+        with pytest.raises(FormatError, match="not JSON"):
+            Document.from_json(odd)

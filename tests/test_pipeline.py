@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -198,6 +201,36 @@ def test_an_unknown_language_is_an_error() -> None:
         parse("hola", lang="Spanich", model=Lengths())
 
 
+@pytest.mark.parametrize("lang", [None, 3, b"es", ["es", None]])
+def test_what_is_no_language_is_named(lang: object) -> None:
+    with pytest.raises(CalqueError, match="a language is a code or a name, such as 'es' or 'Spanish', or 'auto' to identify it"):
+        parse(["hola", "adiós"], lang=lang, model=Lengths())  # type: ignore[call-overload]
+    with pytest.raises(CalqueError, match="a language is a code or a name"):
+        calque.classify("hola", ["a", "b"], lang=lang)  # type: ignore[call-overload]
+
+
+def test_annotate_takes_a_model_by_its_name_as_all_others_do(lexicon_model: Path) -> None:
+    [sentence] = annotate([Sentence([Token("el"), Token("gato")], lang="es")], lexicon_model)
+    assert [token.upos for token in sentence.tokens] == ["DET", "NOUN"]
+    with pytest.raises(ModelError, match="42 cannot tag words"):
+        next(annotate([], 42))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("El gato", "a sentence is a calque.Sentence, and not str .* text goes to  calque.parse"),
+        ([["El", "gato"]], r"a sentence is a calque.Sentence, and not list .* Sentence\(\[Token\(word\)"),
+        (None, "sentences are any number of calque.Sentence, such as  document.sentences, and not NoneType"),
+        (Document([Sentence([Token("El")])]), "document.sentences, and not Document"),
+        (Sentence([Token("El")]), "and not Sentence"),
+    ],
+)
+def test_what_are_no_sentences_is_named(given: object, message: str) -> None:
+    with pytest.raises(CalqueError, match=message):
+        list(annotate(given, Lengths()))  # type: ignore[arg-type]
+
+
 def test_what_cannot_tag_is_refused() -> None:
     with pytest.raises(ModelError, match="cannot tag"):
         parse("hola", model=42)  # type: ignore[call-overload]
@@ -279,6 +312,22 @@ def test_a_name_is_loaded_once(lexicon_model: Path, monkeypatch: pytest.MonkeyPa
     assert len(calls) == 1
 
 
+def test_threads_that_want_a_model_at_once_load_it_once(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline._kept.cache_clear()
+    calls: list[object] = []
+    real = pipeline.load
+
+    def slow(*a: Any, **k: Any) -> object:
+        calls.append(a)
+        time.sleep(0.05)
+        return real(*a, **k)
+
+    monkeypatch.setattr(pipeline, "load", slow)
+    with ThreadPoolExecutor(8) as pool:
+        assert len({id(model) for model in pool.map(as_tagger, [lexicon_model] * 8)}) == 1
+    assert len(calls) == 1
+
+
 def test_a_model_written_anew_is_loaded_anew(lexicon_model: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(lexicon_model, tmp_path / "model")
     first = as_tagger(folder)
@@ -298,6 +347,22 @@ def test_load_says_what_is_wrong(tmp_path: Path) -> None:
         load("xlm_robert_base")
     with pytest.raises(ModelError, match="no such folder"):
         load("./nowhere")
+    for odd in (3, b"mini", Lengths()):
+        with pytest.raises(ModelError, match="a model is loaded by its name or folder, and not by"):
+            load(odd)  # type: ignore[call-overload]
+
+
+def test_a_revision_of_what_has_none_is_refused(lexicon_model: Path) -> None:
+    for name in (None, "default", lexicon_model):
+        with pytest.raises(ModelError, match="no revisions"):
+            load(name, revision="v2")
+
+
+def test_a_model_that_is_not_exported_is_not_told_to_need_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "has_torch", lambda: True)
+    with pytest.raises(ModelError, match="mini is not exported to ONNX: load it with another backend") as stop:
+        load("mini", backend="onnx")
+    assert "pip install" not in str(stop.value)
 
 
 @pytest.mark.parametrize("name", ["xlm_roberta_base", "mini"])
@@ -315,7 +380,7 @@ def test_without_pytorch_an_encoder_names_the_extra(monkeypatch: pytest.MonkeyPa
         (Path("text.txt"), "a text is a string, and not .*Path"),
         (["el gato", None], r"text 2 of 2 is NoneType \(None\), and not a string: leave it out"),
         ([float("nan"), "el gato"], r"text 1 of 2 is float \(nan\), and not a string"),
-        ([["el", "gato"]], r"text 1 of 1 is list"),
+        ([["el", "gato"]], r"text 1 of 1 is list .*, and not a string: words that are cut already go to .* calque\.annotate$"),
     ],
 )
 def test_what_is_no_text_is_named(given: object, message: str) -> None:
@@ -326,5 +391,5 @@ def test_what_is_no_text_is_named(given: object, message: str) -> None:
 
 def test_texts_may_come_from_anything_that_gives_them_in_order() -> None:
     texts = (text for text in ["el gato", "the dog sleeps"])
-    found = parse(texts, lang="es", model=Lengths())  # type: ignore[call-overload]
+    found = parse(texts, lang="es", model=Lengths())
     assert [[token.upos for token in one.sentences[0].tokens] for one in found] == [["2", "4"], ["3", "3", "6"]]

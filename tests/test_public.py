@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import calque
-from calque.errors import MissingExtraError
+from calque.errors import CalqueError, MissingExtraError, ModelError
 
 SOURCE = Path(calque.__file__).parents[1]
 TORCH = {"Model", "fine_tune"}
@@ -27,8 +28,21 @@ def test_names_that_need_pytorch_are_there_with_it(name: str) -> None:
 
 
 def test_dir_lists_the_public_names() -> None:
-    assert dir(calque) == sorted(calque.__all__)
+    assert dir(calque) == sorted([*calque.__all__, "data", "errors", "languages", "segmentation"])
     assert set(calque._HOME) | {"__version__"} == set(calque.__all__)
+
+
+def test_rooms_with_functions_for_users_are_there_without_an_import_of_their_own() -> None:
+    code = (
+        "import calque\n"
+        "try:\n    calque.load('./nowhere')\nexcept calque.errors.ModelError:\n    print('told')\n"
+        "found = calque.languages.normalize('Spanish'), len(calque.segmentation.split_words('el gato').words)\n"
+        "print(*found, len(calque.data.list_treebanks()) > 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(SOURCE)}, timeout=120, check=False
+    )
+    assert (done.stdout.split(), done.stderr) == (["told", "es", "2", "True"], "")
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
@@ -69,3 +83,9 @@ def test_the_embedded_default_tags_a_spanish_sentence() -> None:
     assert found in (["DET", "NOUN", verb, "ADP", "DET", "NOUN"] for verb in ("AUX", "VERB"))
     mixed = calque.parse("I'm going al supermercado to buy some leche")
     assert {"en", "es"} <= {t.lang for t in mixed.tokens}
+
+
+@pytest.mark.parametrize("error", [CalqueError("a"), ModelError("b"), MissingExtraError("export", "train")])
+def test_errors_come_out_of_other_processes_as_they_are(error: CalqueError) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

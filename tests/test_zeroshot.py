@@ -312,3 +312,14 @@ def test_what_all_texts_share_is_taken_away_from_them() -> None:
     found = [one.label for one in by_similarity(centred, ["sun", "rain"], ["first", "second"])]
     assert found == ["second", "first"]
     assert [one.label for one in by_similarity(plain, ["sun", "rain"], ["first", "second"])] == ["first", "first"]
+
+
+@pytest.mark.parametrize("labels", [b"sport", 3, "sport,politics"])
+def test_labels_that_are_no_list_are_named(labels: object) -> None:
+    with pytest.raises(CalqueError, match="labels are a list, such as"):
+        classify("hola", labels)  # type: ignore[call-overload]
+
+
+def test_labels_may_be_given_once() -> None:
+    with pytest.raises(CalqueError, match="the label 'b' is there twice"):
+        classify("hola", (label for label in ["a", "b", "b"]))

@@ -9,6 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from calque import data as data
+    from calque import errors as errors
+    from calque import languages as languages
+    from calque import segmentation as segmentation
     from calque.document import Document, EmptyNode, MultiwordToken, Sentence, Token
     from calque.errors import CalqueError
     from calque.evaluation.report import evaluate
@@ -65,6 +69,7 @@ _HOME = {
     "train_adapter": "calque.training.adapting",
     "train_strategy": "calque.transfer.strategies",
 }
+_ROOMS = {"data", "errors", "languages", "segmentation"}  # calque.errors.ModelError, without an import of its own
 _NEEDS_TORCH = {"Model", "fine_tune", "export", "train_adapter", "align_adapter"}
 
 __all__ = [
@@ -103,6 +108,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"calque.{name}")
     module = _HOME.get(name)
     if module is None:
         raise AttributeError(f"module 'calque' has no attribute {name!r}")
@@ -119,4 +126,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])

@@ -181,5 +181,6 @@ def _check(name: str, known: Sequence[str], tagger: object) -> None:
             f"{model} follows no treebank by name: leave '{name}' out, or train with  --treebank-token  on files named as {NAMES}"
         )
     mine = [other for other in known if language_of(other) == language_of(name)]
-    shown = f"of {language_of(name)} it knows {', '.join(mine)}" if mine else f"it knows none of '{language_of(name)}'"
+    first = f"{', '.join(known[:6])}{' …' if len(known) > 6 else ''} ({len(known)} in all)"
+    shown = f"of {language_of(name)} it knows {', '.join(mine)}" if mine else f"it knows {first}, none of '{language_of(name)}'"
     raise ModelError(f"{model} does not know the treebank '{name}': {shown}")

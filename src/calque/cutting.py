@@ -35,8 +35,10 @@ def as_texts(given: object) -> list[str]:
     texts = list(given)
     for number, text in enumerate(texts, start=1):
         if not isinstance(text, str):
-            told = f"text {number} of {len(texts)} is {type(text).__name__} ({text!r:.40})"
-            raise CalqueError(f"{told}, and not a string: leave it out")
+            told = f"text {number} of {len(texts)} is {type(text).__name__} ({text!r:.40}), and not a string"
+            cut_before = isinstance(text, list | tuple)
+            todo = "words that are cut already go to a model's  analyse, or to  calque.annotate" if cut_before else "leave it out"
+            raise CalqueError(f"{told}: {todo}")
     return texts
 
 
@@ -161,8 +163,12 @@ def _shift(sentence: Sentence, offset: int) -> None:
 def language_code(lang: str) -> str | None:
     """ISO code of what the user wrote; None for "auto".
 
-    :raises CalqueError: for an unknown language, with the nearest names.
+    :raises CalqueError: for an unknown language, with the nearest names; for what is no name at all.
     """
+    if not isinstance(lang, str):
+        raise CalqueError(
+            f"a language is a code or a name, such as 'es' or 'Spanish', or '{AUTO}' to identify it, and not {lang!r:.40}"
+        )
     if lang.strip().lower() == AUTO:
         return None
     from calque.languages import normalize

@@ -2,7 +2,8 @@
 
 Choices and trade-offs
 - Plain slotted dataclasses, no back pointers: a token costs one object, pickles, compares and prints by itself. A word's number
-  is its place in ``Sentence.tokens`` plus one.
+  is its place in ``Sentence.tokens`` plus one. Sentences and documents print in one line, since all that they hold is a screen
+  or a thousand; a notebook draws a document.
 - Columns of a file stay text as they were written (FEATS, DEPS, MISC), so that reading and writing again changes no byte; what
   programs want parsed (features, language, entity) is parsed on demand or held beside.
 - Offsets are characters into ``Document.text``. Reading a file does not compute them (training never needs them):
@@ -87,7 +88,7 @@ class EmptyNode:
     token: Token
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Sentence:
     """Words in order, with the surface tokens, empty nodes and comments around them."""
 
@@ -100,6 +101,10 @@ class Sentence:
     end: int | None = None
     lang: str | None = None
     newline: str = "\n"  # how lines ended in the file, so that a file from Windows is written back as it was
+
+    def __repr__(self) -> str:
+        text = _shown(self.joined() if self.text is None else self.text)
+        return f"Sentence({text}, {_count(len(self.tokens), 'word')}, lang={self.lang!r})"
 
     @property
     def words(self) -> list[str]:
@@ -181,13 +186,24 @@ class Sentence:
         return sentence_to_dict(self)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Document:
     """Sentences in order, and the text that offsets point into."""
 
     sentences: list[Sentence] = field(default_factory=list)
     text: str | None = None
     lang: str | None = None
+
+    def __repr__(self) -> str:
+        text = " ".join(s.joined() if s.text is None else s.text for s in self.sentences[:3]) if self.text is None else self.text
+        counts = f"{_count(len(self.sentences), 'sentence')}, {_count(sum(len(s.tokens) for s in self.sentences), 'word')}"
+        return f"Document({_shown(text)}, {counts}, lang={self.lang!r})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from calque.formats.render import notebook_html
+
+        return notebook_html(self)
 
     @property
     def tokens(self) -> list[Token]:
@@ -243,7 +259,7 @@ class Document:
         """
         try:
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise FormatError(f"document: not JSON ({error})") from None
         return cls.from_dict(data)
 
@@ -296,6 +312,15 @@ def parse_features(feats: str | None) -> dict[str, str]:
     """See :attr:`Token.features`."""
     pairs = (part.partition("=") for part in feats.split("|")) if feats else ()
     return {name: value for name, _, value in pairs}
+
+
+def _shown(text: str, width: int = 60) -> str:
+    """A text as Python writes it, cut where it is long."""
+    return repr(text if len(text) <= width else f"{text[: width - 1]}…")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _find(form: str, text: str, at: int) -> tuple[int, int] | None:

@@ -32,4 +32,8 @@ class MissingExtraError(CalqueError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs packages that are not installed: run  pip install 'calque[{extra}]'  and try again")
-        self.extra = extra
+        self.what, self.extra = what, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Out of another process, too: by default it would be made of its message alone."""
+        return type(self), (self.what, self.extra)

@@ -10,8 +10,10 @@ Choices and trade-offs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
 
 from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 WINDOW_WORDS = 8192
+_OPENING: dict[str | None, AbstractContextManager[Any]] = {}  # a lock for each name
 _COLUMNS = {"feats": "feats", "lemma": "lemma", "ner": "entity"}
 
 Backend = Literal["auto", "onnx", "torch"]
@@ -53,7 +56,7 @@ class Tagger(Protocol):
 
 def annotate(
     sentences: Iterable[Sentence],
-    tagger: Tagger,
+    tagger: str | Path | Tagger | None = None,
     *,
     tasks: str | Sequence[str] | None = None,
     batch_words: int = WINDOW_WORDS,
@@ -61,15 +64,19 @@ def annotate(
 ) -> Iterator[Sentence]:
     """Fill what the model knows of every word (tags, features, lemmas, trees, entities), streaming, in the order given.
 
-    The sentences are changed in place and handed on; what was there of the tasks is replaced, all else stays.
+    The sentences are changed in place and handed on; what was there of the tasks is replaced, all else stays. Nothing happens
+    before the first one is asked for.
 
-    :param sentences: any number of sentences; only about ``batch_words`` words of them are held at a time.
-    :param tagger: a model with a head that labels words.
+    :param sentences: any number of sentences; only about ``batch_words`` words of them are held at a time. Of words that are
+        cut already, make them: ``Sentence([Token("El"), Token("gato")], lang="es")``.
+    :param tagger: a model with a head that labels words, its name, or its folder; by default the embedded one.
     :param tasks: these of its tasks alone (``"pos,ner"``); by default all that it has.
     :param batch_words: words handed to the tagger at a time.
     :param choose: says which adapters a sentence goes through (:func:`calque.adapterrouter.adapters_for`).
-    :raises ModelError: when the tagger has no head for a task that is asked for, or for words at all.
+    :raises CalqueError: for what are no sentences, or an unknown model; when it has no head for a task that is asked for, or for
+        words at all.
     """
+    tagger = as_tagger(tagger)
     wanted = check_tasks(tagger, tasks)
     for window in windows(sentences, batch_words):
         for sentence, analysis in zip(window, analyse_sentences(tagger, window, wanted, choose=choose), strict=True):
@@ -81,7 +88,7 @@ def windows(sentences: Iterable[Sentence], batch_words: int = WINDOW_WORDS) -> I
     """The sentences in groups of about ``batch_words`` words, the last one smaller; none is empty."""
     window: list[Sentence] = []
     words = 0
-    for sentence in sentences:
+    for sentence in checked(sentences):
         window.append(sentence)
         words += max(len(sentence.tokens), 1)
         if words >= batch_words:
@@ -89,6 +96,24 @@ def windows(sentences: Iterable[Sentence], batch_words: int = WINDOW_WORDS) -> I
             window, words = [], 0
     if window:
         yield window
+
+
+def checked(sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    """The sentences as they come.
+
+    :raises CalqueError: for what are no sentences.
+    """
+    if isinstance(sentences, Document | Sentence) or not isinstance(sentences, Iterable):
+        raise CalqueError(
+            f"sentences are any number of calque.Sentence, such as  document.sentences, and not {type(sentences).__name__}"
+        )
+    for sentence in sentences:
+        if not isinstance(sentence, Sentence):
+            raise CalqueError(
+                f"a sentence is a calque.Sentence, and not {type(sentence).__name__} ({sentence!r:.40}): text goes to  "
+                "calque.parse; of words that are cut already make  Sentence([Token(word), …])"
+            )
+        yield sentence
 
 
 @overload
@@ -104,7 +129,7 @@ def parse(  # type: ignore[overload-overlap] # a string is a sequence of strings
 ) -> Document: ...
 @overload
 def parse(
-    text: Sequence[str],
+    text: Iterable[str],
     *,
     lang: str | Sequence[str] = AUTO,
     model: str | Path | Tagger | None = None,
@@ -114,7 +139,7 @@ def parse(
     treebank: str | Sequence[str] | None = None,
 ) -> list[Document]: ...
 def parse(
-    text: str | Sequence[str],
+    text: str | Iterable[str],
     *,
     lang: str | Sequence[str] = AUTO,
     model: str | Path | Tagger | None = None,
@@ -125,7 +150,7 @@ def parse(
 ) -> Document | list[Document]:
     """Analyse text: sentences, words with character offsets, and what the model knows of them (tags, features, trees, entities).
 
-    :param text: a text, or several, which are tagged in the same batches.
+    :param text: a text, or several (a list, a column of a table, a generator), which are tagged in the same batches.
     :param lang: language of the text as a code or name ("es", "Spanish"), or "auto" to identify it; one for each text where
         there are several.
     :param model: a model, its name, or its folder; by default the embedded one.
@@ -141,7 +166,8 @@ def parse(
     """
     one = isinstance(text, str)
     texts = as_texts(text)
-    langs = [lang] * len(texts) if isinstance(lang, str) else list(lang)
+    one_language = isinstance(lang, str | bytes) or not isinstance(lang, Iterable)
+    langs: list[Any] = [lang] * len(texts) if one_language else list(lang)
     if len(langs) != len(texts):
         raise CalqueError(f"{len(texts)} texts but {len(langs)} languages: give one language for all, or one for each")
     tagger = as_tagger(model)
@@ -163,8 +189,10 @@ def as_tagger(model: str | Path | Tagger | None) -> Tagger:
     :raises CalqueError: for an unknown model.
     """
     if model is None or isinstance(model, str | Path):
-        return _kept(None if model is None else str(model), _written(model))
-    if not callable(getattr(model, "tag", None)):
+        name = None if model is None else str(model)
+        with _OPENING.setdefault(name, RLock()):  # of threads that want the same one at once, one opens it
+            return _kept(name, _written(model))
+    if not any(callable(getattr(model, verb, None)) for verb in ("tag", "analyse")):
         raise ModelError(f"{model!r} cannot tag words: give a model of calque.load, its name, or its folder")
     return model
 
@@ -254,6 +282,12 @@ def _of_texts(tagger: Tagger, task: str) -> bool:
     return kind in OF_TEXTS
 
 
+@overload
+def load(name: None = None, *, backend: Literal["auto", "onnx"] = "auto") -> OnnxModel: ...
+@overload
+def load(
+    name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None
+) -> OnnxModel | Model | Router: ...
 def load(name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None) -> OnnxModel | Model | Router:
     """Load a model, an encoder or a table of routes.
 
@@ -266,6 +300,8 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
     """
     if backend not in ("auto", "onnx", "torch"):
         raise CalqueError(f"unknown backend {backend!r}: auto, onnx or torch")
+    if name is not None and not isinstance(name, str | Path):
+        raise ModelError(f"a model is loaded by its name or folder, and not by {name!r:.60}")
     if name is not None and is_routes(name):
         from calque.runtime.router import Router
 
@@ -276,12 +312,12 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
 
     if name is None or str(name) == DEFAULT:
         if revision is not None:
-            raise ModelError(f"{DEFAULT} comes with calque and has no revisions: leave revision={revision!r} out")
+            raise ModelError(f"the embedded {DEFAULT} comes with calque and has no revisions: leave revision={revision!r} out")
         if backend != "torch":
             return OnnxModel.from_folder(bundled_folder(DEFAULT))
         name = DEFAULT
     folder = Path(name).expanduser()
-    if backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
+    if revision is None and backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
         return OnnxModel.from_folder(folder)
     if backend == "onnx" or (backend == "auto" and not has_torch()):
         return _without_torch(str(name), revision)
@@ -312,7 +348,7 @@ def bundled_folder(name: str) -> Path:
 
 
 def _without_torch(name: str, revision: str | None) -> OnnxModel:
-    """A model of the Hub that has been exported, on a machine that has no PyTorch."""
+    """A model of the Hub that has been exported, where PyTorch is not there or not wanted."""
     from calque.config import is_calque_model
     from calque.errors import MissingExtraError
     from calque.models.hub import fetch, resolve
@@ -323,6 +359,8 @@ def _without_torch(name: str, revision: str | None) -> OnnxModel:
         folder = fetch(resolved, onnx=True)
         if is_calque_model(folder) and (folder / ONNX_FILE).is_file():
             return OnnxModel.from_folder(folder)
+    if has_torch():
+        raise ModelError(f"{name} is not exported to ONNX: load it with another backend, or see  calque export --help")
     raise MissingExtraError(f"{name}: a model that is not exported to ONNX", "train")
 
 

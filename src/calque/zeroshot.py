@@ -15,7 +15,7 @@ Choices and trade-offs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -92,7 +92,7 @@ class Classified:
 @overload
 def classify(  # type: ignore[overload-overlap] # a string is a sequence of strings, and stands for one text
     text: str,
-    labels: Labels | None = None,
+    labels: Labels | Iterable[str] | None = None,
     *,
     model: object = None,
     hypothesis: str | None = None,
@@ -104,8 +104,8 @@ def classify(  # type: ignore[overload-overlap] # a string is a sequence of stri
 ) -> Classified: ...
 @overload
 def classify(
-    text: Sequence[str],
-    labels: Labels | None = None,
+    text: Iterable[str],
+    labels: Labels | Iterable[str] | None = None,
     *,
     model: object = None,
     hypothesis: str | None = None,
@@ -116,8 +116,8 @@ def classify(
     otherwise: Otherwise = "nearest",
 ) -> list[Classified]: ...
 def classify(
-    text: str | Sequence[str],
-    labels: Labels | None = None,
+    text: str | Iterable[str],
+    labels: Labels | Iterable[str] | None = None,
     *,
     model: object = None,
     hypothesis: str | None = None,
@@ -131,7 +131,7 @@ def classify(
 
     ``classify("El partido acabó en empate", ["deportes", "política"]).label``
 
-    :param text: a text, or several.
+    :param text: a text, or several (a list, a column of a table, a generator).
     :param labels: two or more, or a mapping of labels to descriptions: ``{"positivo": "una opinión buena"}``.
     :param model: None for the embedded default; a model's name, folder or Hub id, entailment (NLI) checkpoints included; or an
         object with ``classify_texts`` (when there are no labels), ``embed`` or ``scores``.
@@ -156,7 +156,7 @@ def classify(
 
 
 def prepare(
-    labels: Labels | None = None,
+    labels: Labels | Iterable[str] | None = None,
     *,
     model: object = None,
     hypothesis: str | None = None,
@@ -239,10 +239,11 @@ def softmax(values: NDArray[Any], axis: int = -1) -> NDArray[Any]:
     return shares
 
 
-def _read_labels(labels: Labels, multi_label: bool) -> tuple[list[str], list[str]]:
+def _read_labels(given: Labels | Iterable[str], multi_label: bool) -> tuple[list[str], list[str]]:
     """Labels, and what the model reads for each."""
-    if isinstance(labels, str):
-        raise CalqueError(f"labels are a list, such as  ['sports', 'politics'], not one text ({labels[:40]!r})")
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise CalqueError(f"labels are a list, such as  ['sports', 'politics'], not one {type(given).__name__} ({given!r:.40})")
+    labels = given if isinstance(given, Mapping) else list(given)  # what can be read once alone is read here
     for written in (*labels, *(labels.values() if isinstance(labels, Mapping) else ())):
         if not isinstance(written, str):
             raise CalqueError(f"a label, or the description of one, is {written!r:.40}, not a text: write it in words")

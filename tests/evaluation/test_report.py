@@ -153,6 +153,17 @@ def test_no_files_is_an_error(dictionary_tagger, files):
         evaluate(dictionary_tagger(), files)
 
 
+@pytest.mark.parametrize("files", ["es.conllu", ["es.conllu"], None, 3, {"es": None}, {"es": [3]}, {None: "a"}])
+def test_what_are_no_files_by_language_is_named(dictionary_tagger, files):
+    with pytest.raises(DataError, match=r"files (are given by language, such as  \{'es'|of es: a file is given by its path)"):
+        evaluate(dictionary_tagger(), files)
+
+
+def test_a_seed_below_zero_is_refused(spanish, dictionary_tagger):
+    with pytest.raises(DataError, match="seed is -1"):
+        evaluate(dictionary_tagger(), {"es": spanish}, seed=-1)
+
+
 @pytest.mark.parametrize("option", [{"resamples": 0}, {"limit": 0}, {"batch_words": 0}])
 def test_numbers_out_of_range_are_refused(spanish, dictionary_tagger, option):
     with pytest.raises(DataError, match="give 1 or more"):

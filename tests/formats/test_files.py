@@ -80,3 +80,12 @@ def test_a_file_without_rights_is_an_error(tmp_path):
 def test_only_reading_and_writing_are_modes(tmp_path):
     with pytest.raises(ValueError, match="only 'r' and 'w'"):
         open_text(tmp_path / "x", "a")
+
+
+def test_half_a_character_is_named_and_leaves_the_old_file(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(DataError, match=r"a\.txt: half a character \(U\+D83D\) is in the text"), atomic_write(target) as stream:
+        stream.write("hola \ud83d mundo")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -1,3 +1,4 @@
+import html
 import io
 import re
 from html.parser import HTMLParser
@@ -155,3 +156,14 @@ def test_the_page_shows_entities_and_the_tree() -> None:
     assert "<svg" in page and "nsubj" in page
     plain = render_html(Document([Sentence(tokens=[Token("Ana", upos="PROPN")])]))
     assert "<svg" not in plain and 'class="e"' not in plain
+
+
+def test_a_notebook_shows_the_page_in_a_frame_and_not_all_of_a_long_text():
+    short = Document([Sentence([Token('"a"', upos="NOUN")])])
+    assert html.unescape(short._repr_html_()).count("<html") == 1
+    assert 'srcdoc="&lt;!' in short._repr_html_()
+    assert "more sentences" not in short._repr_html_()
+    long = Document([Sentence([Token(f"word{n}", upos="NOUN")]) for n in range(1_050)])
+    assert "<p>… and 1,030 more sentences</p>" in long._repr_html_()
+    assert "word19" in long._repr_html_()
+    assert "word20" not in long._repr_html_()

@@ -152,3 +152,9 @@ def test_languages_know_the_macrolanguage_they_belong_to(language, of):
 def test_codes_of_macrolanguages_are_told_from_those_of_their_members():
     assert {"no", "nor", "zh", "zho", "ar", "ms", "ku"} <= macrolanguages()
     assert not {"nb", "nn", "cmn", "arb", "zsm", "kmr", "es"} & macrolanguages()
+
+
+@pytest.mark.parametrize("language", [None, 3, b"es"])
+def test_what_is_neither_code_nor_name_is_named(language):
+    with pytest.raises(LanguageError, match="a language is a code such as 'es' or a name such as 'Spanish', and not"):
+        normalize(language)

@@ -140,3 +140,9 @@ def test_a_byte_order_mark_changes_nothing():
 @pytest.mark.parametrize(("threshold", "code"), [(0.7, "el"), (0.99, "el"), (0.995, None)])
 def test_a_language_that_is_alone_in_its_script_is_under_a_threshold_too(threshold: float, code: str | None):
     assert identify("Γεια σου κόσμε", threshold=threshold) == Guess(code, 0.99, None, "el")
+
+
+@pytest.mark.parametrize("text", [None, b"hola", 3, ["hola"]])
+def test_what_is_no_text_is_named(text):
+    with pytest.raises(LanguageError, match="a text is a string, and not"):
+        identify(text)

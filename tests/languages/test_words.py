@@ -131,3 +131,8 @@ def test_a_single_word_in_another_script_is_not_of_the_sentences_language():
 
 def test_a_word_said_three_times_counts_once():
     assert set(word_languages("y estuvo don Pedro aquí y estuvo otro don Luis ahí y vino don José también".split())) == {"es"}
+
+
+def test_a_text_is_no_list_of_words():
+    with pytest.raises(LanguageError, match=r"words are a list, .*\('hola amigo'\)"):
+        word_languages("hola amigo")

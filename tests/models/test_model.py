@@ -113,6 +113,15 @@ def test_windows_are_stitched_by_their_own_words(checkpoint: Checkpoint) -> None
     assert model.tag([words])[0].labels == [model.tag([[w]])[0].labels[0] for w in words]
 
 
+def test_words_that_are_not_in_lists_are_refused(checkpoint: Checkpoint) -> None:
+    model = _model(checkpoint)
+    with pytest.raises(ModelError, match="sentence 1 of 2 is no list of words"):
+        model.tag(["el", "gato"])
+    with pytest.raises(ModelError, match="texts are a list"):
+        model.embed("hola")
+    assert model.analyse([["el"]], "pos") == model.analyse([["el"]], ["pos"])
+
+
 def test_bf16_gives_nearly_the_same(checkpoint: Checkpoint) -> None:
     model = _model(checkpoint)
     exact, rough = model.tag(SENTENCES)[3].labels, model.tag(SENTENCES, bf16=True)[3].labels

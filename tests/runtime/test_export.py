@@ -64,6 +64,13 @@ def test_word_features_are_an_input_of_the_graph(
     assert sum(a == b for a, b in pairs) >= (0.97 if quantise == "int8" else 1) * len(pairs)
 
 
+@pytest.mark.parametrize("model", [3, None])
+def test_what_cannot_be_exported_is_named(tmp_path: Path, lexicon_model: Path, model: object) -> None:
+    for odd in (model, OnnxModel.from_folder(lexicon_model)):
+        with pytest.raises(ModelError, match="cannot be exported: give a calque.Model, its name or its folder"):
+            export(odd, tmp_path / "out")  # type: ignore[arg-type]
+
+
 def test_first_piece_pooling_is_exported_too(make_model: Make, tmp_path: Path, sentences: list[list[str]]) -> None:
     model = make_model("bert")
     model.encoder.pieces.pooling = model.config.pooling = "first"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 
@@ -204,7 +205,7 @@ def test_languages_are_one_for_each_sentence():
     router = Router({"es": Plain(), "*": Plain()})
     with pytest.raises(ModelError, match="1 languages for 2 sentences"):
         router.tag([["a"], ["b"]], langs=["es"])
-    with pytest.raises(ModelError, match="2 languages for 2 sentences: give one for each"):
+    with pytest.raises(ModelError, match="for 2 sentences: give a list with one for each"):
         router.tag([["a"], ["b"]], langs="es")
     assert router.analyse([], langs=[]) == []
 
@@ -276,3 +277,9 @@ def test_one_exported_model_takes_its_adapters_sentence_by_sentence(make_model, 
             assert one.scores == pytest.approx(other.scores, abs=1e-3)
     with pytest.raises(ModelError, match="route 'es': no adapter 'x' in tiny"):
         Router({"es": (calque.load(tmp_path / "multi"), "es,ca,x")})
+
+
+def test_a_router_travels_with_its_models(lexicon_model):
+    router = Router({"es": str(lexicon_model), "*": Model("others")})
+    before = router.tag([["gato"], ["cat"]], langs=["es", "en"])
+    assert pickle.loads(pickle.dumps(router)).tag([["gato"], ["cat"]], langs=["es", "en"]) == before

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import shutil
 import threading
+from collections.abc import Callable
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +102,26 @@ def test_threads_share_a_model(lexicon_model: Path) -> None:
     for thread in threads:
         thread.join()
     assert results == [True] * 160
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, copy.copy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_copy_and_what_was_pickled_label_alike(
+    lexicon_model: Path, again: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(lexicon_model.parent)
+    model = OnnxModel.from_folder(lexicon_model.name, threads=1)
+    monkeypatch.chdir("/")  # another process may stand elsewhere
+    other = again(model)
+    assert other.threads == 1
+    assert other.tag([SPANISH]) == model.tag([SPANISH])
+
+
+def test_a_model_works_after_a_fork_and_in_processes_of_its_own(lexicon_model: Path) -> None:
+    model = OnnxModel.from_folder(lexicon_model, threads=2)
+    model.tag([SPANISH])  # its session is made, with threads that a fork does not take along
+    for method in {"fork", "spawn"} & set(get_all_start_methods()):
+        with get_context(method).Pool(1) as pool:
+            assert pool.apply_async(model.tag, ([SPANISH] * 30,)).get(timeout=120)[0].labels == TAGS
 
 
 def test_the_session_is_made_once_however_many_ask(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

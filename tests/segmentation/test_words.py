@@ -141,3 +141,12 @@ def test_space_after_no_marks_exactly_the_joined_tokens() -> None:
     assert [m.misc for m in sentence.multiwords] == [None]
     assert [t.text for t in sentence.tokens if t.misc == "SpaceAfter=No"] == ["cine", "¿", "vale"]
     assert sentence.text == "Voy al cine, ¿vale?"
+
+
+@pytest.mark.parametrize("lang", ["es", "spa", "Spanish", "castellano", "es-MX", "es_ancora", "ES"])
+def test_a_language_may_be_called_by_any_of_its_codes_and_names(lang):
+    assert segment("Vamos al parque", lang).sentences[0].words == ["Vamos", "a", "el", "parque"]
+
+
+def test_a_language_that_nobody_knows_is_cut_by_the_rules_that_fit_most():
+    assert segment("Vamos al parque", "Klingonish").sentences[0].words == ["Vamos", "al", "parque"]

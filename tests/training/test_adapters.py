@@ -49,6 +49,13 @@ def accuracy(model, path, adapters=None):
     return sum(a == b for a, b in pairs) / len(pairs)
 
 
+def test_an_adapter_is_of_a_model_that_is_loaded(treebanks):
+    with pytest.raises(ModelError, match="'mini' cannot be given an adapter: load a calque.Model first"):
+        calque.train_adapter("mini", "es", {"es": treebanks["es"]})
+    with pytest.raises(ModelError, match="cannot be given an adapter"):
+        calque.align_adapter(None, "es", {"es": "pairs.tsv"})
+
+
 def test_an_adapter_learns_a_language_and_the_source_loses_nothing(model, treebanks):
     before, english = state(model), model.tag(EN)
     zero = accuracy(model, treebanks["es-dev"])

@@ -98,6 +98,19 @@ def test_files_take_their_language_from_their_names():
     assert list(as_files({"en": "a", "es": ["b", "c"]}, "train")) == ["en", "es"]
 
 
+def test_a_language_by_its_name_is_noted_by_its_code():
+    found = as_files({"Spanish": "a", "es": "b", "pt-BR": "c", "es_gsd": "d", "x": "e", "und": "f"}, "train")
+    assert {k: [p.name for p in v] for k, v in found.items()} == {
+        "es": ["a", "b"], "pt": ["c"], "es_gsd": ["d"], "x": ["e"], "und": ["f"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [None, 3, b"en.conllu", [None], {"en": None}, {"en": [3]}, {None: "en.conllu"}])
+def test_what_are_no_files_is_named(data):
+    with pytest.raises(DataError, match="^train( of en)?(:| are given by language)"):
+        as_files(data, "train")
+
+
 @pytest.mark.parametrize("data", [[], {}, {"en": []}])
 def test_no_files_is_an_error(data):
     with pytest.raises(DataError, match="no files for train"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from calque.errors import DataError, TrainingError
+from calque.errors import DataError, ModelError, TrainingError
 from calque.models.model import Model
 from calque.tags import UPOS
 from calque.training import Options, fine_tune, finetune, run_training
@@ -108,6 +108,12 @@ def test_the_model_that_is_given_stays_as_it_is(trained, treebanks):
     adapted = fine_tune(model, {"es": treebanks["es"]}, epochs=1, progress=False)
     assert same(weights(model, ""), before)
     assert not same(weights(adapted, ""), before)
+
+
+@pytest.mark.parametrize("model", [None, 3, Path])
+def test_what_cannot_be_trained_is_named(treebanks, model):
+    with pytest.raises(ModelError, match="cannot be trained: give a calque.Model, its name, its folder or a Hub id"):
+        fine_tune(model, {"en": treebanks["en"]}, progress=False)
 
 
 def test_a_frozen_backbone_stays_byte_for_byte(trained, treebanks):

@@ -69,6 +69,11 @@ def test_the_choice_for_few_begins_the_choice_for_many() -> None:
         assert len(set(many)) == 10
 
 
+def test_texts_are_no_sentences() -> None:
+    with pytest.raises(CalqueError, match="a sentence is a calque.Sentence, and not str"):
+        select(["a known word"], n=1, model=Fake())  # type: ignore[list-item]
+
+
 def test_the_seed_decides_what_is_random() -> None:
     def one(seed: int) -> list[str]:
         return [c.text for c in select(pool(), n=6, model=Fake(), method="random", seed=seed).chosen]

@@ -24,6 +24,7 @@ from calque.evaluation.counting import ACCURACY_NO_MWT as ACCURACY_NO_MWT
 from calque.evaluation.counting import COUNTERS, Counter, EntityCounter, macro, pooled
 from calque.evaluation.metrics import unknown_tags
 from calque.evaluation.results import Evaluation, FilePath, Files, Progress, Result
+from calque.formats.files import paths_by_language
 from calque.spans import parse_label_map
 from calque.tags import UPOS
 from calque.tasks import TASKS, names_of
@@ -90,6 +91,8 @@ def evaluate(
     from calque.pipeline import check_tasks
 
     _check_numbers(resamples=resamples, batch_words=batch_words, limit=limit)
+    if seed < 0:
+        raise DataError(f"seed is {seed}: give 0 or more")
     wanted = _checked_files(files)
     asked = None if tasks is None else names_of(tasks)
     # what is wrong with a file of entities, their reader says
@@ -174,8 +177,7 @@ def _check_numbers(*, resamples: int, batch_words: int, limit: int | None) -> No
 def _checked_files(files: Files) -> dict[str, list[str]]:
     """Paths as given, by language; a missing file is found before the model is loaded and an hour is spent on the others."""
     wanted: dict[str, list[str]] = {}
-    for language, given in files.items():
-        paths = [given] if isinstance(given, str | Path) else list(given)
+    for language, paths in paths_by_language(files).items():
         if not paths:
             raise DataError(f"no file for the language {language!r}: give at least one CoNLL-U file")
         wanted[language] = [str(path) for path in paths]

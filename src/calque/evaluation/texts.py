@@ -22,7 +22,7 @@ from calque.errors import DataError, FormatError
 from calque.evaluation.classification import ClassTally, macro, measure
 from calque.evaluation.results import Evaluation, Files, Progress, Result
 from calque.formats.classification import SUFFIXES, LabelledText, read_texts
-from calque.formats.files import suffix_of
+from calque.formats.files import paths_by_language, suffix_of
 from calque.zeroshot import THRESHOLD, prepare
 
 if TYPE_CHECKING:
@@ -85,9 +85,8 @@ def evaluate_texts(
     multi_label = multi_label or (trained and _several(loaded, adapters))
     name = "default" if model is None else str(model) if isinstance(model, str | Path) else type(model).__name__
     evaluation = Evaluation(name)
-    for language, given in files.items():
+    for language, paths in paths_by_language(files).items():
         pooled = ClassTally(multi_label)
-        paths = [given] if isinstance(given, str | Path) else list(given)
         for path in paths:
             begin = time.perf_counter()
             known = trained or labels is not None  # else the whole file says which there are

@@ -19,7 +19,7 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TextIO, cast
@@ -33,6 +33,38 @@ BUFFER = 1 << 18
 DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 # What writing raises where all is well but the disk: full, over a quota or a limit, or failing.
 UNWRITABLE = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
+
+
+def paths_by_language(given: Any, what: str = "files") -> dict[str, list[str | Path]]:  # noqa: ANN401 - whatever a user gives
+    """Paths as given, a list for each language.
+
+    :param given: by language (a code or name), a path or several.
+    :param what: what they are called in a message.
+    :raises DataError: for anything else.
+    """
+    such = "such as  {'es': 'es.conllu', 'ca': ['a.conllu', 'b.conllu']}"
+    if not isinstance(given, Mapping):
+        raise DataError(f"{what} are given by language, {such}, and not as {type(given).__name__} ({given!r:.60})")
+    found = {}
+    for language, paths in given.items():
+        if not isinstance(language, str):
+            raise DataError(f"{what} are given by language, {such}, and {language!r:.40} is no code or name of one")
+        found[language] = as_paths(paths, f"{what} of {language}")
+    return found
+
+
+def as_paths(given: Any, what: str = "files") -> list[str | Path]:  # noqa: ANN401 - whatever a user gives
+    """A path, or several, as a list.
+
+    :raises DataError: for anything else.
+    """
+    if isinstance(given, str | Path):
+        return [given]
+    paths = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping) else [given]
+    for path in paths:
+        if not isinstance(path, str | Path):
+            raise DataError(f"{what}: a file is given by its path, and not by {type(path).__name__} ({path!r:.60})")
+    return paths
 
 
 def suffix_of(path: Path | str) -> str:
@@ -169,6 +201,12 @@ def _told(path: Path | str) -> Iterator[None]:
         if error.filename is None and error.errno in UNWRITABLE:
             raise DataError(_cannot(path, "write", error)) from None
         raise
+    except UnicodeEncodeError as error:  # other programs cut a text in the middle of an emoji
+        half = error.object[error.start]
+        raise DataError(
+            f"{path}: half a character (U+{ord(half):04X}) is in the text, and UTF-8 cannot hold it: take it out, with  "
+            "text.encode('utf-8', 'replace').decode('utf-8')"
+        ) from None
 
 
 class _OwningGzip(gzip.GzipFile):

@@ -44,6 +44,7 @@ UPOS: dict[str, tuple[str, str, int]] = {
     "VERB": ("verb", "green", 125),
     "X": ("other", "white", 0),
 }
+NOTEBOOK_SENTENCES = 20  # drawn in a notebook, which keeps what it shows
 _GREY = ("PUNCT", "X")
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _CONTROLS = {c: "\N{REPLACEMENT CHARACTER}" for c in (*range(32), *range(127, 160))}
@@ -101,6 +102,16 @@ def render_html(document: Document) -> str:
     title = escape(_shorten(document.text or " ".join(s.text or s.joined() for s in document.sentences[:3])) or "calque")
     body = "\n".join(_section(s, columns, document.lang) for s in document.sentences) or "<p>No words.</p>"
     return _PAGE.format(lang=lang, title=title, style=_style(), body=body)
+
+
+def notebook_html(document: Document) -> str:
+    """The page within a frame, so that its style stays its own; of a long text the first sentences."""
+    first = Document(document.sentences[:NOTEBOOK_SENTENCES], None, document.lang)
+    page = escape(render_html(first))
+    rest = len(document.sentences) - len(first.sentences)
+    resize = "this.style.height = this.contentDocument.documentElement.scrollHeight + 20 + 'px'"
+    frame = f'<iframe srcdoc="{page}" style="width: 100%; height: 30em; border: 0" onload="{resize}"></iframe>'
+    return frame + (f"<p>… and {rest:,} more sentences</p>" if rest else "")
 
 
 def _columns(document: Document) -> list[str]:

@@ -94,6 +94,8 @@ def normalize(language: str) -> str:
         (``Spanish``, ``castellano``, ``中文``), or the stem of a treebank (``es_ancora``).
     :raises LanguageError: when it is not known; the message names the nearest known languages.
     """
+    if not isinstance(language, str):
+        raise LanguageError(f"a language is a code such as 'es' or a name such as 'Spanish', and not {language!r:.40}")
     code = _normalize(language)
     if code is None:
         raise LanguageError(_unknown(language))

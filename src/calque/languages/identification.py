@@ -181,6 +181,8 @@ def identify(text: str, *, candidates: Iterable[str] | None = None, threshold: f
     :returns: the code (None when undecided), the probability of the most likely language, and the second most likely.
     :raises LanguageError: when a candidate is not known or none of them can be identified.
     """
+    if not isinstance(text, str):
+        raise LanguageError(f"a text is a string, and not {type(text).__name__} ({text!r:.40})")
     codes = wanted(candidates)
     text = text[:_LONGEST]
     script = script_of(text)

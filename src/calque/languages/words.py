@@ -21,7 +21,7 @@ from functools import lru_cache
 from math import log
 from typing import TYPE_CHECKING
 
-from calque.languages.codes import info
+from calque.languages.codes import LanguageError, info
 from calque.languages.identification import Identifier, identifier, wanted
 from calque.languages.scripts import script_of
 
@@ -51,6 +51,8 @@ def word_languages(words: Sequence[str], *, candidates: Iterable[str] | None = N
     :returns: a code for each word; None for punctuation, numbers and symbols, and for all words of an undecidable sentence.
     :raises LanguageError: when a candidate is not known or none of them can be identified.
     """
+    if isinstance(words, str):  # a sequence of strings, too: its letters
+        raise LanguageError(f"words are a list, such as  'I like gatos'.split(), and not one text ({words!r:.40})")
     codes = wanted(candidates)
     model = identifier()
     result: list[str | None] = [None] * len(words)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calque.analysis import Analysis, Tagged, Tree
+from calque.analysis import Analysis, Parsing, Tagged, Tree, check_texts, check_words
 from calque.config import ModelConfig, TaskConfig
 from calque.errors import ModelError
 from calque.labelling import Head, analyse
@@ -26,17 +26,16 @@ from calque.models.adapters import Setup, Wanted
 from calque.models.adapters.heads import owner, tasks_of
 from calque.models.treehead import TreeHead
 from calque.pieces import Row
-from calque.tasks import OF_TEXTS, outputs_of
+from calque.tasks import OF_TEXTS, names_of, outputs_of
 from calque.texts import MEAN_VECTOR, Embedding, classify, embed, embedder
 
 if TYPE_CHECKING:
-    from calque.document import Document
     from calque.zeroshot import Classified
 
 POS = "pos"
 
 
-class Running(Adapted, Embedding):
+class Running(Adapted, Parsing, Embedding):
     """The part of a model that runs it."""
 
     config: ModelConfig
@@ -79,7 +78,7 @@ class Running(Adapted, Embedding):
     def analyse(
         self,
         sentences: Sequence[Sequence[str]],
-        tasks: Sequence[str] | None = None,
+        tasks: str | Sequence[str] | None = None,
         *,
         batch_pieces: int = 4096,
         langs: Sequence[str | None] | None = None,
@@ -88,17 +87,19 @@ class Running(Adapted, Embedding):
     ) -> list[Analysis]:
         """Label the words of sentences, whatever their length, with several heads in one pass.
 
-        :param tasks: which heads; by default all that label words.
+        :param tasks: which heads (``["pos", "ner"]``, or ``"pos,ner"``); by default all that label words.
         :param batch_pieces: padded pieces a forward pass; bounds the memory.
         :param langs: the language of each sentence, for encoders with vocabularies by language; and for models with word
             features, which are hidden in languages that the model has not learnt.
         :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default the active ones.
         :param bf16: compute in bfloat16, where the hardware has it.
         :returns: one for each sentence, in order: by task a label and its probability for every word (:mod:`calque.analysis`).
-        :raises ModelError: when the model has no such head, or no such adapter.
+        :raises CalqueError: for what are no lists of words; when the model has no such head, or no such adapter.
         """
+        check_words(sentences, langs)
+        asked = None if tasks is None else names_of(tasks)
         setups = self._setups(adapters, len(sentences))
-        known = {setup: self._heads(tasks, setup) for setup in dict.fromkeys(setups)}
+        known = {setup: self._heads(asked, setup) for setup in dict.fromkeys(setups)}
         heads = [known[setup] for setup in setups]
         pieces = self.encoder.pieces
         with self._evaluating():
@@ -123,6 +124,7 @@ class Running(Adapted, Embedding):
         :param threshold: of a head for several labels a text: those above it are the text's; by default 0.5.
         :raises ModelError: when the model has no such head.
         """
+        check_texts(texts, langs)
         setups = self._setups(adapters, len(texts))
         known = {setup: self._head(task, setup).config for setup in dict.fromkeys(setups)}
         with self._evaluating():
@@ -143,25 +145,11 @@ class Running(Adapted, Embedding):
 
         They are the bare model's: adapters, active ones too, have no part in them.
         """
+        check_texts(texts, langs)
         with self._evaluating():
             return embed(
                 self.encoder.pieces, self._runner(bf16), texts, embedder(self.config), langs=langs, batch_pieces=batch_pieces
             )
-
-    @overload
-    def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
-    @overload
-    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> list[Document]: ...
-    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> Document | list[Document]:
-        """Cut raw text into sentences and words, and label them; a list of texts gives a list of documents.
-
-        :param lang: its language (one for each text where there are several), or ``auto`` to identify it.
-        :param options: ``tasks``, ``adapters`` and ``otherwise``, as for :func:`calque.parse`.
-        """
-        from calque.pipeline import parse
-
-        result: Document | list[Document] = parse(text, lang=lang, model=self, **options)  # type: ignore[call-overload,unused-ignore]
-        return result
 
     def _runner(self, bf16: bool) -> _Runner:
         return _Runner(self, bf16)

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from calque.adapters import AdapterConfig
-from calque.errors import DataError, TrainingError
+from calque.errors import DataError, ModelError, TrainingError
 from calque.languages import normalize
 from calque.models.adapted import Adapted
 from calque.models.adapters import Setup, Wanted, routed
@@ -103,7 +103,8 @@ def align_adapter(
     :returns: what is known about the adapter now.
     :raises CalqueError: when the pairs cannot be used, or the options mean nothing here.
     """
-    assert isinstance(model, Model)  # noqa: S101 - an Adapted is a part of one
+    if not isinstance(model, Model):
+        raise ModelError(f"{model!r:.80} cannot be given an adapter: load a calque.Model first, with  calque.Model.load")
     known = PairOptions.__dataclass_fields__
     for option in options:
         if option not in known:

@@ -213,6 +213,8 @@ def _check_adapters(model: Model, target: Path) -> None:
 
 def _load(model: Model | str | Path) -> Model:
     if not isinstance(model, str | Path):
+        if getattr(model, "encoder", None) is None:
+            raise ModelError(f"{model!r:.80} cannot be exported: give a calque.Model, its name or its folder")
         return model
     if is_export(model) or str(model) == DEFAULT:
         raise ModelError(f"{model}: is an export already; export the model that it came from")

@@ -19,15 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from calque.adapters import Wanted
-from calque.analysis import Analysis, Tagged, Tree
+from calque.analysis import Analysis, Parsing, Tagged, Tree, check_texts, check_words
 from calque.errors import CalqueError, ModelError
 from calque.runtime.routes import OTHERS, Route, Source, make_routes, read_table
+from calque.tasks import names_of
 
 if TYPE_CHECKING:
-    from calque.document import Document
     from calque.pipeline import Backend, Tagger
     from calque.zeroshot import Classified
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Value = Named | tuple[Named, Wanted] | Mapping[str, Any]
 
 
-class Router:
+class Router(Parsing):
     """A table from language to model: ``Router({"en": "models/en", "es": ("models/multi", "es"), "*": "models/multi"})``.
 
     Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once, as far as its models do.
@@ -117,7 +117,7 @@ class Router:
     def analyse(
         self,
         sentences: Sequence[Sequence[str]],
-        tasks: Sequence[str] | None = None,
+        tasks: str | Sequence[str] | None = None,
         *,
         langs: Sequence[str | None] | None = None,
         adapters: str | Sequence[Wanted] | None = None,
@@ -129,16 +129,18 @@ class Router:
         :param langs: the language of each sentence, None where it is not known; without, it is identified by the words.
         :param adapters: are the table's: None.
         :returns: one for each sentence, in order: by task a label and its probability for every word (:mod:`calque.analysis`).
-        :raises ModelError: when a route has no such head, or a model cannot be run.
+        :raises CalqueError: for what are no lists of words; when a route has no such head, or a model cannot be run.
         """
         if adapters is not None:
             raise ModelError("the table of routes says which adapters a language goes through: leave them out")
-        self.check_tasks(tasks)
+        check_words(sentences, langs)
+        asked = None if tasks is None else names_of(tasks)
+        self.check_tasks(asked)
         found: list[Analysis] = [{}] * len(sentences)
         ways = self._ways(len(sentences), langs, lambda i: " ".join(sentences[i]))
         for source, members in _by_source(ways):
             codes, setups = [ways[i][0] for i in members], [ways[i][1].adapters for i in members]
-            analysed = source.analyse([sentences[i] for i in members], tasks, codes, setups)
+            analysed = source.analyse([sentences[i] for i in members], asked, codes, setups)
             for i, one in zip(members, analysed, strict=True):
                 found[i] = one
         return found
@@ -157,6 +159,7 @@ class Router:
         :param threshold: of a head for several labels a text: those above it are the text's; by default 0.5.
         :raises ModelError: when a route has no such head.
         """
+        check_texts(texts, langs)
         self.check_tasks([task])
         ways = self._ways(len(texts), langs, lambda i: texts[i])
         found: dict[int, Classified] = {}
@@ -166,17 +169,6 @@ class Router:
             classes = told.classify_texts([texts[i] for i in members], task=task, threshold=threshold, **options)
             found.update(zip(members, classes, strict=True))
         return [found[i] for i in range(len(texts))]
-
-    @overload
-    def parse(self, text: str, lang: str = "auto", **options: Any) -> Document: ...
-    @overload
-    def parse(self, text: Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> list[Document]: ...
-    def parse(self, text: str | Sequence[str], lang: str | Sequence[str] = "auto", **options: Any) -> Document | list[Document]:
-        """Analyse text, or several: the same as ``calque.parse(text, lang=lang, model=self)``."""
-        from calque.pipeline import parse
-
-        found: Document | list[Document] = parse(text, lang=lang, model=self, **options)
-        return found
 
     def _sources(self) -> list[Source]:
         return list(dict.fromkeys(route.source for route in self._routes.values()))
@@ -212,8 +204,6 @@ class Router:
             from calque.languages import identify
 
             langs = [identify(text(i)).code for i in range(count)]
-        if isinstance(langs, str) or len(langs) != count:
-            raise ModelError(f"{len(langs)} languages for {count} sentences: give one for each, None where it is not known")
         return [self._find(lang) for lang in langs]
 
 

@@ -59,6 +59,13 @@ class Source:
         self._tagger, self._folder, self._backend = tagger, folder, backend
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A lock does not travel."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
     @property
     def loaded(self) -> bool:
         """Whether its weights have been asked for yet."""

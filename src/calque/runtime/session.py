@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.adapters import AdapterConfig, Setup, Wanted, as_setup
-from calque.analysis import Analysis, Tagged, Tree
+from calque.analysis import Analysis, Parsing, Tagged, Tree, check_texts, check_words
 from calque.config import ModelConfig, TaskConfig
-from calque.document import Document
 from calque.errors import ModelError
 from calque.labelling import Head, analyse
 from calque.pieces import Row, WordPieces, pooling_named
@@ -32,7 +31,7 @@ from calque.runtime.adapters import ExportedAdapters, mixed_logits
 from calque.runtime.opening import default_threads, first_line, open_session
 from calque.runtime.packing import read_packed
 from calque.runtime.sharing import shared_tables
-from calque.tasks import OF_TEXTS, kind_of, output_size, outputs_of
+from calque.tasks import OF_TEXTS, kind_of, names_of, output_size, outputs_of
 from calque.texts import MEAN_VECTOR, Embedding, classify, embed, embedder
 from calque.wordforms import forms_of
 
@@ -49,10 +48,10 @@ BATCH_PIECES = 512
 LANE_WORDS = 1024
 
 
-class OnnxModel(Embedding):
+class OnnxModel(Parsing, Embedding):
     """A model that runs without PyTorch: a folder with ``config.json``, ``tokenizer.json`` and ``model.onnx``.
 
-    Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once.
+    Implements :class:`calque.pipeline.Tagger`. One object serves many threads at once, and can be sent to other processes.
 
     :param folder: where the files are.
     :param config: what ``config.json`` says.
@@ -71,6 +70,7 @@ class OnnxModel(Embedding):
         adapters: ExportedAdapters | None = None,
     ) -> None:
         self.folder = folder
+        self._at = folder.absolute()  # what is read later is read from there, wherever the process stands by then
         self.config = config
         self.pieces = pieces
         self.adapters = adapters
@@ -120,6 +120,10 @@ class OnnxModel(Embedding):
         assert self.adapters is not None  # noqa: S101 - names come from adapter_configs
         return self.adapters.mean(names)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A session does not travel: a copy, and the same in another process, opens the folder again."""
+        return _reopened, (self._at, self.threads)
+
     def __repr__(self) -> str:
         return f"OnnxModel({str(self.folder)!r}, tasks={list(self.tasks)})"
 
@@ -162,7 +166,7 @@ class OnnxModel(Embedding):
     def analyse(
         self,
         sentences: Sequence[Sequence[str]],
-        tasks: Sequence[str] | None = None,
+        tasks: str | Sequence[str] | None = None,
         *,
         langs: Sequence[str | None] | None = None,
         adapters: str | Sequence[Wanted] | None = None,
@@ -170,15 +174,17 @@ class OnnxModel(Embedding):
         """Label the words of sentences with several heads in one pass.
 
         :param sentences: words of each sentence; a sentence may be empty or longer than the encoder's window.
-        :param tasks: which heads; by default all that label words.
+        :param tasks: which heads (``["pos", "ner"]``, or ``"pos,ner"``); by default all that label words.
         :param langs: the language of each sentence, for encoders with vocabularies by language; and for models with word
             features, which are hidden in languages that the model has not learnt.
         :param adapters: those of each sentence (None, ``"es"``, ``"es,pos"`` …), or a name for all; by default none.
         :returns: one for each sentence, in order: by task a label and its probability for every word (:mod:`calque.analysis`).
-        :raises ModelError: when the model has no such head or adapter, or its files are damaged.
+        :raises CalqueError: for what are no lists of words; when the model has no such head or adapter, or its files are damaged.
         """
+        check_words(sentences, langs)
+        asked = None if tasks is None else names_of(tasks)
         setups = self._setups(adapters, len(sentences))
-        known = {setup: self._heads(tasks, setup) for setup in dict.fromkeys(setups)}
+        known = {setup: self._heads(asked, setup) for setup in dict.fromkeys(setups)}
         heads = [known[setup] for setup in setups]
 
         def lane(at: slice) -> list[Analysis]:
@@ -211,6 +217,7 @@ class OnnxModel(Embedding):
         :param threshold: of a head for several labels a text: those above it are the text's; by default 0.5.
         :raises ModelError: when the model has no such head.
         """
+        check_texts(texts, langs)
         setups = self._setups(adapters, len(texts))
         known = {setup: self._head(task, setup).config for setup in dict.fromkeys(setups)}
         return classify(
@@ -223,6 +230,7 @@ class OnnxModel(Embedding):
 
         :raises ModelError: for a model that was exported before calque knew of them.
         """
+        check_texts(texts, langs)
         head = embedder(self.config)
         if head is None and MEAN_VECTOR not in {output.name for output in self._open().get_outputs()}:
             raise ModelError(
@@ -230,13 +238,6 @@ class OnnxModel(Embedding):
                 "--model mini (pip install 'calque[train]')"
             )
         return embed(self.pieces, self._run_rows, texts, head, langs=langs, batch_pieces=BATCH_PIECES)
-
-    def parse(self, text: str, *, lang: str = "auto", **options: Any) -> Document:
-        """Analyse text: the same as ``calque.parse(text, lang=lang, model=self)``."""
-        from calque.pipeline import parse
-
-        found: Document = parse(text, lang=lang, model=self, **options)
-        return found
 
     def _setups(self, wanted: str | Sequence[Wanted] | None, count: int) -> list[Setup]:
         """What each sentence goes through."""
@@ -286,7 +287,7 @@ class OnnxModel(Embedding):
 
     def _relations(self, task: str) -> Mapping[str, NDArray[Any]]:
         """Weights that name the relations of a tree."""
-        path = self.folder / RELATIONS_FILE
+        path = self._at / RELATIONS_FILE
         if self._tree_weights is None:
             self._tree_weights = {key: np.asarray(value, dtype=np.float32) for key, value in read_packed(path).items()}
         mine = {k.removeprefix(f"{task}."): v for k, v in self._tree_weights.items() if k.startswith(f"{task}.")}
@@ -341,17 +342,21 @@ class OnnxModel(Embedding):
             with self._lock:
                 if self._session is None:
                     shared = _shared(self.config)
-                    tables = shared_tables(self.folder, shared) if shared else {}
-                    beside = self.folder / str(shared["encoder"]) if shared else None
+                    tables = shared_tables(self._at, shared) if shared else {}
+                    beside = self._at / str(shared["encoder"]) if shared else None
                     fused = bool(_onnx_section(self.config).get("fused"))
                     self._session = open_session(
-                        self.folder / ONNX_FILE, threads=self.threads, tables=tables, beside=beside, optimise=not fused
+                        self._at / ONNX_FILE, threads=self.threads, tables=tables, beside=beside, optimise=not fused
                     )
                     slots = [one.name for one in self.adapters.layout.inputs()] if self.adapters is not None else []
                     inputs = [*inputs_of(features=bool(self.config.word_features)), *slots]
                     outputs = [name for task, made in self.config.tasks.items() for name in outputs_of(task, made.kind)]
-                    _check_graph(self.folder, self._session, outputs, inputs)
+                    _check_graph(self._at, self._session, outputs, inputs)
         return self._session
+
+
+def _reopened(folder: Path, threads: int) -> OnnxModel:
+    return OnnxModel.from_folder(folder, threads=threads)
 
 
 def _lanes(sentences: Sequence[Sequence[str]]) -> list[slice]:

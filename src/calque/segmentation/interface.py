@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from calque.document import Document, MultiwordToken, Sentence
+from calque.segmentation.profiles import PROFILES
 from calque.segmentation.rules import LINE_ENDS, RuleSegmenter, goes_on
 
 # A text with no line end and no full stop must not fill the memory: beyond this many characters a stream is cut.
@@ -60,15 +61,29 @@ def _rules(lang: str | None) -> RuleSegmenter:
 def segmenter_for(lang: str | None) -> Segmenter:
     """The segmenter of a language: the registered one, else the rules.
 
-    :param lang: ISO 639 code, possibly with a region or script (``pt-BR``, ``zh_Hant``), or None or ``auto`` for none.
+    :param lang: ISO 639 code, possibly with a region or script (``pt-BR``, ``zh_Hant``), or a name; None or ``auto``: none. One
+        that is not known is cut by rules that fit most languages.
     """
     if lang is None or lang == "auto" or not lang.strip():
         return _rules(None)
     code = lang.strip().lower().replace("_", "-")
-    for name in (code, code.split("-")[0]):
+    usual = _usual(code)
+    for name in (code, code.split("-")[0], usual):
         if name in _REGISTERED:
             return _REGISTERED[name]
-    return _rules(code.split("-")[0])
+    return _rules(usual)
+
+
+@lru_cache(maxsize=1024)
+def _usual(code: str) -> str:
+    """The code that rules are filed under: ``es`` of ``es-mx``, ``spa`` and ``spanish``."""
+    from calque.languages import LanguageError, normalize
+
+    bare = code.split("-")[0]
+    try:
+        return bare if bare in PROFILES else normalize(code)
+    except LanguageError:
+        return bare
 
 
 def segment(text: str, lang: str | None = None) -> Document:

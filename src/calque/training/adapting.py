@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calque.adapters import AdapterConfig
-from calque.errors import TrainingError
+from calque.errors import ModelError, TrainingError
 from calque.models.adapted import Adapted
 from calque.models.adapters import Setup, Wanted
 from calque.models.model import Model
@@ -51,7 +51,8 @@ def train_adapter(
     :returns: what is known about the adapter now.
     :raises CalqueError: when the data cannot be used, or the options mean nothing here.
     """
-    assert isinstance(model, Model)  # noqa: S101 - an Adapted is a part of one
+    if not isinstance(model, Model):
+        raise ModelError(f"{model!r:.80} cannot be given an adapter: load a calque.Model first, with  calque.Model.load")
     if (data is None) == (text is None):
         raise TrainingError(f"adapter '{name}': give either labels (data) or raw text (text) to train it on")
     known = OPTION_NAMES if text is None else TEXT_OPTION_NAMES

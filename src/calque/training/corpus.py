@@ -24,7 +24,7 @@ from calque.errors import DataError, FormatError
 from calque.formats.classification import SUFFIXES, read_texts
 from calque.formats.conllu import read_conllu
 from calque.formats.entities import looks_like_entities, read_entities
-from calque.formats.files import open_binary, suffix_of
+from calque.formats.files import as_paths, open_binary, paths_by_language, suffix_of
 from calque.formats.pairs import read_pairs
 from calque.pieces import Row, WordPieces
 from calque.tags import UPOS
@@ -59,22 +59,33 @@ class Treebanks:
 def as_files(data: Data, what: str) -> dict[str, list[Path]]:
     """Paths a language, out of a path, several, or a mapping.
 
-    A path alone takes its language from a Universal Dependencies file name (``es_gsd-ud-train.conllu``), otherwise ``und``.
+    A path alone takes its language from a Universal Dependencies file name (``es_gsd-ud-train.conllu``), otherwise ``und``. In a
+    mapping a language may be called by its name; the model notes its code, as it is told the language by its code later.
 
     :param what: the option's name, for messages.
-    :raises DataError: when there is none.
+    :raises DataError: when there is none, and for what are no paths.
     """
     files: dict[str, list[Path]] = {}
     if isinstance(data, Mapping):
-        for language, paths in data.items():
-            files.setdefault(language, []).extend([Path(paths)] if isinstance(paths, str | Path) else [Path(p) for p in paths])
+        for language, paths in paths_by_language(data, what).items():
+            files.setdefault(_code(language), []).extend(map(Path, paths))
     else:
-        for path in [data] if isinstance(data, str | Path) else data:
+        for path in as_paths(data, what):
             found = UD_FILE.match(Path(path).name)
             files.setdefault(found[1] if found else "und", []).append(Path(path))
     if not files or not all(files.values()):
         raise DataError(f"no files for {what}: give at least one CoNLL-U file a language")
     return files
+
+
+def _code(language: str) -> str:
+    """The code of a language; a treebank's name, and a code that no standard knows, as it is."""
+    from calque.languages import LanguageError, normalize
+
+    try:
+        return language if "_" in language else normalize(language)
+    except LanguageError:
+        return language
 
 
 def read_treebanks(

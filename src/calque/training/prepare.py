@@ -20,7 +20,7 @@ import torch
 
 from calque.config import TaskConfig
 from calque.conventions import language_of
-from calque.errors import CalqueError, FormatError, TrainingError
+from calque.errors import CalqueError, FormatError, ModelError, TrainingError
 from calque.models.adapters import Setup
 from calque.models.adapters.heads import owner
 from calque.models.heads import Head, grown, make_head
@@ -173,8 +173,10 @@ def start_from(model: str | Path | Model, options: Options, reporter: Reporter) 
     device = choose_device(options.device)
     if isinstance(model, Model):
         name, fresh = model.config.name or model.encoder.name or "model in memory", copy.deepcopy(model)
-    else:
+    elif isinstance(model, str | Path):
         name, fresh = str(model), Model.load(model)
+    else:
+        raise ModelError(f"{model!r:.80} cannot be trained: give a calque.Model, its name, its folder or a Hub id")
     if fresh.some_adapters is not None and not options.freeze_backbone:
         names = ", ".join(fresh.adapters)
         reporter.say(f"its adapters ({names}) belong to the encoder as it was, and are left behind")

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from calque.document import Sentence, Token
 from calque.errors import DataError
 from calque.formats.conllu import write_conllu
+from calque.formats.files import paths_by_language
 from calque.tags import UPOS
 from calque.transfer.alignment import ITERATIONS, SureLinks
 from calque.transfer.entityprojection import Entities, project_entities
@@ -148,6 +149,10 @@ def project(
         these cover less), and ``several_voters``, ``agreement``, ``without_link`` and ``tags`` are not there.
     :raises CalqueError: for files that do not fit, a model that cannot label, or when nothing is left.
     """
+    if isinstance(target, str):
+        raise DataError(f"the target is a language and its file, such as  ('eo', 'eo.txt'), and not {target!r}")
+    for what, files in (("sources", sources), ("pairs", pairs or {})):
+        paths_by_language(files, what)  # refuses what is not
     text = read_parallel(
         {lang: Path(path) for lang, path in sources.items()},
         None if target[1] is None else Path(target[1]),

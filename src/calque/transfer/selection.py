@@ -147,7 +147,7 @@ def select(
     :raises CalqueError: for a file that cannot be read or has nothing to choose from, and a model that lacks what is needed.
     """
     from calque.cutting import language_code
-    from calque.pipeline import as_tagger, check_tasks
+    from calque.pipeline import as_tagger, check_tasks, checked
 
     if method not in METHODS:
         raise CalqueError(f"unknown method {method!r}: {', '.join(METHODS)}")
@@ -166,7 +166,7 @@ def select(
     if method == "diversity":
         _check_vectors(tagger)
     found = gather(
-        read_raw(source, lang=lang) if isinstance(source, str | Path) else source,
+        read_raw(source, lang=lang) if isinstance(source, str | Path) else checked(source),
         size=pool, seed=seed, known=read_known(known), shortest=shortest, longest=longest, progress=progress,
     )  # fmt: skip
     if not found.sentences:

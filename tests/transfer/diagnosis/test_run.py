@@ -70,6 +70,8 @@ def test_only_the_first_sentences_are_read_and_a_note_says_so(write):
     ("given", "error", "message"),
     [
         ({}, DataError, "nothing to look at"),
+        ({"test": "es.conllu"}, DataError, "test are given by language, such as"),
+        ({"raw": {"es": 3}}, DataError, "raw of es: a file is given by its path"),
         ({"test": {"es": "none.conllu"}}, DataError, r"none.conllu: no such file \(given for the language 'es'\)"),
         ({"raw": {"es": "."}}, DataError, "is a folder"),
         ({"raw": {"es": __file__}, "limit": 0}, DataError, "limit is 0"),

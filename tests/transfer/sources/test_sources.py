@@ -67,6 +67,7 @@ def test_the_language_itself_is_no_source() -> None:
 def test_only_the_languages_asked_for_are_ranked() -> None:
     found = calque.sources("gl", among=["English", "pt", "eng", "gl"])
     assert [s.code for s in found.ranked] == ["pt", "en"]
+    assert calque.sources("gl", among="pt, English").ranked == found.ranked
 
 
 def test_sources_that_nobody_measured_are_marked_and_less_sure() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 from calque.config import ModelConfig
 from calque.errors import CalqueError, DataError, FormatError, ModelError
 from calque.evaluation.counting import COUNTERS
+from calque.formats.files import paths_by_language
 from calque.transfer.diagnosis.checks_domain import domain_shift
 from calque.transfer.diagnosis.checks_labels import few_labels, label_mismatch
 from calque.transfer.diagnosis.checks_languages import confused_languages, distant_pair
@@ -98,7 +99,8 @@ def diagnose(
     :raises FormatError: when a file is malformed and ``on_error`` is ``raise``.
     :raises ModelError: when the model cannot be loaded, or has no head for the task.
     """
-    given: dict[Role, Files] = {"test": test or {}, "source": source or {}, "raw": raw or {}, "train": train or {}}
+    asked: dict[Role, Files | None] = {"test": test, "source": source, "raw": raw, "train": train}
+    given = {role: paths_by_language(files or {}, role) for role, files in asked.items()}
     _check(given, before, limit)
     tagger, name = _load(model, backend)
     config = getattr(tagger, "config", None)
@@ -110,7 +112,7 @@ def diagnose(
         read_sample(role, language, path, chosen, limit=None if role == "train" else limit, skipped=skipped)
         for role, files in given.items()
         for language, paths in files.items()
-        for path in ([str(paths)] if isinstance(paths, str | Path) else map(str, paths))
+        for path in map(str, paths)
     ]
     case = Case(model=quote(name), task=chosen, config=config, samples=samples)
     _run(tagger, samples, adapters, otherwise, progress)
@@ -122,7 +124,7 @@ def diagnose(
     return diagnosis
 
 
-def _check(given: Mapping[Role, Files], before: object, limit: int | None) -> None:
+def _check(given: Mapping[Role, Mapping[str, Sequence[FilePath]]], before: object, limit: int | None) -> None:
     if not any(given.values()):
         raise DataError("nothing to look at: give a test file of the target,  --test es=FILE , or raw text,  --raw es=FILE")
     if limit is not None and limit < 1:
@@ -131,20 +133,20 @@ def _check(given: Mapping[Role, Files], before: object, limit: int | None) -> No
         raise DataError("what was forgotten of which language? Give a test file of it with  --source en=FILE")
     for files in given.values():
         for language, paths in files.items():
-            for path in [paths] if isinstance(paths, str | Path) else paths:
+            for path in paths:
                 if not Path(path).is_file():
                     what = "is a folder, and a file is needed" if Path(path).is_dir() else "no such file"
                     raise DataError(f"{path}: {what} (given for the language {language!r})")
 
 
 def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, str]:
-    from calque.pipeline import load
+    from calque.pipeline import as_tagger, load
 
     if model is None or isinstance(model, str | Path):
         tagger: Tagger = load(model, backend=backend)
         name = "default" if model is None else str(model)
     else:
-        tagger = model
+        tagger = as_tagger(model)
         name = str(getattr(getattr(model, "config", None), "name", "") or type(model).__name__)
     if not set(tagger.tasks) & set(COUNTERS):
         has = f"its tasks: {', '.join(tagger.tasks)}" if tagger.tasks else "it is a bare encoder"

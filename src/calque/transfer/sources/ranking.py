@@ -109,7 +109,7 @@ def sources(
     :param target: a language (``gl``, ``Galician``), or a file of text in it (``-``: standard input), a sentence a line; 25 are
         enough.
     :param lang: the language of the text; by default it is identified, and where that fails its letters are compared.
-    :param among: languages to rank; by default those of the study and all with treebanks to train on.
+    :param among: languages to rank (a list, or ``"es,pt"``); by default those of the study and all with treebanks to train on.
     :param data: a folder of treebanks; ranks the languages that it has, and says which files.
     :param set_size: sources in the best set.
     :param predictor: another than the one that ships.
@@ -149,7 +149,7 @@ def sources(
 
 def _candidates(model: Predictor, among: Sequence[str] | None, hand: Mapping[str, Sequence[Data]] | None) -> list[str]:
     if among is not None:
-        return list(dict.fromkeys(normalize(code) for code in among))
+        return list(dict.fromkeys(map(normalize, among.split(",") if isinstance(among, str) else among)))
     if hand is not None:
         return list(hand)
     others = sorted({t.code for t in catalogue().values() if (t.words.get("train") or 0) >= ENOUGH})
