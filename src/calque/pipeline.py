@@ -315,7 +315,7 @@ def load(name: str | Path | None = None, *, backend: Backend = "auto", revision:
             raise ModelError(f"the embedded {DEFAULT} comes with calque and has no revisions: leave revision={revision!r} out")
         if backend != "torch":
             return OnnxModel.from_folder(bundled_folder(DEFAULT))
-        name = DEFAULT
+        name = bundled_folder(DEFAULT)
     folder = Path(name).expanduser()
     if revision is None and backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
         return OnnxModel.from_folder(folder)
