@@ -408,5 +408,7 @@ def _describe(model: Model, folder: Path, report: ExportReport, places: Mapping[
         stored += f"; {report.agreement:.2%} of {report.words:,} words are labelled as by the float model"
     if report.under:
         stored += f" (too few in {', '.join(sorted({one.language for one in report.under}))})"
-    section = f"## Exported to ONNX\n\n{stored}. `calque.load(FOLDER)` and `calque parse --model FOLDER` run it without PyTorch."
+    use = "`calque.load(FOLDER)` and `calque parse --model FOLDER` run it without PyTorch"
+    use += "; `calque train … --model FOLDER` goes on from it." if places else "."
+    section = f"## Exported to ONNX\n\n{stored}. {use}"
     (folder / "README.md").write_text(f"{model_card(config).rstrip()}\n\n{section}\n", encoding="utf-8")
