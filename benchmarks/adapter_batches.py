@@ -24,10 +24,10 @@ import psutil
 import torch
 from transformers import XLMRobertaConfig, XLMRobertaModel
 
+from calque.loading import bundled_folder
 from calque.models import Model
 from calque.models.adapters import routed
 from calque.models.encoder import Encoder, load_pieces
-from calque.pipeline import bundled_folder
 from calque.runtime.samples import SENTENCES
 from calque.training.device import choose_precision
 

@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> None:
 
 def languages_of_mini() -> list[str]:
     """As its card has them."""
-    from calque.pipeline import bundled_folder
+    from calque.loading import bundled_folder
 
     card = (bundled_folder("mini") / "README.md").read_text(encoding="utf-8")
     found: list[str] = json.loads(card.split("\nlanguage: ", 1)[1].split("\n", 1)[0])

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.formats.conllu import read_conllu
-from calque.pipeline import bundled_folder
+from calque.loading import bundled_folder
 from calque.runtime.session import OnnxModel
 
 Feed = dict[str, NDArray[Any]]

@@ -19,8 +19,9 @@ import pytest
 from calque.cutting import name_words
 from calque.document import Sentence, Token
 from calque.errors import CalqueError, DataError, ModelError
+from calque.loading import load
 from calque.parallel import annotate_parallel
-from calque.pipeline import annotate, load
+from calque.pipeline import annotate
 
 WORDS = "El gato está en la mesa y the cat sat on the mat .".split()
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 
 import calque
-from calque import pipeline
+from calque import loading, pipeline
 from calque.config import TaskConfig
 from calque.cutting import cut, cut_stream
 from calque.document import Document, Sentence, Token
 from calque.errors import CalqueError, ModelError
 from calque.formats.text import read_lines
 from calque.languages import identify
-from calque.pipeline import Tagged, annotate, as_tagger, check_tasks, load, parse
+from calque.loading import load
+from calque.pipeline import Tagged, annotate, as_tagger, check_tasks, parse
 
 
 class Lengths:
@@ -305,8 +306,8 @@ def test_load_opens_an_exported_folder(lexicon_model: Path) -> None:
 def test_a_name_is_loaded_once(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline._kept.cache_clear()
     calls: list[object] = []
-    real = pipeline.load
-    monkeypatch.setattr(pipeline, "load", lambda *a, **k: calls.append(a) or real(*a, **k))
+    real = loading.load
+    monkeypatch.setattr(loading, "load", lambda *a, **k: calls.append(a) or real(*a, **k))
     for _ in range(3):
         assert parse("el gato", lang="es", model=lexicon_model).tokens[1].upos == "NOUN"
     assert len(calls) == 1
@@ -315,14 +316,14 @@ def test_a_name_is_loaded_once(lexicon_model: Path, monkeypatch: pytest.MonkeyPa
 def test_threads_that_want_a_model_at_once_load_it_once(lexicon_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline._kept.cache_clear()
     calls: list[object] = []
-    real = pipeline.load
+    real = loading.load
 
     def slow(*a: Any, **k: Any) -> object:
         calls.append(a)
         time.sleep(0.05)
         return real(*a, **k)
 
-    monkeypatch.setattr(pipeline, "load", slow)
+    monkeypatch.setattr(loading, "load", slow)
     with ThreadPoolExecutor(8) as pool:
         assert len({id(model) for model in pool.map(as_tagger, [lexicon_model] * 8)}) == 1
     assert len(calls) == 1
@@ -357,7 +358,7 @@ def test_a_revision_of_what_has_none_is_refused(lexicon_model: Path) -> None:
 
 
 def test_a_model_that_is_not_exported_is_not_told_to_need_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "has_torch", lambda: True)
+    monkeypatch.setattr(loading, "has_torch", lambda: True)
     with pytest.raises(ModelError, match="mini is not exported to ONNX: load it with another backend") as stop:
         load("mini", backend="onnx")
     assert "pip install" not in str(stop.value)
@@ -365,7 +366,7 @@ def test_a_model_that_is_not_exported_is_not_told_to_need_what_is_there(monkeypa
 
 @pytest.mark.parametrize("name", ["xlm_roberta_base", "mini"])
 def test_without_pytorch_an_encoder_names_the_extra(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(pipeline, "has_torch", lambda: False)
+    monkeypatch.setattr(loading, "has_torch", lambda: False)
     with pytest.raises(calque.CalqueError, match=r"pip install 'calque\[train\]'"):
         load(name)
 

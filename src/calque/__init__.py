@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from calque.evaluation.report import evaluate
     from calque.evaluation.results import Evaluation
     from calque.evaluation.speed import benchmark
+    from calque.loading import load
     from calque.models.model import Model
     from calque.parallel import annotate_parallel
-    from calque.pipeline import annotate, load, parse
+    from calque.pipeline import annotate, parse
     from calque.pretraining.alignedadapters import align_adapter
     from calque.runtime.export import export
     from calque.runtime.router import Router
@@ -61,7 +62,7 @@ _HOME = {
     "evaluate": "calque.evaluation.report",
     "export": "calque.runtime.export",
     "fine_tune": "calque.training.finetune",
-    "load": "calque.pipeline",
+    "load": "calque.loading",
     "parse": "calque.pipeline",
     "project": "calque.transfer.projection",
     "select": "calque.transfer.selection",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from calque.config import ModelConfig, is_calque_model
 from calque.errors import ModelError
-from calque.pipeline import DEFAULT
+from calque.loading import DEFAULT
 
 if TYPE_CHECKING:
     from calque.models.registry import Entry
@@ -94,8 +94,8 @@ def describe(name: str | Path | None = None, *, revision: str | None = None) -> 
     :param revision: branch, tag or commit on the Hub.
     :raises ModelError: when there is no such model.
     """
+    from calque.loading import bundled_folder
     from calque.models.hub import resolve
-    from calque.pipeline import bundled_folder
 
     if name is None or str(name) == DEFAULT:
         return _describe_folder(bundled_folder(DEFAULT), DEFAULT, HERE)

@@ -38,15 +38,14 @@ from calque.conventions import following
 from calque.cutting import name_words
 from calque.document import Sentence, Token
 from calque.errors import CalqueError
+from calque.loading import Backend, load
 from calque.pipeline import (
     WINDOW_WORDS,
-    Backend,
     Tagger,
     analyse_sentences,
     annotate,
     check_tasks,
     fill,
-    load,
     windows,
 )
 
@@ -100,7 +99,7 @@ def annotate_parallel(
     :param adapters: ``es``, ``es,pos`` for a stack, ``auto`` for those of each sentence's language.
     :param otherwise: with ``auto``, what a language without an adapter goes through: ``nearest``, ``base`` or ``mean``.
     :param lang: of sentences that name no language, for ``auto``.
-    :param backend: how a model that is named is run, as for :func:`calque.pipeline.load`.
+    :param backend: how a model that is named is run, as for :func:`calque.loading.load`.
     :param name_languages: also name the words' languages in sentences that mix some (:func:`calque.cutting.name_words`).
     :param treebank: whose conventions the labels follow (:func:`calque.conventions.following`).
     :param batch_words: words handed to a worker at a time.

@@ -14,8 +14,9 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload, runtime_checkable
+from typing import Any, Protocol, overload, runtime_checkable
 
+from calque import loading
 from calque.adapterrouter import Adapters, Choose, Otherwise, by_text
 from calque.analysis import Analysis, Tagged, Tree
 from calque.config import is_routes
@@ -23,18 +24,11 @@ from calque.conventions import following
 from calque.cutting import AUTO, as_texts, cut, language_code
 from calque.document import Document, Sentence
 from calque.errors import CalqueError, ModelError
+from calque.loading import DEFAULT
 
-if TYPE_CHECKING:
-    from calque.models.model import Model
-    from calque.runtime.router import Router
-    from calque.runtime.session import OnnxModel
-
-DEFAULT = "default"
 WINDOW_WORDS = 8192
 _OPENING: dict[str | None, AbstractContextManager[Any]] = {}  # a lock for each name
 _COLUMNS = {"feats": "feats", "lemma": "lemma", "ner": "entity"}
-
-Backend = Literal["auto", "onnx", "torch"]
 
 
 @runtime_checkable
@@ -282,88 +276,6 @@ def _of_texts(tagger: Tagger, task: str) -> bool:
     return kind in OF_TEXTS
 
 
-@overload
-def load(name: None = None, *, backend: Literal["auto", "onnx"] = "auto") -> OnnxModel: ...
-@overload
-def load(
-    name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None
-) -> OnnxModel | Model | Router: ...
-def load(name: str | Path | None = None, *, backend: Backend = "auto", revision: str | None = None) -> OnnxModel | Model | Router:
-    """Load a model, an encoder or a table of routes.
-
-    :param name: a folder, an encoder's name ("xlm_roberta_base"), a Hub id; None or "default" for the embedded model; or a TOML
-        file with routes from languages to such (:class:`calque.Router`).
-    :param backend: "onnx" runs an exported model without PyTorch; "torch" loads one that can be trained; "auto" takes
-        "onnx" where a folder has a ``model.onnx``, and for the Hub where PyTorch is not installed.
-    :param revision: branch, tag or commit on the Hub.
-    :raises CalqueError: when there is no such model, it is damaged, or PyTorch is needed and not installed.
-    """
-    if backend not in ("auto", "onnx", "torch"):
-        raise CalqueError(f"unknown backend {backend!r}: auto, onnx or torch")
-    if name is not None and not isinstance(name, str | Path):
-        raise ModelError(f"a model is loaded by its name or folder, and not by {name!r:.60}")
-    if name is not None and is_routes(name):
-        from calque.runtime.router import Router
-
-        if revision is not None:
-            raise ModelError(f"{name} is a file, and a file has no revisions: leave revision={revision!r} out")
-        return Router.from_toml(name, backend=backend)
-    from calque.runtime.session import ONNX_FILE, OnnxModel
-
-    if name is None or str(name) == DEFAULT:
-        if revision is not None:
-            raise ModelError(f"the embedded {DEFAULT} comes with calque and has no revisions: leave revision={revision!r} out")
-        if backend != "torch":
-            return OnnxModel.from_folder(bundled_folder(DEFAULT))
-        name = bundled_folder(DEFAULT)
-    folder = Path(name).expanduser()
-    if revision is None and backend != "torch" and folder.is_dir() and (backend == "onnx" or (folder / ONNX_FILE).is_file()):
-        return OnnxModel.from_folder(folder)
-    if backend == "onnx" or (backend == "auto" and not has_torch()):
-        return _without_torch(str(name), revision)
-    from calque.models import Model  # says what to install where PyTorch is missing
-
-    return Model.load(str(name), revision=revision)
-
-
-def local_folder(name: str, *, backend: Backend = "auto") -> Path:
-    """The folder that :func:`load` reads for a name; what is on the Hub is fetched.
-
-    :raises CalqueError: when there is no such model, or it cannot be had.
-    """
-    from calque.models.hub import fetch, resolve
-
-    return fetch(resolve(name), onnx=backend == "onnx" or (backend == "auto" and not has_torch()))
-
-
-def bundled_folder(name: str) -> Path:
-    """Where a model that ships with the package lies: ``default`` or ``mini``.
-
-    :raises ModelError: when this installation has been stripped of it.
-    """
-    folder = Path(__file__).parent / "bundled" / name
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"the embedded model '{name}' is missing ({folder}): install calque again")
-    return folder
-
-
-def _without_torch(name: str, revision: str | None) -> OnnxModel:
-    """A model of the Hub that has been exported, where PyTorch is not there or not wanted."""
-    from calque.config import is_calque_model
-    from calque.errors import MissingExtraError
-    from calque.models.hub import fetch, resolve
-    from calque.runtime.session import ONNX_FILE, OnnxModel
-
-    resolved = resolve(name, revision=revision)  # first of all, whether there is such a name
-    if resolved.entry is None:
-        folder = fetch(resolved, onnx=True)
-        if is_calque_model(folder) and (folder / ONNX_FILE).is_file():
-            return OnnxModel.from_folder(folder)
-    if has_torch():
-        raise ModelError(f"{name} is not exported to ONNX: load it with another backend, or see  calque export --help")
-    raise MissingExtraError(f"{name}: a model that is not exported to ONNX", "train")
-
-
 def _written(model: str | Path | None) -> float:
     """When a model's folder or a table was written, so that a new one is not taken for the old one; 0 for what is neither."""
     try:
@@ -374,15 +286,8 @@ def _written(model: str | Path | None) -> float:
 
 @lru_cache(maxsize=4)
 def _kept(name: str | None, written: float) -> Tagger:
-    tagger: Tagger = load(name)
+    tagger: Tagger = loading.load(name)
     return tagger
-
-
-def has_torch() -> bool:
-    """Whether models can be run with PyTorch here; imports nothing."""
-    from importlib.util import find_spec
-
-    return find_spec("torch") is not None and find_spec("transformers") is not None
 
 
 def analyse_sentences(

@@ -29,7 +29,8 @@ from calque.config import is_routes
 from calque.cutting import AUTO, as_texts, language_code
 from calque.document import Sentence
 from calque.errors import CalqueError, MissingExtraError, ModelError
-from calque.pipeline import DEFAULT, as_tagger
+from calque.loading import DEFAULT
+from calque.pipeline import as_tagger
 
 HYPOTHESIS = "This example is {}."  # of entailment models, as in transformers
 TEMPERATURE = 0.05  # of cosines, where the embedder names none: that of contrastive training (Gao et al. 2021)

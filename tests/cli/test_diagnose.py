@@ -42,7 +42,7 @@ def loaded(monkeypatch, tmp_path):
         asked.append((name, backend))
         return AllNouns()
 
-    monkeypatch.setattr("calque.pipeline.load", load)
+    monkeypatch.setattr("calque.loading.load", load)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "es.conllu").write_text(GOLD * 60, encoding="utf-8")
     (tmp_path / "es.txt").write_text("The old house was sold last week, and nobody knows why.\n" * 60, encoding="utf-8")

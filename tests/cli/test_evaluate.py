@@ -30,7 +30,7 @@ def loaded(monkeypatch):
         asked.append((name, backend))
         return AllNouns()
 
-    monkeypatch.setattr("calque.pipeline.load", load)
+    monkeypatch.setattr("calque.loading.load", load)
     return asked
 
 

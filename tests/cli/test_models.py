@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from calque import inventory
+from calque import inventory, loading
 from calque.errors import ModelError
 from calque.inventory import describe, known_models
 
@@ -192,9 +192,8 @@ def test_an_unknown_name_is_an_error(main: Any, name: str) -> None:
 
 
 def test_a_missing_default_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from calque import pipeline
 
-    monkeypatch.setattr(pipeline, "__file__", str(tmp_path / "pipeline.py"))
+    monkeypatch.setattr(loading, "__file__", str(tmp_path / "loading.py"))
     monkeypatch.setattr(inventory, "BUNDLED", tmp_path)
     assert "default" not in {model.name for model in known_models()}
     with pytest.raises(ModelError, match="install calque again"):

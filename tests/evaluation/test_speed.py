@@ -14,7 +14,8 @@ import pytest
 from calque.errors import CalqueError, DataError, FormatError, ModelError
 from calque.evaluation.speed import Benchmark, benchmark, fresh, run
 from calque.evaluation.speed.stages import STAGES, Clock, watched
-from calque.pipeline import annotate, load
+from calque.loading import load
+from calque.pipeline import annotate
 
 TEXT = "El gato está en la mesa. La casa .\nThe cat sat on the mat .\n"
 

@@ -212,14 +212,14 @@ def test_languages_are_one_for_each_sentence():
 
 def test_threads_that_come_at_once_load_a_model_once(lexicon_model, monkeypatch):
     loads = []
-    real = calque.pipeline.load
+    real = calque.loading.load
 
     def slow(*arguments, **options):
         loads.append(arguments)
         time.sleep(0.05)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(calque.pipeline, "load", slow)
+    monkeypatch.setattr(calque.loading, "load", slow)
     router = Router({"es": str(lexicon_model), "en": lexicon_model / ".." / "lexicon", "*": Plain()})
     assert not loads
     found = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import calque
-from calque import pipeline
+from calque import loading
 from calque.adapters import AdapterConfig, AdapterShape
 from calque.config import TaskConfig
 from calque.errors import CalqueError, MissingExtraError, ModelError
@@ -188,6 +188,6 @@ def test_a_model_damaged_or_not_to_be_run_here_is_found_at_once(place, monkeypat
     path = table(place, '"*" = "models/multi"')
     with pytest.raises(ModelError, match=r"no model.onnx here"):
         Router.from_toml(path, backend="onnx")
-    monkeypatch.setattr(pipeline, "has_torch", lambda: False)
+    monkeypatch.setattr(loading, "has_torch", lambda: False)
     with pytest.raises(MissingExtraError, match=r"models/multi: .*calque\[train\]"):
         Router.from_toml(path)

@@ -223,7 +223,7 @@ def _common_task(model: Model, names: list[str]) -> str:
 def _configs(model: Path) -> list[tuple[Path, AdapterConfig]]:
     from calque.adapters import AdapterConfig, adapters_in
     from calque.config import ModelConfig
-    from calque.pipeline import DEFAULT
+    from calque.loading import DEFAULT
 
     if str(model) == DEFAULT and not model.exists():
         raise CalqueError(

@@ -182,7 +182,8 @@ def _prepare(
     """The model and the language's code; what is wrong with either is said before any text is read."""
     from calque.conventions import following
     from calque.cutting import language_code
-    from calque.pipeline import check_reach, check_tasks, load
+    from calque.loading import load
+    from calque.pipeline import check_reach, check_tasks
 
     code = language_code(lang) or "auto"
     tagger: Tagger = load(model, backend=backend.value)

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from calque.adapterrouter import Choose, Otherwise
     from calque.adapters import AdapterConfig
     from calque.document import Sentence
-    from calque.pipeline import Backend, Tagger
+    from calque.loading import Backend
+    from calque.pipeline import Tagger
     from calque.zeroshot import Labels
 
 BY_NAME, UNTOLD = "auto", "none"  # how the treebank of a file is told
@@ -205,7 +206,7 @@ def _of_texts(files: Mapping[str, Sequence[str]], options: Sequence[object]) -> 
 def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, str]:
     tagger: Tagger
     if model is None or isinstance(model, str | Path):
-        from calque.pipeline import load
+        from calque.loading import load
 
         tagger = load(model, backend=backend)
         name = "default" if model is None else str(model)

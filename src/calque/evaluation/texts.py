@@ -27,7 +27,7 @@ from calque.zeroshot import THRESHOLD, prepare
 
 if TYPE_CHECKING:
     from calque.adapterrouter import Otherwise
-    from calque.pipeline import Backend
+    from calque.loading import Backend
     from calque.zeroshot import Classified, Labels
 
 AT_ONCE = 256  # texts
@@ -76,7 +76,8 @@ def evaluate_texts(
         ``multi_label``; FormatError when one is malformed.
     :raises ModelError: when the model cannot be loaded or cannot classify.
     """
-    from calque.pipeline import as_tagger, load
+    from calque.loading import load
+    from calque.pipeline import as_tagger
 
     plain = backend == "auto" or not (model is None or isinstance(model, str | Path))
     loaded = (as_tagger(model) if plain else load(model, backend=backend)) if _is_ours(model) else model

@@ -22,9 +22,9 @@ from typing import Any
 
 from calque.config import FORMAT, ModelConfig, is_calque_model, is_routes, read_object
 from calque.errors import ModelError
+from calque.loading import DEFAULT, bundled_folder
 from calque.models.architectures import check_architecture
 from calque.models.registry import ENTRIES, Entry, find, nearest
-from calque.pipeline import DEFAULT, bundled_folder
 from calque.runtime.packing import PACKED
 
 __all__ = ["ENTRIES", "Entry", "Resolved", "check_weights", "fetch", "has_tokenizer", "resolve"]

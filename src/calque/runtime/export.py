@@ -27,8 +27,8 @@ import numpy as np
 from calque.adapters import FOLDER, SlotInput, adapters_in
 from calque.config import ModelConfig, is_calque_model, is_export
 from calque.errors import CalqueError, MissingExtraError, ModelError
+from calque.loading import DEFAULT
 from calque.pieces import budget_batches
-from calque.pipeline import DEFAULT
 from calque.runtime.adapters import ExportedAdapters
 from calque.runtime.agreement import UNDETERMINED, Under, agreement, enough, ways_through
 from calque.runtime.fusing import wholly_fused

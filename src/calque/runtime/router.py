@@ -28,7 +28,8 @@ from calque.runtime.routes import OTHERS, Route, Source, make_routes, read_table
 from calque.tasks import names_of
 
 if TYPE_CHECKING:
-    from calque.pipeline import Backend, Tagger
+    from calque.loading import Backend
+    from calque.pipeline import Tagger
     from calque.zeroshot import Classified
 
     Named = str | Path | Tagger

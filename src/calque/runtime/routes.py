@@ -26,7 +26,8 @@ from calque.errors import CalqueError, MissingExtraError, ModelError
 from calque.tasks import OF_TEXTS, TASKS, kind_of
 
 if TYPE_CHECKING:
-    from calque.pipeline import Backend, Tagger
+    from calque.loading import Backend
+    from calque.pipeline import Tagger
 
 OTHERS = "*"  # the key of the multilingual path
 _KEYS = {"model", "adapter"}
@@ -77,7 +78,7 @@ class Source:
         :raises ModelError: when its files are damaged.
         """
         if self._tagger is None:
-            from calque.pipeline import load
+            from calque.loading import load
 
             with self._lock:
                 if self._tagger is None:
@@ -161,7 +162,7 @@ def make_routes(table: Mapping[str, object], *, backend: Backend, file: Path | N
     :param file: where the table stands: names of folders are relative to its folder.
     :raises CalqueError: naming the route, for a language, model or adapter that is not known, or a route that comes twice.
     """
-    from calque.pipeline import Backend
+    from calque.loading import Backend
 
     where = f"{file}: " if file is not None else ""
     if backend not in get_args(Backend):
@@ -249,7 +250,7 @@ def _source(model: object, sources: dict[object, Source], *, backend: Backend, f
 
 def _folder(name: str, backend: Backend, file: Path | None) -> Path:
     """Where a model lies on this machine; what is on the Hub is fetched."""
-    from calque.pipeline import DEFAULT, bundled_folder, local_folder
+    from calque.loading import DEFAULT, bundled_folder, local_folder
 
     if is_routes(name):
         raise CalqueError(f"{name} is itself a table of routes, which cannot be a route of another: write its routes here")
@@ -275,7 +276,7 @@ def _folder(name: str, backend: Backend, file: Path | None) -> Path:
 
 def _facts_of_folder(folder: Path, name: str, backend: Backend) -> Facts:
     """What its configuration tells of a model, and whether it can be run here as asked."""
-    from calque.pipeline import has_torch
+    from calque.loading import has_torch
     from calque.runtime.session import ONNX_FILE
 
     exported = backend == "onnx" or (backend == "auto" and (folder / ONNX_FILE).is_file())

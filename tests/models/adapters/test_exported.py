@@ -14,10 +14,10 @@ from calque.adapters import adapters_in
 from calque.config import TaskConfig
 from calque.cutting import cut
 from calque.errors import CalqueError, ModelError
+from calque.loading import load
 from calque.models.adapters.slots import layout_of
 from calque.models.heads import WordHead
 from calque.parallel import annotate_parallel
-from calque.pipeline import load
 from calque.runtime.export import export
 from calque.runtime.session import OnnxModel
 

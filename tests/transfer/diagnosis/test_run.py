@@ -87,7 +87,7 @@ def test_a_bare_encoder_is_told_how_to_get_a_head(monkeypatch):
     class Bare:
         tasks = ()
 
-    monkeypatch.setattr("calque.pipeline.load", lambda name, backend: Bare())
+    monkeypatch.setattr("calque.loading.load", lambda name, backend: Bare())
     with pytest.raises(ModelError, match="mini: no head that labels words .* calque train pos --model mini"):
         diagnose("mini", raw={"es": __file__})
 

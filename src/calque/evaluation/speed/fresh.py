@@ -66,7 +66,8 @@ def peak_of_tagging(asked: dict[str, Any]) -> int | None:
     :param asked: ``model`` and ``source``.
     :returns: the process's peak in bytes; None where the system does not say.
     """
-    from calque.pipeline import annotate, load
+    from calque.loading import load
+    from calque.pipeline import annotate
 
     for _ in annotate(Source(**asked["source"]).sentences(), load(asked["model"])):
         pass

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from calque.pipeline import Tagger, load
+from calque.loading import load
+from calque.pipeline import Tagger
 
 THREADS = "CALQUE_THREADS"
 

@@ -40,7 +40,8 @@ from calque.transfer.diagnosis.samples import (
 
 if TYPE_CHECKING:
     from calque.adapterrouter import Otherwise
-    from calque.pipeline import Backend, Tagger
+    from calque.loading import Backend
+    from calque.pipeline import Tagger
 
 FilePath = str | Path
 Files = Mapping[str, FilePath | Sequence[FilePath]]
@@ -140,7 +141,8 @@ def _check(given: Mapping[Role, Mapping[str, Sequence[FilePath]]], before: objec
 
 
 def _load(model: FilePath | Tagger | None, backend: Backend) -> tuple[Tagger, str]:
-    from calque.pipeline import as_tagger, load
+    from calque.loading import load
+    from calque.pipeline import as_tagger
 
     if model is None or isinstance(model, str | Path):
         tagger: Tagger = load(model, backend=backend)

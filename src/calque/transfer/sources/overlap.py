@@ -44,6 +44,6 @@ def pieces_of(texts: Iterable[str]) -> frozenset[int]:
 def _tokenizer() -> Tokenizer:
     from tokenizers import Tokenizer
 
-    from calque.pipeline import bundled_folder
+    from calque.loading import bundled_folder
 
     return Tokenizer.from_file(str(bundled_folder("mini") / "tokenizer.json"))
