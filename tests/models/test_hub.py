@@ -441,7 +441,11 @@ def test_a_refused_push_says_to_log_in(fake_hub: FakeHub, checkpoint: Checkpoint
         model.push_to_hub("me/m", token="hf_secret")
 
 
-def test_the_embedded_default_is_a_name_and_has_no_revisions() -> None:
+def test_the_embedded_default_is_a_name_and_has_no_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "default").mkdir()
+    (tmp_path / "default" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)  # a folder of that name is another thing, and is told apart as calque.load does
     assert (hub.fetch(hub.resolve("default")) / "model.onnx").is_file()
+    assert not (hub.fetch(hub.resolve("./default")) / "model.onnx").is_file()
     with pytest.raises(ModelError, match="default comes with calque and has no revisions"):
         hub.resolve("default@main")

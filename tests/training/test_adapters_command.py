@@ -168,6 +168,8 @@ def test_a_model_without_adapters_says_how_to_train_one(encoder, treebanks, tmp_
         adapters("list", tmp_path)
     with pytest.raises(CalqueError, match="the embedded default has no adapters.*--model default"):
         adapters("list", "default")
+    with pytest.raises(CalqueError, match="the embedded default has no adapters.*--model default"):
+        adapters("import", "default", tmp_path)
 
 
 def test_an_adapter_of_an_exported_model_goes_into_a_new_one(encoder, treebanks, tmp_path):

@@ -200,6 +200,7 @@ def _load(model: Path) -> Model:
     from calque.config import is_export
     from calque.models import Model
 
+    _check_own(model)
     if is_export(model):
         raise CalqueError(
             f"{model}: an exported model takes no adapters: put them into the one that it came from, and export that"
@@ -220,9 +221,8 @@ def _common_task(model: Model, names: list[str]) -> str:
     return known[0] if known else "pos"
 
 
-def _configs(model: Path) -> list[tuple[Path, AdapterConfig]]:
-    from calque.adapters import AdapterConfig, adapters_in
-    from calque.config import ModelConfig
+def _check_own(model: Path) -> None:
+    """Say where adapters of the embedded default go, which is no folder of the user's."""
     from calque.loading import DEFAULT
 
     if str(model) == DEFAULT and not model.exists():
@@ -230,6 +230,13 @@ def _configs(model: Path) -> list[tuple[Path, AdapterConfig]]:
             "the embedded default has no adapters: a model with one is made by  calque adapters train NAME --model default "
             "--train FILE --output DIR"
         )
+
+
+def _configs(model: Path) -> list[tuple[Path, AdapterConfig]]:
+    from calque.adapters import AdapterConfig, adapters_in
+    from calque.config import ModelConfig
+
+    _check_own(model)
     ModelConfig.from_folder(model)  # says what is wrong with the folder
     return [(path, AdapterConfig.from_folder(path)) for path in adapters_in(model).values()]
 

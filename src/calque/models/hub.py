@@ -68,7 +68,7 @@ def resolve(name: str | Path, *, revision: str | None = None) -> Resolved:
     if not text:
         raise ModelError("no model given: give a folder, a Hub id (org/name) or a name (see  calque models list)")
     folder = Path(os.path.expanduser(text))  # os.path takes any text, pathlib raises for some
-    if os.path.isfile(folder / "config.json"):
+    if text != DEFAULT and os.path.isfile(folder / "config.json"):  # ./default is a folder, as for calque.load
         if revision:
             raise ModelError(f"{text} is a folder, and a folder has no revisions: leave revision={revision!r} out")
         return Resolved(text, folder=folder)

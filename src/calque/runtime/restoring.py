@@ -54,9 +54,9 @@ def locate(weights: Weights, graph: Path, beside: Weights | None = None) -> dict
         if name in (beside or {}):
             continue
         turned = value.T if value.ndim == 2 else value
-        if (at := known.get((*value.shape, _digest(value)))) is not None:
+        if (at := known.get((*value.shape, _digest(value)))) is not None and np.array_equal(held[at], value):
             places[name] = [at, False, 0]
-        elif (at := known.get((*turned.shape, _digest(turned)))) is not None:
+        elif (at := known.get((*turned.shape, _digest(turned)))) is not None and np.array_equal(held[at], turned):
             places[name] = [at, True, 0]
         elif (part := _part(value, held)) is not None:
             places[name] = [part[0], False, part[1]]
